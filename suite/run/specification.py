@@ -1,0 +1,199 @@
+"""A run's fully resolved specification: everything that decides what a run does, and nothing else.
+
+Its canonical JSON is hashed into the run's identity, so two runs with one identity did the same thing. Where it came
+from (experiment, sweep, repetition) and what it found belong to the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Value = bool | int | float | str | None
+Options = dict[str, Value | tuple[Value, ...]]
+
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A piece of a file: immutable, unknown keys refused, NaN and infinity kept through JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Replay(Part):
+    """Compute is slept, not done: times from a profile, parameters of real size (scaled by stated factors)."""
+
+    profile: str
+    digest: str = Field(description="sha256 of the profile's bytes: another profile is another run")
+    size: PositiveNumber = 1.0
+    time: PositiveNumber = 1.0
+
+
+class Model(Part):
+    name: str
+    image: Positive | None = None
+    width: PositiveNumber = 1.0
+    classes: Positive | None = None
+    options: Options = Field(default_factory=dict)
+    replay: Replay | None = None
+
+
+class Data(Part):
+    name: str = "synthetic"
+    folder: str | None = None
+    options: Options = Field(default_factory=dict)
+
+
+class Algorithm(Part):
+    """A name from `algorithms.CATALOGUE` or `suite.run.controls`, with every option filled in."""
+
+    name: str
+    options: Options = Field(default_factory=dict)
+
+
+class Schedule(Part):
+    """How the learning rate moves with the step number."""
+
+    rule: Literal["constant", "step", "exponential", "warmup"] = "constant"
+    options: Options = Field(default_factory=dict)
+
+
+class Optimizer(Part):
+    name: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
+    learning_rate: PositiveNumber = 0.01
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+    schedule: Schedule = Schedule()
+    options: Options = Field(default_factory=dict)
+
+
+class Network(Part):
+    """Where the ranks run and what joins them."""
+
+    kind: Literal["local", "hosts", "emulated"] = "local"
+    hosts: Positive | None = Field(None, description="emulated: how many hosts; the ranks are spread over them evenly")
+    rate_mbit: PositiveNumber | None = None
+    delay_ms: NonNegative = 0.0
+    loss: Fraction = 0.0
+    preset: str | None = Field(None, description="the preset the three numbers came from, if any")
+    scale: PositiveNumber | None = Field(None, description="the factor the preset's rate was multiplied by")
+    file: str | None = Field(None, description="hosts: the host file")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Network:
+        if self.kind == "emulated" and (self.hosts is None or self.rate_mbit is None):
+            raise ValueError("an emulated network needs hosts and rate_mbit (or a preset)")
+        if self.kind == "hosts" and self.file is None:
+            raise ValueError("a network of kind 'hosts' needs file, the host file")
+        if self.kind != "emulated" and (self.rate_mbit is not None or self.delay_ms or self.loss):
+            raise ValueError(f"rate_mbit, delay_ms and loss shape an emulated network, not one of kind {self.kind!r}")
+        return self
+
+
+class Horovod(Part):
+    """Horovod's own settings; None leaves Horovod's default."""
+
+    cycle_time_ms: PositiveNumber | None = None
+    fusion_mb: NonNegative | None = None
+
+
+class Specification(Part):
+    schema_version: Literal[1] = 1
+    framework: Literal["torch", "tensorflow"]
+    model: Model
+    algorithm: Algorithm
+    data: Data = Data()
+    optimizer: Optimizer = Optimizer()
+    workers: Positive = 1
+    network: Network = Network()
+    straggler: str | None = Field(None, description="as suite.cluster.stragglers.parse reads it")
+    seed: Count = 0
+    batch_size: Positive = Field(8, description="samples per worker and step")
+    steps: Positive = Field(20, description="steps that count, per worker")
+    warmup: Count = Field(3, description="steps before them, timed but kept apart")
+    evaluate_every: Count = Field(0, description="steps between evaluations; 0 means none")
+    evaluate_samples: Positive | None = Field(None, description="held-out samples per evaluation; None means all")
+    targets: tuple[PositiveNumber, ...] = Field((), description="test accuracies to reach, ascending")
+    stop_at_target: bool = Field(False, description="end the run once the last target is reached")
+    steps_per_execution: Positive = Field(1, description="TensorFlow: steps unrolled in one traced function")
+    agreement_every: Count = Field(0, description="steps between checks that replicas agree; 0 means only at the end")
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: Positive = Field(1, description="compute threads per rank")
+    horovod: Horovod = Horovod()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Specification:
+        if list(self.targets) != sorted(set(self.targets)):
+            raise ValueError(f"targets = {list(self.targets)}: must ascend, each once")
+        if self.targets and not self.evaluate_every:
+            raise ValueError("targets need evaluate_every, the steps between evaluations, to be at least 1")
+        if self.network.hosts is not None and self.workers % self.network.hosts:
+            raise ValueError(
+                f"workers = {self.workers}: must be a multiple of the network's {self.network.hosts} hosts"
+            )
+        return self
+
+    @property
+    def replayed(self) -> bool:
+        return self.model.replay is not None
+
+    @property
+    def kind(self) -> Literal["measured", "emulated"]:
+        """Emulated: real processes, but over a shaped network or with slept compute."""
+        return "emulated" if self.network.kind == "emulated" or self.replayed else "measured"
+
+    def canonical(self) -> str:
+        """One text per meaning: keys sorted, nothing that is None, so that a later optional field moves no identity."""
+        return json.dumps(_without_none(self.model_dump(mode="json")), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def identity(self) -> str:
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def label(self) -> str:
+        """A short line for people: what differs between the runs of most experiments."""
+        parts = [
+            self.framework,
+            self.model.name,
+            self.algorithm.name,
+            f"{self.workers}w",
+            describe_network(self.network),
+        ]
+        if self.straggler:
+            parts.append(self.straggler)
+        return " ".join([*parts, f"seed {self.seed}"])
+
+
+def describe_network(network: Network) -> str:
+    """`local`, `hosts:FILE`, or the shape of an emulated network."""
+    if network.kind == "local":
+        return "local"
+    if network.kind == "hosts":
+        return f"hosts:{network.file}"
+    text = f"{network.hosts}x{network.rate_mbit:g}Mbit/s"
+    if network.preset is not None:
+        text = f"{network.hosts}x{network.preset}" + (f"*{network.scale:g}" if network.scale not in (None, 1.0) else "")
+    if network.delay_ms:
+        text += f"+{network.delay_ms:g}ms"
+    if network.loss:
+        text += f"+{network.loss:.3g}loss"
+    return text
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value
