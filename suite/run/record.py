@@ -1,7 +1,7 @@
 """The schema of a record: everything one run left behind, raw. Means, medians and speed-ups are recomputed by readers.
 
-One JSON file per run, created once. Times are seconds; clocks are monotonic; every rank's `started` counts from a moment
-that all ranks left together, so ranks can be laid side by side.
+One JSON file per run, created once. Times are seconds; clocks are monotonic; every rank's `started` counts from a
+moment that all ranks left together, so ranks can be laid side by side.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from suite.run.specification import Count, Part, Positive, Specification
 
@@ -29,9 +29,11 @@ class Steps(Part):
     seconds: Seconds = ()
     loss: tuple[float, ...] = ()
     compute: Seconds | None = None
-    injected: Seconds | None = Field(None, description="straggler delay as it really took place")
-    exposed: Seconds | None = Field(None, description="time the step stood still for bytes on the wire")
-    wait: Seconds | None = Field(None, description="time the step stood still because another rank was not ready")
+    injected: Seconds | None = Field(default=None, description="straggler delay as it really took place")
+    exposed: Seconds | None = Field(default=None, description="time the step stood still for bytes on the wire")
+    wait: Seconds | None = Field(
+        default=None, description="time the step stood still because another rank was not ready"
+    )
     vote: Seconds | None = None
     update: Seconds | None = None
 
@@ -60,7 +62,7 @@ class Telemetry(Part):
     """What the algorithm's wrapper counted on one rank."""
 
     rounds: Count = 0
-    bytes_sent: Count = Field(0, description="payload this rank handed to Horovod")
+    bytes_sent: Count = Field(default=0, description="payload this rank handed to Horovod")
     exposed_seconds: float = 0.0
     vote_seconds: float = 0.0
     staleness: dict[int, int] = Field(
@@ -68,8 +70,10 @@ class Telemetry(Part):
     )
     contributions_used: Count = 0
     contributions_dropped: Count = 0
-    memory_declared: float | None = Field(None, description="extra memory the algorithm declares, in parameter copies")
-    memory_measured: float | None = Field(None, description="extra memory found, in parameter copies")
+    memory_declared: float | None = Field(
+        default=None, description="extra memory the algorithm declares, in parameter copies"
+    )
+    memory_measured: float | None = Field(default=None, description="extra memory found, in parameter copies")
     bytes_per_round_declared: float | None = None
     other: dict[str, float] = Field(default_factory=dict)
 
@@ -105,16 +109,16 @@ class Rank(Part):
     steps: Steps = Steps()
     startup: Startup | None = None
     telemetry: Telemetry | None = None
-    digest: str | None = Field(None, description="sha256 over the parameters one evaluates, by name")
+    digest: str | None = Field(default=None, description="sha256 over the parameters one evaluates, by name")
     own_digest: str | None = Field(
-        None, description="the same over this rank's own copy, where it differs from the centre"
+        default=None, description="the same over this rank's own copy, where it differs from the centre"
     )
     parameter_bytes: Count | None = None
     memory_peak_bytes: Count | None = None
-    memory_start_bytes: Count | None = Field(None, description="resident before the model was built")
-    cpu_seconds: float | None = Field(None, description="CPU time of the process over the steps that count")
-    injected_asked: Seconds | None = Field(None, description="straggler delays asked for, per counting step")
-    complete: bool = Field(True, description="False: the rank's file ends before the run did")
+    memory_start_bytes: Count | None = Field(default=None, description="resident before the model was built")
+    cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
+    injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
+    complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
 
 
 class Host(Part):
@@ -127,13 +131,15 @@ class Host(Part):
     memory_bytes: Count
     gpus: tuple[str, ...] = ()
     system: str = ""
-    network: tuple[str, ...] = Field((), description="interfaces with their speeds, as far as the system tells")
+    network: tuple[str, ...] = Field(default=(), description="interfaces with their speeds, as far as the system tells")
     python: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     horovod: dict[str, str] = Field(
         default_factory=dict, description="controllers and operations built in; cycle and fusion settings in force"
     )
-    commit: str | None = Field(None, description="git commit of this project, '+' at the end if files were changed")
+    commit: str | None = Field(
+        default=None, description="git commit of this project, '+' at the end if files were changed"
+    )
     other: dict[str, str] = Field(default_factory=dict)
     digest: str = Field(description="over what must be equal for two runs to be averaged together")
 
@@ -143,8 +149,13 @@ class Cluster(Part):
 
     name: str
     kind: Literal["measured", "emulated"]
-    asked: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
-    measured: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
+    hosts: Positive = 1
+    slots: Positive = 1
+    asked: dict[str, JsonValue] = Field(default_factory=dict)
+    in_force: dict[str, JsonValue] = Field(default_factory=dict, description="measured, where it could be")
+    interface_bytes: tuple[int, ...] | None = Field(
+        default=None, description="sent per host during the run, by the kernel"
+    )
     warnings: tuple[str, ...] = ()
 
 
@@ -188,7 +199,7 @@ Outcome = Annotated[Finished | Diverged | Failed, Field(discriminator="status")]
 
 
 class Sweep(Part):
-    """Where in which sweep the run stood. Runs of one sweep and round were interleaved: they may be compared in pairs."""
+    """Where in which sweep the run stood. Runs of one sweep and round were interleaved: fit for pairs."""
 
     identifier: str
     position: Count
@@ -214,7 +225,9 @@ class Record(Part):
     question: str = ""
     sweep: Sweep
     repetition: Count = 0
-    attempt: Count = Field(0, description="grows when a failed or interrupted run is tried again; the last one counts")
+    attempt: Count = Field(
+        default=0, description="grows when a failed or interrupted run is tried again; the last one counts"
+    )
     labels: Labels
     kind: Literal["measured", "emulated"]
     replayed: bool

@@ -82,13 +82,15 @@ class Network(Part):
     """Where the ranks run and what joins them."""
 
     kind: Literal["local", "hosts", "emulated"] = "local"
-    hosts: Positive | None = Field(None, description="emulated: how many hosts; the ranks are spread over them evenly")
+    hosts: Positive | None = Field(
+        default=None, description="emulated: how many hosts; the ranks are spread over them evenly"
+    )
     rate_mbit: PositiveNumber | None = None
     delay_ms: NonNegative = 0.0
     loss: Fraction = 0.0
-    preset: str | None = Field(None, description="the preset the three numbers came from, if any")
-    scale: PositiveNumber | None = Field(None, description="the factor the preset's rate was multiplied by")
-    file: str | None = Field(None, description="hosts: the host file")
+    preset: str | None = Field(default=None, description="the preset the three numbers came from, if any")
+    scale: PositiveNumber | None = Field(default=None, description="the factor the preset's rate was multiplied by")
+    file: str | None = Field(default=None, description="hosts: the host file")
 
     @model_validator(mode="after")
     def _complete(self) -> Network:
@@ -117,19 +119,23 @@ class Specification(Part):
     optimizer: Optimizer = Optimizer()
     workers: Positive = 1
     network: Network = Network()
-    straggler: str | None = Field(None, description="as suite.cluster.stragglers.parse reads it")
+    straggler: str | None = Field(default=None, description="as suite.cluster.stragglers.parse reads it")
     seed: Count = 0
-    batch_size: Positive = Field(8, description="samples per worker and step")
-    steps: Positive = Field(20, description="steps that count, per worker")
-    warmup: Count = Field(3, description="steps before them, timed but kept apart")
-    evaluate_every: Count = Field(0, description="steps between evaluations; 0 means none")
-    evaluate_samples: Positive | None = Field(None, description="held-out samples per evaluation; None means all")
-    targets: tuple[PositiveNumber, ...] = Field((), description="test accuracies to reach, ascending")
-    stop_at_target: bool = Field(False, description="end the run once the last target is reached")
-    steps_per_execution: Positive = Field(1, description="TensorFlow: steps unrolled in one traced function")
-    agreement_every: Count = Field(0, description="steps between checks that replicas agree; 0 means only at the end")
+    batch_size: Positive = Field(default=8, description="samples per worker and step")
+    steps: Positive = Field(default=20, description="steps that count, per worker")
+    warmup: Count = Field(default=3, description="steps before them, timed but kept apart")
+    evaluate_every: Count = Field(default=0, description="steps between evaluations; 0 means none")
+    evaluate_samples: Positive | None = Field(
+        default=None, description="held-out samples per evaluation; None means all"
+    )
+    targets: tuple[PositiveNumber, ...] = Field(default=(), description="test accuracies to reach, ascending")
+    stop_at_target: bool = Field(default=False, description="end the run once the last target is reached")
+    steps_per_execution: Positive = Field(default=1, description="TensorFlow: steps unrolled in one traced function")
+    agreement_every: Count = Field(
+        default=0, description="steps between checks that replicas agree; 0 means only at the end"
+    )
     device: Literal["cpu", "gpu"] = "cpu"
-    threads: Positive = Field(1, description="compute threads per rank")
+    threads: Positive = Field(default=1, description="compute threads per rank")
     horovod: Horovod = Horovod()
 
     @model_validator(mode="after")
