@@ -1,0 +1,1 @@
+"""How the verbs of the contract are done, free of any framework."""

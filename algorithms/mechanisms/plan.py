@@ -1,0 +1,75 @@
+"""In which order on the wire: the transmission plan, a pure function of sizes and times, equal on every worker.
+
+One wire carries everything one after the other. A tensor that is ready early may be needed late (the last layers of a
+net), so sending in order of readiness makes the tensors that the next forward needs first queue behind the big ones. Cut
+into pieces, and always sending the ready piece that is needed earliest, the wire is never idle and never late by more
+than a piece. Every worker must send the same list: a collective meets its like or nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Piece:
+    """Elements start..stop of one tensor, as it lies flat."""
+
+    tensor: int
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a tensor's gradient is ready and when its parameter is needed again, in seconds on one clock."""
+
+    ready: float
+    needed: float
+
+
+def cut(sizes: Sequence[int], largest: int) -> list[Piece]:
+    """Cut tensors into pieces of at most `largest` elements, those of one tensor as equal as they can be."""
+    if largest < 1:
+        raise ValueError(f"largest={largest}: a piece has at least 1 element")
+    pieces = []
+    for tensor, size in enumerate(sizes):
+        count = -(-size // largest)
+        edges = [size * i // count for i in range(count + 1)] if count else []
+        pieces += [Piece(tensor, start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return pieces
+
+
+def order(pieces: Sequence[Piece], timings: Sequence[Timing], seconds_per_element: float) -> tuple[Piece, ...]:
+    """Whenever the wire is free, send the ready piece that is needed earliest; while none is ready, wait."""
+    coming = sorted(pieces, key=lambda piece: (timings[piece.tensor].ready, piece))
+    waiting: list[tuple[float, Piece]] = []
+    planned: list[Piece] = []
+    now, arrived = 0.0, 0
+    while arrived < len(coming) or waiting:
+        if not waiting:
+            now = max(now, timings[coming[arrived].tensor].ready)
+        while arrived < len(coming) and timings[coming[arrived].tensor].ready <= now:
+            piece = coming[arrived]
+            heapq.heappush(waiting, (timings[piece.tensor].needed, piece))
+            arrived += 1
+        piece = heapq.heappop(waiting)[1]
+        planned.append(piece)
+        now += piece.size * seconds_per_element
+    return tuple(planned)
+
+
+def landings(planned: Sequence[Piece], timings: Sequence[Timing], seconds_per_element: float) -> list[float]:
+    """When each tensor has landed whole if the pieces go one after the other, none before its tensor is ready."""
+    landed = [timing.ready for timing in timings]
+    now = 0.0
+    for piece in planned:
+        now = max(now, timings[piece.tensor].ready) + piece.size * seconds_per_element
+        landed[piece.tensor] = now
+    return landed
