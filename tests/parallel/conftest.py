@@ -1,0 +1,52 @@
+"""Tests in this folder run under `horovodrun -np N`; see README.md beside this file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.parallel.runner import parent
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    counts, _ = parent.marked_ranks(metafunc)
+    if "ranks" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("ranks")
+    metafunc.parametrize("ranks", counts, ids=list(parent.names(counts)), indirect=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    if not parent.is_rank(config):
+        parent.arrange(items, config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    return None if parent.is_rank(item.config) else parent.report(item, nextitem)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    parent.close_all(session.config)
+
+
+@pytest.fixture
+def ranks(request: pytest.FixtureRequest) -> int:
+    """How many ranks run this test."""
+    return int(request.param)
+
+
+@pytest.fixture
+def rank() -> int:
+    """Which of them this process is."""
+    return int(os.environ["HOROVOD_RANK"])
+
+
+@pytest.fixture
+def shared_path(request: pytest.FixtureRequest) -> Path:
+    """An empty folder of this test that all ranks see (`tmp_path` is one per rank)."""
+    folder: Path = request.config.getoption("--rank-folder") / "shared" / request.node.name.replace("/", "_")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
