@@ -1,0 +1,96 @@
+"""One emulated host: the process that holds its namespaces, configures its eth0 and measures its link."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from suite.cluster.emulated import goodput, linux, shaping
+
+# The network is private to one cluster, so all clusters may use the same one. A /24 holds MAX_HOSTS.
+MAX_HOSTS = 64
+_NETWORK = "10.99.0"
+_WARMUP_SECONDS = 0.25  # lets TCP grow its window and the first full bucket of tbf drain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    index: int
+    hosts: int
+    folder: Path
+    shape: shaping.Shape
+
+
+def address(index: int) -> str:
+    return f"{_NETWORK}.{index + 1}"
+
+
+def name(index: int) -> str:
+    return f"host{index}"
+
+
+def hosts_file(hosts: int) -> str:
+    """Gloo binds to whatever a machine's own name resolves to, so that must be the address of eth0, never 127.0.0.1."""
+    lines = ["127.0.0.1 localhost"] + [f"{address(i)} {name(i)}" for i in range(hosts)]
+    return "\n".join(lines) + "\n"
+
+
+def main(plan: Plan, orders: Connection, parent: int, inherited: list[Connection]) -> None:
+    """Answers each order with its result, or with the OSError that prevented it, until the keeper is gone."""
+    linux.die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    for connection in inherited:
+        connection.close()
+    try:
+        linux.unshare(linux.NEW_NETWORK | linux.NEW_MOUNTS | linux.NEW_HOST_NAME)
+        linux.keep_mounts_private()
+        linux.mount_over(plan.folder / "hosts", "/etc/hosts")
+        socket.sethostname(name(plan.index))
+        linux.silence_ipv6()
+        orders.send(None)
+    except OSError as error:
+        orders.send(error)
+        return
+    _serve(plan, orders)
+
+
+def _serve(plan: Plan, orders: Connection) -> None:
+    server: socket.socket | None = None
+    while True:
+        try:
+            order: Any = orders.recv()
+        except EOFError:
+            return
+        try:
+            match order:
+                case "configure":
+                    orders.send(_configure(plan))
+                case "listen":
+                    server = goodput.listen(address(plan.index))
+                    orders.send(None)
+                case ("measure", float(seconds)) if server:
+                    following = address((plan.index + 1) % plan.hosts)
+                    with server:
+                        orders.send(goodput.measure(server, following, warmup=_WARMUP_SECONDS, seconds=seconds))
+                case _:
+                    raise OSError(f"unknown order {order!r}")
+        except OSError as error:
+            orders.send(error)
+
+
+def _configure(plan: Plan) -> tuple[str, ...]:
+    with IPRoute() as netlink:
+        loopback, card = netlink.link_lookup(ifname="lo")[0], netlink.link_lookup(ifname="eth0")[0]
+        netlink.link("set", index=loopback, state="up")
+        netlink.addr("add", index=card, address=address(plan.index), prefixlen=24)
+        netlink.link("set", index=card, state="up")
+        shaping.apply(netlink, card, plan.shape, with_netem=True)
+        return shaping.in_force(netlink, card)

@@ -1,0 +1,224 @@
+"""The process that holds the emulated hosts up, and takes them down when its owner ends, however that ends.
+
+Run as `python -m suite.cluster.emulated.keeper SPECIFICATION`. All namespaces are anonymous: nothing is added to the
+machine's own network or to /run/netns, and the kernel removes them with the last process inside. This process sits
+in a network namespace of its own with the bridge ("the switch"); one forked child per host holds that host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import multiprocessing
+import os
+import select
+import signal
+import sys
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pyroute2 import IPRoute
+
+from suite.cluster.emulated import host, leftovers, linux, shaping
+
+# Longer at each attempt: what delays the first on a busy machine seldom spoils all of them.
+WINDOWS = (0.5, 1.0, 1.5, 2.0, 2.5)
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specification:
+    """What the owner hands over on the command line, as JSON."""
+
+    owner: tuple[int, int, int]
+    folder: str
+    hosts: int
+    rate_mbit: float | None
+    delay_ms: float
+    loss: float
+
+    @property
+    def shape(self) -> shaping.Shape:
+        return shaping.Shape(rate_mbit=self.rate_mbit, delay_ms=self.delay_ms, loss=self.loss)
+
+
+def main() -> None:
+    specification = Specification(**json.loads(sys.argv[1]))
+    owner = linux.Owner(*specification.owner)
+    # A Ctrl-C in the owner's terminal must not take the hosts down before the owner has ended its run.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # From before anything is built, so that an owner killed meanwhile is noticed all the same.
+    owner_handle = os.pidfd_open(owner.pid)
+    if owner.is_gone():
+        return
+    switch = Switch(specification)
+    try:
+        answer = switch.build()
+    except OSError as error:
+        answer = {"error": _explain(error)}
+    try:
+        print(json.dumps(answer), flush=True)
+        if "error" not in answer:
+            _wait_for_the_end(owner_handle)
+    finally:
+        switch.take_down()
+
+
+def _wait_for_the_end(owner_handle: int) -> None:
+    """Until the owner closes our standard input or dies."""
+    while True:
+        ready, _, _ = select.select([owner_handle, sys.stdin.fileno()], [], [])
+        if owner_handle in ready or not os.read(sys.stdin.fileno(), 4096):
+            return
+
+
+def _explain(error: OSError) -> str:
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return f"unavailable: network namespaces are not allowed here, neither as root nor unprivileged ({error})"
+    return error.strerror or str(error)
+
+
+class Switch:
+    def __init__(self, specification: Specification) -> None:
+        self._specification = specification
+        self._hosts: list[tuple[int, Connection]] = []
+
+    def build(self) -> dict[str, Any]:
+        privilege = self._leave_the_machine()
+        # Fork before pyroute2 opens anything: the children must start from a clean process.
+        self._start_hosts()
+        with IPRoute() as netlink:
+            disciplines = self._connect(netlink)
+        seen = self._tell_all("configure")
+        rates = self._measure() if len(self._hosts) > 1 else []
+        return {
+            "hosts": [
+                {"pid": pid, "network_namespace": linux.network_namespace(pid), "address": host.address(i)}
+                for i, (pid, _) in enumerate(self._hosts)
+            ],
+            "privilege": privilege,
+            "qdiscs": {"host": seen[0], "switch": disciplines},
+            "goodput_mbit": rates,
+            "burst_bytes": self._specification.shape.burst_bytes,
+        }
+
+    def _leave_the_machine(self) -> str:
+        namespaces = linux.NEW_NETWORK | linux.NEW_MOUNTS
+        try:
+            linux.unshare(namespaces)
+            privilege = "root"
+        except PermissionError:
+            linux.become_root_of_user_namespace()
+            linux.unshare(namespaces)
+            privilege = "user namespace"
+        linux.keep_mounts_private()
+        linux.silence_ipv6()
+        return privilege
+
+    def _start_hosts(self) -> None:
+        fork = multiprocessing.get_context("fork")
+        for index in range(self._specification.hosts):
+            ours, theirs = fork.Pipe()
+            plan = host.Plan(
+                index=index,
+                hosts=self._specification.hosts,
+                folder=Path(self._specification.folder),
+                shape=self._specification.shape,
+            )
+            inherited = [connection for _, connection in self._hosts] + [ours]
+            child = fork.Process(target=host.main, args=(plan, theirs, os.getpid(), inherited), daemon=True)
+            child.start()
+            theirs.close()
+            self._hosts.append((child.pid or 0, ours))
+        self._answers()
+
+    def _connect(self, netlink: IPRoute) -> tuple[str, ...]:
+        netlink.link("add", ifname="switch", kind="bridge")
+        bridge = netlink.link_lookup(ifname="switch")[0]
+        netlink.link("set", index=bridge, state="up")
+        # The host's own end carries delay and loss; the switch's end only the rate, so that a host which several
+        # others send to receives no more than its link can carry.
+        rate_only = replace(self._specification.shape, delay_ms=0.0, loss=0.0)
+        disciplines: tuple[str, ...] = ()
+        for index, (pid, _) in enumerate(self._hosts):
+            port_name = f"port{index}"
+            netlink.link("add", ifname=port_name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": pid})
+            port = netlink.link_lookup(ifname=port_name)[0]
+            netlink.link("set", index=port, master=bridge, state="up")
+            shaping.apply(netlink, port, rate_only, with_netem=False)
+            disciplines = shaping.in_force(netlink, port)
+        return disciplines
+
+    def _measure(self) -> list[list[float]]:
+        """One row per attempt, one rate per host; the last row is the one that counts."""
+        attempts: list[list[float]] = []
+        asked = self._specification.rate_mbit
+        for seconds in WINDOWS:
+            self._tell_all("listen")
+            rates = self._tell_all(("measure", seconds))
+            attempts.append([round(rate, 2) for rate in rates])
+            if asked is None:
+                break
+            expected = asked * shaping.GOODPUT_SHARE
+            if all(abs(rate / expected - 1) <= TOLERANCE for rate in rates):
+                break
+        return attempts
+
+    def _tell_all(self, order: object) -> list[Any]:
+        for _, connection in self._hosts:
+            connection.send(order)
+        return self._answers()
+
+    def _answers(self) -> list[Any]:
+        answers = []
+        for index, (_, connection) in enumerate(self._hosts):
+            try:
+                answer = connection.recv()
+            except EOFError:
+                raise OSError(errno.ECHILD, f"{host.name(index)} died") from None
+            answers.append(answer)
+        for answer in answers:
+            if isinstance(answer, OSError):
+                raise answer
+        return answers
+
+    def take_down(self) -> None:
+        """Kills every process in our namespaces. They cannot be anyone else's: we hold them, so none is recycled."""
+        own = os.getpid()
+        namespaces = {linux.network_namespace(pid) for pid, _ in self._hosts} - {None, linux.network_namespace(1)}
+        holders = {pid for pid, _ in self._hosts}
+        for _ in range(50):
+            inside = [
+                pid
+                for pid in psutil.pids()
+                if pid not in holders and pid != own and linux.network_namespace(pid) in namespaces
+            ]
+            if not inside:
+                break
+            leftovers.kill(inside)
+            select.select([], [], [], 0.02)
+        leftovers.kill(sorted(holders))
+        for pid in holders:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        _remove(Path(self._specification.folder))
+
+
+def _remove(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def as_argument(specification: Specification) -> str:
+    return json.dumps(asdict(specification))
+
+
+if __name__ == "__main__":
+    main()
