@@ -1,0 +1,23 @@
+"""What a wrapped optimizer counts while it trains, the same in every binding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """Counted on one worker since the optimizer was wrapped."""
+
+    steps: int = 0  # local steps
+    rounds: int = 0  # exchanges of a gradient, or rounds closed
+    bytes_sent: int = 0  # handed to Horovod
+    exposed_seconds: float = 0.0  # the training thread stood still for an exchange
+    vote_seconds: float = 0.0  # the helper spent on votes
+    payload_seconds: float = 0.0  # the helper spent on payloads
+    staleness: Mapping[int, int] = field(default_factory=dict)  # rounds old -> this worker's gradients applied at that age
+    used: int = 0  # contributions of this worker
+    dropped: int = 0
+    memory_declared: float = 0.0  # copies of the parameters, beyond parameters, gradients and optimizer state
+    memory_bytes: int = 0  # held now by the wrapper beyond those
