@@ -59,23 +59,20 @@ class Startup(Part):
 
 
 class Telemetry(Part):
-    """What the algorithm's wrapper counted on one rank."""
+    """What the algorithm's wrapper counted on one rank, warm-up included (as `algorithms.mechanisms.telemetry`)."""
 
-    rounds: Count = 0
+    steps: Count = 0
+    rounds: Count = Field(default=0, description="exchanges of a gradient, or rounds closed")
     bytes_sent: Count = Field(default=0, description="payload this rank handed to Horovod")
-    exposed_seconds: float = 0.0
-    vote_seconds: float = 0.0
-    staleness: dict[int, int] = Field(
-        default_factory=dict, description="staleness in rounds -> gradients applied with it"
-    )
+    exposed_seconds: float = Field(default=0.0, description="the training thread stood still for an exchange")
+    vote_seconds: float = Field(default=0.0, description="a helper spent on votes, beside the training thread")
+    payload_seconds: float = Field(default=0.0, description="a helper spent on payloads, beside the training thread")
+    staleness: dict[int, int] = Field(default_factory=dict, description="rounds old -> gradients applied at that age")
     contributions_used: Count = 0
     contributions_dropped: Count = 0
-    memory_declared: float | None = Field(
-        default=None, description="extra memory the algorithm declares, in parameter copies"
-    )
-    memory_measured: float | None = Field(default=None, description="extra memory found, in parameter copies")
-    bytes_per_round_declared: float | None = None
-    other: dict[str, float] = Field(default_factory=dict)
+    memory_declared: float | None = Field(default=None, description="extra memory declared, in parameter copies")
+    memory_bytes: Count | None = Field(default=None, description="extra memory held by the wrapper at the end")
+    bytes_per_exchange_declared: float | None = None
 
 
 class Evaluation(Part):
