@@ -1,0 +1,120 @@
+"""Data sets by name, each as one rank's stream of batches.
+
+source = open_data("digits", split="train", batch_size=32, rank=hvd.rank(), size=hvd.size(), seed=0)
+check_same(hvd.allgather_object(source.contents))        # before training: do all ranks read the same data?
+with source.stream() as batches:
+    images, labels = next(batches)                       # N x H x W x C float32, N int64; read ahead in the background
+"""
+
+import difflib
+import time
+from pathlib import Path
+
+from suite.data.cifar10 import Cifar10, Cifar10Options
+from suite.data.cifar10_files import SIDE as CIFAR10_SIDE
+from suite.data.contents import Contents, check_same
+from suite.data.digits import SIDE as DIGITS_SIDE
+from suite.data.digits import Digits, DigitsOptions
+from suite.data.errors import DataError
+from suite.data.imagenet import Imagenet, ImagenetOptions
+from suite.data.options import parse
+from suite.data.prefetch import Clock, Prefetcher
+from suite.data.sharding import Last, Sharding
+from suite.data.source import Batch, DataSet, Source, Split
+from suite.data.synthetic import Synthetic, SyntheticOptions
+
+__all__ = [
+    "NAMES",
+    "Batch",
+    "Contents",
+    "DataError",
+    "DataSet",
+    "Prefetcher",
+    "Sharding",
+    "Source",
+    "Split",
+    "check_same",
+    "open_data",
+]
+
+NAMES: tuple[str, ...] = ("synthetic", "digits", "cifar10", "imagenet")
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+_SYNTHETIC_SIDE = 224
+_SYNTHETIC_CLASSES = 1000
+_IMAGENET_SIDE = 224
+
+
+def open_data(
+    name: str,
+    *,
+    split: Split,
+    batch_size: int,
+    rank: int,
+    size: int,
+    seed: int,
+    image: int | None = None,
+    classes: int | None = None,
+    folder: Path | str | None = None,
+    last: Last = "short",
+    prefetch: int = 2,
+    clock: Clock = time.perf_counter,
+    **options: object,
+) -> Source:
+    """This rank's part of a data set.
+
+    `image` is the side of the square images handed out (default: the data set's own; 224 for ImageNet and synthetic),
+    `classes` what the model's head has: with real data anything but the data set's own number is refused. "train" is
+    shuffled and augmented, "test" is neither. `last` and fewer samples than ranks: see `sharding`.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split = {split!r}: one of {', '.join(SPLITS)}")
+    if image is not None and image < 1:
+        raise ValueError(f"image = {image}: a side of at least 1 pixel")
+    if classes is not None and classes < 1:
+        raise ValueError(f"classes = {classes}: at least 1")
+    data_set = _open(name, split, image, classes, None if folder is None else Path(folder), options)
+    found = len(data_set.contents.classes)
+    if classes is not None and classes != found:
+        raise DataError(data_set.contents.where, f"{found} classes", f"classes = {classes}, as was asked for")
+    train = split == "train"
+    sharding = Sharding(
+        samples=data_set.contents.samples, size=size, batch_size=batch_size, seed=seed, shuffle=train, last=last
+    )
+    return Source(data_set=data_set, sharding=sharding, rank=rank, augment=train, depth=prefetch, clock=clock)
+
+
+def _open(
+    name: str, split: Split, image: int | None, classes: int | None, folder: Path | None, options: dict[str, object]
+) -> DataSet:
+    if name == "synthetic":
+        return Synthetic(
+            split=split,
+            image=image or _SYNTHETIC_SIDE,
+            classes=classes or _SYNTHETIC_CLASSES,
+            options=parse(SyntheticOptions, name, options),
+        )
+    if name == "digits":
+        return Digits(split=split, image=image or DIGITS_SIDE, options=parse(DigitsOptions, name, options))
+    if name == "cifar10":
+        side = image or CIFAR10_SIDE
+        if side > CIFAR10_SIDE:
+            raise ValueError(f"image = {image}: CIFAR-10 has {CIFAR10_SIDE}x{CIFAR10_SIDE} images; 1 to {CIFAR10_SIDE}")
+        chosen = parse(Cifar10Options, name, options)
+        return Cifar10(folder=_needed(name, folder), split=split, image=side, options=chosen)
+    if name == "imagenet":
+        return Imagenet(
+            folder=_needed(name, folder),
+            split=split,
+            image=image or _IMAGENET_SIDE,
+            options=parse(ImagenetOptions, name, options),
+        )
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(f"unknown data set {name!r}{hint}; known: {', '.join(NAMES)}")
+
+
+def _needed(name: str, folder: Path | None) -> Path:
+    if folder is None:
+        raise ValueError(f"data set {name!r} needs a folder: it is not downloaded")
+    return folder

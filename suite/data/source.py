@@ -1,0 +1,123 @@
+"""One rank's stream of batches out of one data set."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.data.contents import Contents
+from suite.data.prefetch import Clock, Prefetcher
+from suite.data.sharding import AUGMENTATION, Indices, Sharding
+
+Images = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Batch = tuple[Images, Labels]
+"""Images N x H x W x C, labels N; N = 0 is legal (a rank without samples in this step)."""
+
+Split = Literal["train", "test"]
+
+
+class DataSet(Protocol):
+    """What a reader offers: samples by number, and nothing about ranks or epochs."""
+
+    @property
+    def contents(self) -> Contents: ...
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def skipped(self) -> int:
+        """Samples left out so far because they could not be read and the user asked to go on."""
+
+    def keep(self, owned: Indices) -> None:
+        """Announces, once, the only samples this rank will ever read."""
+
+    def read(self, samples: Indices, random: np.random.Generator | None) -> Batch:
+        """The samples, augmented out of `random` or, without it, as they are evaluated."""
+
+
+@dataclass(kw_only=True)
+class Source:
+    data_set: DataSet
+    sharding: Sharding
+    rank: int
+    augment: bool
+    depth: int = 2
+    clock: Clock = time.perf_counter
+
+    def __post_init__(self) -> None:
+        self.data_set.keep(self.sharding.owned(self.rank))
+
+    @property
+    def samples(self) -> int:
+        """Samples of this rank."""
+        return self.sharding.owned_count(self.rank)
+
+    @property
+    def total_samples(self) -> int:
+        """Samples of all ranks."""
+        return self.sharding.samples
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The same on every rank."""
+        return self.sharding.steps_per_epoch
+
+    @property
+    def classes(self) -> int:
+        return len(self.contents.classes)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.data_set.image_shape
+
+    @property
+    def contents(self) -> Contents:
+        """To be compared between ranks with `check_same` before training starts."""
+        return self.data_set.contents
+
+    @property
+    def skipped(self) -> int:
+        return self.data_set.skipped
+
+    def weight(self, step: int) -> float:
+        """What step `step`, counted over all epochs, weighs in the plain average over ranks; see Sharding.weight."""
+        return self.sharding.weight(self.rank, step % self.steps_per_epoch)
+
+    def samples_until(self, step: int) -> int:
+        """How many samples all ranks together have read before step `step`, counted over all epochs."""
+        return self.sharding.samples_until(step)
+
+    def batches(self, epoch: int = 0) -> Prefetcher[Batch]:
+        """One epoch, read ahead in the background."""
+        if epoch < 0:
+            raise ValueError(f"epoch = {epoch}: 0 or more")
+        return Prefetcher(self._epoch(epoch, 0), depth=self.depth, clock=self.clock)
+
+    def stream(self, step: int = 0) -> Prefetcher[Batch]:
+        """Epoch after epoch without end, beginning at `step` counted over all epochs: where a resumed run goes on."""
+        if step < 0:
+            raise ValueError(f"step = {step}: 0 or more")
+        return Prefetcher(self._endless(step), depth=self.depth, clock=self.clock)
+
+    def _endless(self, step: int) -> Iterator[Batch]:
+        epoch, first = divmod(step, self.steps_per_epoch)
+        while True:
+            yield from self._epoch(epoch, first)
+            epoch, first = epoch + 1, 0
+
+    def _epoch(self, epoch: int, first: int) -> Iterator[Batch]:
+        order = self.sharding.order(self.rank, epoch)
+        size = self.sharding.batch_size
+        for step in range(first, self.steps_per_epoch):
+            # One generator per batch: a resumed run draws the same crops as one that was never interrupted.
+            random = (
+                np.random.default_rng([self.sharding.seed, AUGMENTATION, self.rank, epoch, step])
+                if self.augment
+                else None
+            )
+            yield self.data_set.read(order[step * size : (step + 1) * size], random)
