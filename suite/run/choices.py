@@ -1,0 +1,91 @@
+"""From names and options, as people write them, to the resolved parts of a specification; and back to live objects.
+
+Every refusal is a ValueError of one line with the offending value, what is allowed and the nearest match.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import algorithms
+from suite.models import Net, describe
+from suite.run.controls import CONTROLS
+from suite.run.specification import Algorithm, Model, Options, Value
+
+# How many classes the head needs; synthetic data takes whatever the head has.
+DATA_CLASSES = {"digits": 10, "cifar10": 10, "imagenet": 1000}
+
+
+def unknown(what: str, value: object, allowed: Iterable[object]) -> str:
+    """`unknown algorithm 'delayd' (did you mean 'delayed'?); known: ...`"""
+    names = [str(one) for one in allowed]
+    near = difflib.get_close_matches(str(value), names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {what} {value!r}{hint}; known: {', '.join(names)}"
+
+
+def algorithm_names(framework: str | None = None) -> tuple[str, ...]:
+    """What an experiment may compare; `torch_ddp` only where torch runs."""
+    names = [name for name, kind in algorithms.CATALOGUE.items() if not kind.virtual_only]
+    controls = [name for name in CONTROLS if framework in (None, "torch") or name != "torch_ddp"]
+    return (*names, *controls)
+
+
+def make_algorithm(name: str, options: Mapping[str, Any]) -> Any:
+    """The live object, an `algorithms.Algorithm` or a control. It checks itself."""
+    if name not in algorithm_names():
+        if name in algorithms.CATALOGUE:
+            raise ValueError(
+                f"algorithm {name!r} runs in the virtual cluster only; known: {', '.join(algorithm_names())}"
+            )
+        raise ValueError(unknown("algorithm", name, algorithm_names()))
+    kind: Any = algorithms.CATALOGUE.get(name) or CONTROLS[name]
+    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    for key in options:
+        if key not in known:
+            raise ValueError(
+                unknown(f"option of {name}", key, known) if known else f"{name} has no options, not {key!r}"
+            )
+    try:
+        return kind(**options)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def resolve_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:
+    """With every option filled in, so that a changed default is another run."""
+    made = make_algorithm(name, options)
+    filled: Options = {
+        field.name: _plain(getattr(made, field.name)) for field in dataclasses.fields(made) if field.init
+    }
+    return Algorithm(name=name, options=filled)
+
+
+def resolve_model(model: Model, data: str) -> Model:
+    """Image size and classes filled in: the model's own, but as many classes as the data has."""
+    if data in DATA_CLASSES and model.classes is None:
+        model = model.model_copy(update={"classes": DATA_CLASSES[data]})
+    net = net_of(model)
+    return model.model_copy(update={"image": net.input_shape[0], "classes": net.classes})
+
+
+def net_of(model: Model) -> Net:
+    """The description of the real net; replayed compute has its parameter tensors."""
+    return _described(model.name, model.image, model.width, model.classes, tuple(sorted(model.options.items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _described(name: str, image: int | None, width: float, classes: int | None, options: tuple[Any, ...]) -> Net:
+    return describe(name, image=image, width=width, classes=classes, **dict(options))
+
+
+def _plain(value: Any) -> Value | tuple[Value, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"option value {value!r} cannot be written into a specification")

@@ -1,0 +1,215 @@
+"""The schema of an experiment file. What a name means (an algorithm, a model, a data set) is checked here too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from suite.data import NAMES as DATA_NAMES
+from suite.run import choices
+from suite.run.specification import (
+    Count,
+    Data,
+    Fraction,
+    Horovod,
+    Model,
+    NonNegative,
+    Optimizer,
+    Options,
+    Positive,
+    PositiveNumber,
+)
+
+AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "seed")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _named(*own: str) -> Callable[[Any], Any]:
+    """A bare string is a name; keys that the choice does not know by itself are options of what is named."""
+
+    def spread(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict):
+            known = {"name", "label", *own}
+            options = {key: item for key, item in value.items() if key not in known}
+            return {key: item for key, item in value.items() if key in known} | (
+                {"options": options} if options else {}
+            )
+        return value
+
+    return spread
+
+
+class Choice(Strict):
+    name: str
+    label: str | None = None
+    options: Options = Field(default_factory=dict)
+
+    def called(self) -> str:
+        """What people read: the label, or the name with what was chosen for it."""
+        chosen = [f"{key}={_short(value)}" for key, value in self.options.items()]
+        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
+
+
+class AlgorithmChoice(Choice):
+    @model_validator(mode="after")
+    def _known(self) -> AlgorithmChoice:
+        choices.make_algorithm(self.name, self.options)
+        return self
+
+
+class ReplayChoice(Strict):
+    profile: str
+    size: PositiveNumber = 1.0
+    time: PositiveNumber = 1.0
+
+
+class ModelChoice(Choice):
+    image: Positive | None = None
+    width: PositiveNumber = 1.0
+    classes: Positive | None = None
+    replay: ReplayChoice | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> ModelChoice:
+        choices.net_of(self.model())
+        return self
+
+    def model(self) -> Model:
+        return Model(name=self.name, image=self.image, width=self.width, classes=self.classes, options=self.options)
+
+    def called(self) -> str:
+        sizes = {"image": self.image, "width": None if self.width == 1 else self.width, "classes": self.classes}
+        chosen = [f"{key}={_short(value)}" for key, value in (sizes | self.options).items() if value is not None]
+        chosen += ["replayed"] * (self.replay is not None)
+        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
+
+
+class NetworkChoice(Strict):
+    """`"local"`, `{ file = "hosts.txt" }`, `{ rate_mbit = 400 }` or `{ preset = "1GbE", scale = 0.4 }`.
+
+    Emulated: one host per worker unless `hosts` says otherwise.
+    """
+
+    name: Literal["local", "hosts", "emulated"] = "emulated"
+    label: str | None = None
+    hosts: Positive | None = None
+    rate_mbit: PositiveNumber | None = None
+    delay_ms: NonNegative = 0.0
+    loss: Fraction = 0.0
+    preset: str | None = None
+    scale: PositiveNumber = 1.0
+    file: str | None = None
+
+
+def _network(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "name" not in value and "file" in value:
+        return {"name": "hosts"} | value
+    return value
+
+
+class DataChoice(Data):
+    @model_validator(mode="after")
+    def _known(self) -> DataChoice:
+        if self.name not in DATA_NAMES:
+            raise ValueError(choices.unknown("data set", self.name, DATA_NAMES))
+        return self
+
+
+class Shared(Strict):
+    """What all runs have in common; the fields mean what they mean in a specification."""
+
+    data: Annotated[DataChoice, BeforeValidator(_named("folder"))] = DataChoice()
+    optimizer: Annotated[
+        Optimizer, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
+    ] = Optimizer()
+    batch_size: Positive | None = Field(default=None, description="per worker")
+    effective_batch_size: Positive | None = Field(default=None, description="of all workers together")
+    steps: Positive = 20
+    warmup: Count = 3
+    evaluate_every: Count = 0
+    evaluate_samples: Positive | None = None
+    targets: tuple[PositiveNumber, ...] = ()
+    stop_at_target: bool = False
+    steps_per_execution: Positive = 1
+    agreement_every: Count = 0
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: Positive = 1
+    horovod: Horovod = Horovod()
+
+    @model_validator(mode="after")
+    def _one_batch_size(self) -> Shared:
+        if self.batch_size is not None and self.effective_batch_size is not None:
+            raise ValueError("batch_size and effective_batch_size say the same thing twice; keep one")
+        return self
+
+
+class Axes(Strict):
+    framework: tuple[Literal["torch", "tensorflow"], ...] = Field(min_length=1)
+    model: tuple[Annotated[ModelChoice, BeforeValidator(_named("image", "width", "classes", "replay"))], ...] = Field(
+        min_length=1
+    )
+    algorithm: tuple[Annotated[AlgorithmChoice, BeforeValidator(_named())], ...] = Field(min_length=1)
+    workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
+    network: tuple[Annotated[NetworkChoice, BeforeValidator(_network)], ...] = Field(
+        default=(NetworkChoice(name="local"),), min_length=1
+    )
+    straggler: tuple[str, ...] = Field(default=("none",), min_length=1)
+    seed: tuple[Count, ...] = Field(default=(0,), min_length=1)
+
+
+Selector = str | int | tuple[str | int, ...]
+
+
+class Where(Strict):
+    """Runs whose labels (or plain names) are among these; axes that are not mentioned may be anything."""
+
+    framework: Selector | None = None
+    model: Selector | None = None
+    algorithm: Selector | None = None
+    workers: Selector | None = None
+    network: Selector | None = None
+    straggler: Selector | None = None
+    seed: Selector | None = None
+
+    def matches(self, called: Mapping[str, tuple[object, ...]]) -> bool:
+        for axis in AXES:
+            wanted = getattr(self, axis)
+            if wanted is not None:
+                among = wanted if isinstance(wanted, tuple) else (wanted,)
+                if not any(name in among for name in called[axis]):
+                    return False
+        return True
+
+
+class Override(Strict):
+    where: Where
+    set: dict[str, Any]
+
+
+class Exclude(Strict):
+    where: Where
+
+
+class ExperimentFile(Strict):
+    question: str = Field(min_length=1)
+    title: str = ""
+    minutes: PositiveNumber | None = Field(default=None, description="how long it should take; shown, not enforced")
+    repetitions: Positive = 1
+    order_seed: Count = 0
+    run: Shared = Shared()
+    axes: Axes
+    override: tuple[Override, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
