@@ -22,7 +22,7 @@ what stands in capitals is an event, and beside it the attributes and methods th
         ROUND CLOSED                          centre = close(centre, total, situation), or
                                               optimizer_at == CENTRE: optimizer applied to the centre with combine(total)
                                               averaged(...): what evaluation looks at
-                                              own = adopt(own, contribution, centre)  # at once, or `overlap` steps later
+                                              own = adopt(...), or adopt_late(...) where it has gone on meanwhile
 
 *When* is a pure function of the step number (`meets`, `delay`, `mechanisms.schedules`); *in which order on the wire* is a
 plan (`mechanisms.plan`); *what is combined how* is the algorithm. Its methods use plain array operators only, so that
@@ -112,6 +112,11 @@ class Exchange(Algorithm):
     def delay(self) -> int:
         """Steps between a gradient's departure and its application."""
         return 0
+
+    @property
+    def drains(self) -> bool:
+        """Whether averages still in flight when training finishes are applied; else they are dropped."""
+        return True
 
     @property
     def compares_parameters(self) -> bool:
@@ -227,6 +232,12 @@ class Rounds(Algorithm):
     def adopt(self, own: Own, contribution: Array, centre: Centre) -> Own:
         """The worker's state when a round that it contributed to has closed: by default it takes the centre."""
         return self.own(centre.parameters)
+
+    def adopt_late(self, own: Own, offered: Own, contribution: Array, centre: Centre) -> Own:
+        """The same for a worker that has gone on since it offered: what it has done meanwhile is kept."""
+        then = self.adopt(offered, contribution, centre)
+        anchor = None if own.anchor is None else own.anchor + (then.anchor - offered.anchor)
+        return Own(parameters=own.parameters + (then.parameters - offered.parameters), anchor=anchor)
 
 
 @dataclass(frozen=True, kw_only=True)

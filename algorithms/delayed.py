@@ -51,6 +51,10 @@ class Delayed(Exchange):
         return self.steps
 
     @property
+    def drains(self) -> bool:
+        return self.drain == "apply"
+
+    @property
     def compares_parameters(self) -> bool:
         return self.compensation > 0 and self.steps > 0
 

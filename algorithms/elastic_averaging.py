@@ -94,5 +94,8 @@ class ElasticAveraging(Rounds):
         anchor = own.anchor - contribution if self.momentum else None
         return Own(parameters=own.parameters - contribution, anchor=anchor)
 
+    def adopt_late(self, own: Own, offered: Own, contribution: Array, centre: Centre) -> Own:
+        return self.adopt(own, contribution, centre)  # a difference is subtracted from wherever the worker is
+
     def memory(self) -> float:
         return 3 if self.momentum else 2

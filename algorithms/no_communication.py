@@ -21,8 +21,8 @@ class NoCommunication(Exchange):
     >>> from algorithms.virtual import SGD, Cluster
     >>> cluster = Cluster(workers=2, algorithm=NoCommunication(), optimizer=SGD(learning_rate=0.5),
     ...                   parameters=np.ones(1), gradient=lambda worker, step, w: w - worker)
-    >>> [float(w[0]) for w in cluster.run(steps=60).workers]
-    [0.0, 1.0]
+    >>> [float(w[0]) for w in cluster.run(steps=2).workers]
+    [0.25, 1.0]
     """
 
     name: ClassVar[str] = "no_communication"

@@ -1,0 +1,162 @@
+"""`Exchange` algorithms in virtual time: the mathematics of a step, and beside it the clock of its layers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algorithms.contract import Exchange, Finish, Moment
+from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
+from algorithms.virtual.compute import Draw
+from algorithms.virtual.gradients import Gradients
+from algorithms.virtual.network import Network
+from algorithms.virtual.optimizers import Optimizer, Slots, Vector
+from algorithms.virtual.trace import Trace
+
+FORWARD = 1 / 3  # of a step's compute time; backward costs about twice the forward pass
+
+
+class LayerClock:
+    """When steps end: each worker computes layer by layer, one wire carries the layers' gradients one after the other."""
+
+    def __init__(
+        self, algorithm: Exchange, draws: Sequence[Draw], layers: Sequence[int], item_bytes: int, network: Network
+    ) -> None:
+        self.algorithm, self.draws = algorithm, draws
+        total = sum(layers)
+        sent = algorithm.bytes_per_exchange(len(draws), total * item_bytes)
+        self.per_element = network.seconds(sent, len(draws)) / total if total and algorithm.reduces else 0.0
+        self.layers = list(layers)
+        self.free = np.zeros(len(draws))  # when each worker may begin its next step
+        self.usable = [0.0] * len(layers)  # when each layer's parameters are up to date
+        self.wire = 0.0
+        self.due: deque[float] = deque()  # landings of the exchanges under way
+        self.plan: tuple[Piece, ...] | None = None
+
+    def step(self) -> float:
+        """One step of every worker; the time when the slowest is through."""
+        compute = np.array([draw() for draw in self.draws])
+        share = compute / len(self.layers)
+        time = self.free
+        for usable in self.usable:
+            time = np.maximum(time, usable) + FORWARD * share
+        ready = [0.0] * len(self.layers)
+        for layer in reversed(range(len(self.layers))):
+            time = time + (1 - FORWARD) * share
+            ready[layer] = float(time.max())
+        if not self.algorithm.reduces:
+            self.free = time
+            return float(time.max())
+        self._exchange(time, ready)
+        return float(self.free.max())
+
+    def _exchange(self, time: NDArray[np.float64], ready: list[float]) -> None:
+        if self.algorithm.start is Moment.BACKWARD_ENDED:
+            ready = [float(time.max())] * len(ready)
+        landed = self._send(ready)
+        if self.algorithm.finish is Finish.NEXT_USE:
+            self.free, self.usable = time, landed
+            return
+        self.due.append(max(landed))
+        self.free = np.maximum(time, self.due.popleft()) if len(self.due) > self.algorithm.delay else time
+
+    def _send(self, ready: list[float]) -> list[float]:
+        begun = min(ready)
+        crossing = self.algorithm.finish is Finish.NEXT_USE
+        if self.plan is None:
+            pieces = cut(self.layers, max(1, sum(self.layers) // (4 * len(self.layers))))
+            needs = [Timing(at - begun, layer if crossing else at) for layer, at in enumerate(ready)]
+            self.plan = order(pieces, needs, self.per_element)
+        offset = min(begun, self.wire)
+        timings = [Timing(max(at, self.wire) - offset, 0) for at in ready]
+        landed = [at + offset for at in landings(self.plan, timings, self.per_element)]
+        self.wire = max(landed)
+        return landed
+
+
+class ExchangeRun:
+    """Replicas are equal in an exchange that reduces, so one stands for all; without, each worker has its own."""
+
+    def __init__(
+        self,
+        algorithm: Exchange,
+        optimizer: Optimizer,
+        x: Vector,
+        workers: int,
+        gradients: Gradients,
+        clock: LayerClock,
+    ) -> None:
+        self.algorithm, self.optimizer, self.gradients, self.clock = algorithm, optimizer, gradients, clock
+        self.workers = workers
+        replicas = 1 if algorithm.reduces else workers
+        self.x = [x] * replicas
+        self.slots: list[Slots] = [optimizer.begin(x) for _ in range(replicas)]
+        self.flying: deque[tuple[Vector | None, Vector]] = deque()  # averages under way, and where they were taken
+        self.trace = Trace(used=[0] * workers, dropped=[0] * workers)
+
+    def run(self, steps: int, record: int, keep_workers: bool) -> Trace:
+        """So many steps, then what is still in flight."""
+        self._note(0.0, keep_workers)
+        now = 0.0
+        for step in range(steps):
+            now = self.clock.step()
+            if self.algorithm.reduces:
+                self._exchange(step)
+            else:
+                self._alone(step)
+            if (record and (step + 1) % record == 0) or step + 1 == steps:
+                self._note(now, keep_workers)
+        while self.flying:
+            now = max(now, self.clock.due.popleft() if self.clock.due else now)
+            landed = self.flying.popleft()
+            if self.algorithm.drains:
+                self._apply(*landed)
+                self._note(now, keep_workers)
+        self.trace.workers = [self.x[worker % len(self.x)] for worker in range(self.workers)]
+        return self.trace
+
+    def _alone(self, step: int) -> None:
+        for worker in range(self.workers):
+            if self.gradients.weight(worker, step):
+                gradient = self.gradients(worker, step, self.x[worker])
+                self.x[worker], self.slots[worker] = self.optimizer.step(self.x[worker], gradient, self.slots[worker])
+                self.trace.used[worker] += 1
+                self.trace.staleness.append(0)
+
+    def _exchange(self, step: int) -> None:
+        self.flying.append((self._average(step), self.x[0]))
+        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(self.workers, self.x[0].nbytes)
+        if len(self.flying) > self.algorithm.delay:
+            self._apply(*self.flying.popleft())
+
+    def _average(self, step: int) -> Vector | None:
+        """The mean over all samples of the step; None where there are none."""
+        total: Vector | None = None
+        samples = 0
+        for worker in range(self.workers):
+            weight = self.gradients.weight(worker, step)
+            if not weight:
+                continue
+            gradient = self.gradients(worker, step, self.x[0])
+            weighted = gradient if weight == 1 else gradient * weight
+            total = weighted if total is None else total + weighted
+            samples += weight
+            self.trace.used[worker] += 1
+            self.trace.staleness.append(self.algorithm.delay)
+        return None if total is None else total / samples
+
+    def _apply(self, average: Vector | None, then: Vector) -> None:
+        if average is not None:
+            gradient = self.algorithm.correct(average, self.x[0], then)
+            self.x[0], self.slots[0] = self.optimizer.step(self.x[0], gradient, self.slots[0])
+            self.trace.rounds += 1
+
+    def _note(self, now: float, keep_workers: bool) -> None:
+        self.trace.parameters.append(self.x[0])
+        self.trace.averages.append(self.x[0])
+        self.trace.seconds.append(now)
+        if keep_workers:
+            self.trace.history.append([self.x[worker % len(self.x)] for worker in range(self.workers)])

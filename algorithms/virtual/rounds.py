@@ -1,0 +1,172 @@
+"""The mathematics of `Rounds`, event by event: the algorithm's own rules on NumPy arrays, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from algorithms.adasum import adaptive_sum
+from algorithms.contract import Own, Place, Reduction, Rounds, Situation
+from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Recording, Settle
+from algorithms.virtual.gradients import Gradients
+from algorithms.virtual.optimizers import Optimizer, Vector
+from algorithms.virtual.trace import Trace
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What a worker held when it offered."""
+
+    own: Own
+    read: int
+    weight: int
+
+
+class RoundsRun:
+    """All workers and the centre of one run."""
+
+    def __init__(
+        self,
+        algorithm: Rounds,
+        optimizer: Optimizer,
+        x: Vector,
+        workers: int,
+        gradients: Gradients,
+        layers: tuple[int, ...],
+        record: int,
+        keep_workers: bool,
+    ) -> None:
+        self.algorithm, self.optimizer, self.gradients = algorithm, optimizer, gradients
+        self.centred = algorithm.optimizer_at is Place.CENTRE
+        self.splits = np.cumsum(layers)[:-1]
+        self.x = x
+        self.own = [algorithm.own(x) for _ in range(workers)]
+        self.centre = algorithm.centre(x)
+        self.slots = [optimizer.begin(x) for _ in range(1 if self.centred else workers)]
+        self.read = [0] * workers
+        self.weights = [1] * workers
+        self.offered: list[Offered | None] = [None] * workers
+        self.contributions: list[Vector | None] = [None] * workers
+        self.record, self.keep_workers = record, keep_workers
+        self.trace = Trace(used=[0] * workers, dropped=[0] * workers)
+        self._note(0.0)
+
+    def run(self, events: Iterable[Event], *, keep_events: bool) -> Trace:
+        """Do what the events say."""
+        kept: list[Event] = []
+        now = 0.0
+        for event in events:
+            if keep_events:
+                kept.append(event)
+            now = event.time
+            match event:
+                case Compute(worker, step):
+                    self._compute(worker, step)
+                case Offer(worker):
+                    self.offered[worker] = Offered(self.own[worker], self.read[worker], self.weights[worker])
+                case Close(taken):
+                    self._close(taken, now)
+                case Settle(worker):
+                    self._settle(worker)
+                case Read(worker):
+                    self._read(worker)
+                case Drop(worker):
+                    self.trace.dropped[worker] += 1
+                    self.offered[worker] = None
+                    if self.algorithm.waits:
+                        self._read(worker)
+        if self.trace.seconds[-1] != now or (self.record and self.trace.rounds % self.record):
+            self._note(now)
+        self.trace.workers = [own.parameters for own in self.own]
+        if keep_events:
+            self.trace.recording = Recording(len(self.own), tuple(kept))
+        return self.trace
+
+    def _situation(self, contributions: int = 1, staleness: int = 0) -> Situation:
+        return Situation(
+            workers=len(self.own),
+            round=self.trace.rounds,
+            contributions=contributions,
+            staleness=staleness,
+            learning_rate=self.optimizer.learning_rate,
+        )
+
+    def _compute(self, worker: int, step: int) -> None:
+        own = self.own[worker]
+        weight = self.weights[worker] = self.gradients.weight(worker, step)
+        if self.centred:
+            gradient = self.gradients(worker, step, own.parameters) if weight else own.parameters * 0
+            norm = float(np.linalg.norm(gradient)) if self.algorithm.needs_norm else None
+            self.own[worker] = replace(own, gradient=gradient, gradient_norm=norm)
+        elif weight:
+            gradient = self.gradients(worker, step, own.parameters)
+            moved, self.slots[worker] = self.optimizer.step(own.parameters, gradient, self.slots[worker])
+            self.own[worker] = self.algorithm.local(own, moved, self.centre, self._situation())
+
+    def _close(self, taken: tuple[int, ...], now: float) -> None:
+        contributions = []
+        for worker in taken:
+            offered = self.offered[worker]
+            assert offered is not None
+            age = self.trace.rounds - offered.read
+            contribution = self.algorithm.offer(offered.own, self.centre, self._situation(staleness=age))
+            self.contributions[worker] = contribution
+            contributions.append((contribution, offered.weight))
+            self.trace.staleness.append(age)
+            self.trace.used[worker] += 1
+        total = self._reduce(contributions)
+        situation = self._situation(len(taken))
+        if self.centred:
+            gradient = self.algorithm.combine(total, situation)
+            parameters, self.slots[0] = self.optimizer.step(self.centre.parameters, gradient, self.slots[0])
+            self.centre = replace(self.centre, parameters=parameters)
+        else:
+            self.centre = self.algorithm.close(self.centre, total, situation)
+        self.trace.rounds += 1
+        if self.centre.average is not None:
+            average = self.algorithm.averaged(self.centre.average, self.centre.parameters, self.trace.rounds)
+            self.centre = replace(self.centre, average=average)
+        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(len(self.own), self.x.nbytes)
+        if self.record and self.trace.rounds % self.record == 0:
+            self._note(now)
+
+    def _reduce(self, contributions: list[tuple[Vector, int]]) -> Vector:
+        if self.algorithm.reduction is Reduction.ADASUM:
+            layers = zip(*(np.split(c, self.splits) for c, _ in contributions), strict=True)
+            return np.concatenate([adaptive_sum(layer, np.dot) for layer in layers])
+        weights = [weight for _, weight in contributions]
+        if not self.centred or min(weights) == max(weights):
+            total = contributions[0][0]
+            for contribution, _ in contributions[1:]:
+                total = total + contribution
+            return total
+        scale = len(weights) / sum(weights)  # so that the mean over contributions becomes the mean over samples
+        return sum(
+            (c * (weight * scale) for c, weight in contributions[1:]), contributions[0][0] * (weights[0] * scale)
+        )
+
+    def _settle(self, worker: int) -> None:
+        offered, contribution = self.offered[worker], self.contributions[worker]
+        assert offered is not None
+        own = self.own[worker]
+        self.own[worker] = (
+            self.algorithm.adopt(own, contribution, self.centre)
+            if own is offered.own
+            else self.algorithm.adopt_late(own, offered.own, contribution, self.centre)
+        )
+        self.offered[worker] = self.contributions[worker] = None
+        self.read[worker] = self.trace.rounds
+
+    def _read(self, worker: int) -> None:
+        self.own[worker] = self.algorithm.own(self.centre.parameters)
+        self.read[worker] = self.trace.rounds
+
+    def _note(self, now: float) -> None:
+        shared = self.centre.parameters if self.centre.parameters is not None else self.own[0].parameters
+        self.trace.parameters.append(shared)
+        self.trace.averages.append(shared if self.centre.average is None else self.centre.average)
+        self.trace.seconds.append(now)
+        if self.keep_workers:
+            self.trace.history.append([own.parameters for own in self.own])
