@@ -1,0 +1,44 @@
+# Every target does its own set-up. Variables: EXPERIMENT FRAMEWORK NP, and for setup PYTHON GPU MPI JOBS (see README.md).
+PYTHON ?= python3
+EXPERIMENT ?= quick
+MPI ?= auto
+SUITE = .venv/bin/python -m suite
+
+.PHONY: setup bench report test lint microbench lock clean help
+
+help:
+	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
+	@echo "make report       render the report of all records"
+	@echo "make test         all tests"
+	@echo "make lint         ruff and mypy"
+	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
+	@echo "make setup        only the environment in .venv; GPU=1, MPI=on|off, JOBS=n, PYTHON=..., CXX=..."
+	@echo "make lock         renew the pinned versions in suite/setup/lock*.txt"
+	@echo "make clean        remove .venv and build/ (kept: records and the cached Horovod wheel)"
+
+setup:
+	@$(PYTHON) suite/setup --mpi $(MPI) $(if $(filter 1,$(GPU)),--gpu) $(if $(JOBS),--jobs $(JOBS))
+
+bench: setup
+	@$(SUITE) bench $(EXPERIMENT) $(if $(FRAMEWORK),--only framework=$(FRAMEWORK)) $(if $(NP),--only workers=$(NP))
+	@$(SUITE) report
+
+report: setup
+	@$(SUITE) report
+
+test: setup
+	.venv/bin/python -m pytest
+
+lint: setup
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+
+microbench: setup
+	.venv/bin/python -m pytest tests --benchmark-only -p no:timeout
+
+lock:
+	@$(PYTHON) suite/setup lock
+
+clean:
+	rm -rf .venv build

@@ -1,0 +1,1 @@
+"""The benchmark suite: runs the algorithms of `algorithms` and turns what happened into reports."""

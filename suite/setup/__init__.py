@@ -1,0 +1,1 @@
+"""Makes the environment that everything else needs: `python3 suite/setup`, standard library only."""
