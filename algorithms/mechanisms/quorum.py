@@ -66,21 +66,19 @@ def rotation(ready: Iterable[int], round: int, workers: int) -> list[int]:  # no
 
 def select(
     staleness: Mapping[int, int],
-    rules: Rules,
-    *,
+    accept: Callable[[int], bool],
+    limit: int,
+    need: int,
     round: int,  # noqa: A002
-    active: int,
+    workers: int,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Which of the offers are taken, in order of rank (none: no round begins), and which are dropped; others stay.
 
     `staleness` holds, for every worker with an offer, the rounds closed since it read the centre; `round` the rounds
-    closed so far; `active` counts the workers that still train or whose last offer is still waiting.
+    closed so far; `need` what `needed` says.
     """
-    if over(rules, active):
-        return (), tuple(sorted(staleness))
-    dropped = tuple(sorted(worker for worker, age in staleness.items() if not rules.accept(age)))
+    dropped = tuple(sorted(worker for worker, age in staleness.items() if not accept(age)))
     standing = [worker for worker in staleness if worker not in dropped]
-    if not standing or len(standing) < needed(rules.quorum, active):
+    if not standing or len(standing) < need:
         return (), dropped
-    taken = rotation(standing, round, rules.workers)[: rules.limit]
-    return tuple(sorted(taken)), dropped
+    return tuple(sorted(rotation(standing, round, workers)[:limit])), dropped
