@@ -66,19 +66,21 @@ def rotation(ready: Iterable[int], round: int, workers: int) -> list[int]:  # no
 
 def select(
     staleness: Mapping[int, int],
-    accept: Callable[[int], bool],
-    limit: int,
-    need: int,
+    rules: Rules,
+    *,
     round: int,  # noqa: A002
-    workers: int,
+    active: int,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Which of the offers are taken, in order of rank (none: no round begins), and which are dropped; others stay.
 
     `staleness` holds, for every worker with an offer, the rounds closed since it read the centre; `round` the rounds
-    closed so far; `need` what `needed` says.
+    closed so far; `active` counts the workers that still train or whose last offer is still waiting.
     """
-    dropped = tuple(sorted(worker for worker, age in staleness.items() if not accept(age)))
+    if over(rules, active):
+        return (), tuple(sorted(staleness))
+    dropped = tuple(sorted(worker for worker, age in staleness.items() if not rules.accept(age)))
     standing = [worker for worker in staleness if worker not in dropped]
-    if not standing or len(standing) < need:
+    if not standing or len(standing) < needed(rules.quorum, active):
         return (), dropped
-    return tuple(sorted(rotation(standing, round, workers)[:limit])), dropped
+    taken = rotation(standing, round, rules.workers)[: rules.limit]
+    return tuple(sorted(taken)), dropped
