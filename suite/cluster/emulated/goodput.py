@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import threading
 import time
+from typing import Self
 
 PORT = 5001  # each host is a network namespace of its own, so the number is free
 _BLOCK = 1 << 18
+_PATIENCE = 10.0
+_DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER: what is still queued at close is thrown away, not sent on
 
 
-def listen(address: str) -> socket.socket:
-    server = socket.create_server((address, PORT))
-    server.settimeout(10)
-    return server
+class Link:
+    """A stream to the next host and one from the previous host. The steps are apart so that all hosts take each
+    together: nobody connects before all listen, nobody measures before all send, nobody stops before all measured."""
+
+    def __init__(self, address: str) -> None:
+        self._server = socket.create_server((address, PORT))
+        self._server.settimeout(_PATIENCE)
+        self._outgoing: socket.socket | None = None
+        self._incoming: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in (self._outgoing, self._incoming):
+            if connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # ends the sending thread
+                connection.close()
+        self._server.close()
+
+    def connect(self, next_address: str) -> None:
+        self._outgoing = socket.create_connection((next_address, PORT), timeout=_PATIENCE)
+        self._incoming, _ = self._server.accept()
+        self._incoming.settimeout(_PATIENCE)
+
+    def measure(self, *, warmup: float, seconds: float) -> float:
+        """Mbit/s of payload that arrived in `seconds`, after `warmup` seconds of traffic; goes on sending."""
+        if not self._outgoing or not self._incoming:
+            raise ConnectionError("the link is not connected")
+        threading.Thread(target=_send, args=(self._outgoing,), daemon=True).start()
+        return _receive(self._incoming, warmup, seconds)
 
 
-def measure(server: socket.socket, next_address: str, *, warmup: float, seconds: float) -> float:
-    """Mbit/s of payload that arrived here from the previous host in `seconds`, after `warmup` seconds of traffic."""
-    stop = threading.Event()
-    sender = threading.Thread(target=_send, args=(next_address, stop), daemon=True)
-    sender.start()
-    try:
-        connection, _ = server.accept()
-        with connection:
-            connection.settimeout(10)
-            rate = _receive(connection, warmup, seconds)
-            stop.set()
-            # Read on to the end: closing with unread data would reset the neighbour's connection while it measures.
-            while connection.recv(_BLOCK):
-                pass
-            return rate
-    finally:
-        stop.set()
-        sender.join(10)
-
-
-def _send(address: str, stop: threading.Event) -> None:
+def _send(connection: socket.socket) -> None:
     block = bytes(_BLOCK)
-    with socket.create_connection((address, PORT), timeout=10) as connection:
-        while not stop.is_set():
+    with contextlib.suppress(OSError):  # the end, from either side
+        while True:
             connection.sendall(block)
 
 
@@ -47,6 +61,7 @@ def _receive(connection: socket.socket, warmup: float, seconds: float) -> float:
     buffer = bytearray(_BLOCK)
     start = time.monotonic() + warmup
     received, began, now = 0, 0.0, 0.0
+    # From one arrival to another, so that no part of a block is counted to the wrong side.
     while now < start + seconds:
         count = connection.recv_into(buffer)
         if not count:

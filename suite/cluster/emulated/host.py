@@ -17,7 +17,10 @@ from suite.cluster.emulated import goodput, linux, shaping
 # The network is private to one cluster, so all clusters may use the same one. A /24 holds MAX_HOSTS.
 MAX_HOSTS = 64
 _NETWORK = "10.99.0"
-_WARMUP_SECONDS = 0.25  # lets TCP grow its window and the first full bucket of tbf drain
+# Every kernel has it and lets every namespace use it, so emulated hosts behave alike on every machine. At the short
+# round trips of a LAN cubic, the usual default, falls back to the same growth (RFC 9438, section 4.3).
+CONGESTION_CONTROL = "reno"
+_WARMUP_SECONDS, _WARMUP_MBIT = 0.25, 10.0  # for TCP to grow its window and the first full bucket to drain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,7 @@ def main(plan: Plan, orders: Connection, parent: int, inherited: list[Connection
         linux.mount_over(plan.folder / "hosts", "/etc/hosts")
         socket.sethostname(name(plan.index))
         linux.silence_ipv6()
+        linux.use_congestion_control(CONGESTION_CONTROL)
         orders.send(None)
     except OSError as error:
         orders.send(error)
@@ -63,27 +67,32 @@ def main(plan: Plan, orders: Connection, parent: int, inherited: list[Connection
 
 
 def _serve(plan: Plan, orders: Connection) -> None:
-    server: socket.socket | None = None
+    link: goodput.Link | None = None
     while True:
         try:
             order: Any = orders.recv()
         except EOFError:
             return
+        answer: Any = None
         try:
             match order:
                 case "configure":
-                    orders.send(_configure(plan))
+                    answer = _configure(plan)
                 case "listen":
-                    server = goodput.listen(address(plan.index))
-                    orders.send(None)
-                case ("measure", float(seconds)) if server:
-                    following = address((plan.index + 1) % plan.hosts)
-                    with server:
-                        orders.send(goodput.measure(server, following, warmup=_WARMUP_SECONDS, seconds=seconds))
+                    link = goodput.Link(address(plan.index))
+                case "connect" if link:
+                    link.connect(address((plan.index + 1) % plan.hosts))
+                case ("measure", float(seconds)) if link:
+                    warmup = _WARMUP_SECONDS + _WARMUP_MBIT / (plan.shape.rate_mbit or 1000)
+                    answer = link.measure(warmup=warmup, seconds=seconds)
+                case "stop" if link:
+                    with link:
+                        link = None
                 case _:
                     raise OSError(f"unknown order {order!r}")
         except OSError as error:
-            orders.send(error)
+            answer = error
+        orders.send(answer)
 
 
 def _configure(plan: Plan) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import os
 import select
 import signal
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,43 +24,28 @@ import psutil
 from pyroute2 import IPRoute
 
 from suite.cluster.emulated import host, leftovers, linux, shaping
+from suite.cluster.emulated.specification import Specification
 
 # Longer at each attempt: what delays the first on a busy machine seldom spoils all of them.
 WINDOWS = (0.5, 1.0, 1.5, 2.0, 2.5)
-TOLERANCE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Specification:
-    """What the owner hands over on the command line, as JSON."""
-
-    owner: tuple[int, int, int]
-    folder: str
-    hosts: int
-    rate_mbit: float | None
-    delay_ms: float
-    loss: float
-
-    @property
-    def shape(self) -> shaping.Shape:
-        return shaping.Shape(rate_mbit=self.rate_mbit, delay_ms=self.delay_ms, loss=self.loss)
 
 
 def main() -> None:
-    specification = Specification(**json.loads(sys.argv[1]))
+    specification = Specification.from_argument(sys.argv[1])
     owner = linux.Owner(*specification.owner)
     # A Ctrl-C in the owner's terminal must not take the hosts down before the owner has ended its run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `finally` below
     # From before anything is built, so that an owner killed meanwhile is noticed all the same.
     owner_handle = os.pidfd_open(owner.pid)
     if owner.is_gone():
         return
     switch = Switch(specification)
     try:
-        answer = switch.build()
-    except OSError as error:
-        answer = {"error": _explain(error)}
-    try:
+        try:
+            answer = switch.build()
+        except OSError as error:
+            answer = {"error": _explain(error)}
         print(json.dumps(answer), flush=True)
         if "error" not in answer:
             _wait_for_the_end(owner_handle)
@@ -156,15 +141,13 @@ class Switch:
     def _measure(self) -> list[list[float]]:
         """One row per attempt, one rate per host; the last row is the one that counts."""
         attempts: list[list[float]] = []
-        asked = self._specification.rate_mbit
         for seconds in WINDOWS:
             self._tell_all("listen")
+            self._tell_all("connect")
             rates = self._tell_all(("measure", seconds))
+            self._tell_all("stop")
             attempts.append([round(rate, 2) for rate in rates])
-            if asked is None:
-                break
-            expected = asked * shaping.GOODPUT_SHARE
-            if all(abs(rate / expected - 1) <= TOLERANCE for rate in rates):
+            if all(map(self._specification.delivers, rates)):
                 break
         return attempts
 
@@ -187,7 +170,7 @@ class Switch:
         return answers
 
     def take_down(self) -> None:
-        """Kills every process in our namespaces. They cannot be anyone else's: we hold them, so none is recycled."""
+        """Kills every process in the hosts. They cannot be anyone else's: we hold them, so none is recycled."""
         own = os.getpid()
         namespaces = {linux.network_namespace(pid) for pid, _ in self._hosts} - {None, linux.network_namespace(1)}
         holders = {pid for pid, _ in self._hosts}
@@ -214,10 +197,6 @@ def _remove(folder: Path) -> None:
             path.rmdir() if path.is_dir() else path.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def as_argument(specification: Specification) -> str:
-    return json.dumps(asdict(specification))
 
 
 if __name__ == "__main__":

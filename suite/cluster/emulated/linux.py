@@ -62,6 +62,11 @@ def silence_ipv6() -> None:
         switch.write_text("1")
 
 
+def use_congestion_control(name: str) -> None:
+    """For connections made later in this network namespace."""
+    Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text(name)
+
+
 def network_namespace(pid: int | str) -> str | None:
     """The kernel's name of a process's network namespace, like "net:[4026532291]"; None if it is gone or not ours."""
     try:

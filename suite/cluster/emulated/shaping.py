@@ -13,14 +13,13 @@ FRAME_BYTES = MTU + 14  # what tbf counts: the packet and its Ethernet header
 PAYLOAD_BYTES = MTU - 20 - 20 - 12  # less IPv4, TCP and TCP's timestamp option, which Linux always uses
 GOODPUT_SHARE = PAYLOAD_BYTES / FRAME_BYTES
 
-# tbf keeps its rate in 32 bits of bytes per second.
-MAX_RATE_MBIT = 30_000.0
-MIN_RATE_MBIT = 1.0
+MAX_RATE_MBIT = 30_000.0  # tbf keeps its rate in 32 bits of bytes per second
+MIN_RATE_MBIT = 10.0  # below, single frames are so long that a rate over a second means little
 
-_QUEUE_MS = 50.0  # longest stay in the queue before packets are dropped
+_QUEUE_MS = 50.0  # longest stay in the queue before frames are dropped
+_SMALLEST_QUEUE = 128 * 1024  # a small switch's share per port; less drops whole bursts of TCP at low rates
 _BURST_MS = 2.0  # must cover the lateness of a timer on a busy machine, or the rate is not reached
-# A segment offloaded by TCP arrives in one piece of up to 64 KiB; a smaller bucket would make the kernel cut it.
-_SMALLEST_BURST = 80_000
+_SMALLEST_BURST = 10 * FRAME_BYTES  # a bucket smaller than TCP's offloaded segments makes the kernel cut them: right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class Shape:
 
     @property
     def queue_bytes(self) -> int:
-        return self.burst_bytes + round((self.rate_mbit or 0) * 1e6 / 8 * _QUEUE_MS / 1e3)
+        return self.burst_bytes + max(_SMALLEST_QUEUE, round((self.rate_mbit or 0) * 1e6 / 8 * _QUEUE_MS / 1e3))
 
 
 def apply(netlink: IPRoute, index: int, shape: Shape, *, with_netem: bool) -> None:
