@@ -31,20 +31,28 @@ from suite.models.net import Net
 from suite.models.structure import Auxiliary, Branches, Chain, Part, Residual, child_name, join
 
 Tensor = Any  # a symbolic tensor of Keras
-Before = Callable[[str, Tensor], Tensor]  # called with each layer's path and input; gives the input to use
+Run = Callable[[Layer, Tensor, str], Tensor]  # a layer, its input and its path, to its output
 Axes = tuple[int, ...]
 
+BEFORE = ".before"  # ends the name of what stands before a layer to give it PyTorch's padding or order
 
-def build(net: Net, seed: int, before: Before | None = None) -> keras.Model:
+
+def build(net: Net, seed: int) -> keras.Model:
     """The net with the initial values of this seed. With auxiliary heads the answer is a list, the net's own first."""
     inputs = keras.Input(net.input_shape, dtype="float32" if net.inputs == "image" else "int32")
-    beside: list[Tensor] = []
-    output = _chain(net.body, inputs, "", before or (lambda path, x: x), beside)
-    model = keras.Model(inputs, [output, *beside] if beside else output, name=net.name)
+    outputs = through(net, inputs, create)
+    model = keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=net.name)
     initial = net.initial(seed)
     for name, (variable, axes) in variables(net, model).items():
         variable.assign(np.transpose(initial[name], axes))
     return model
+
+
+def through(net: Net, x: Tensor, run: Run) -> list[Tensor]:
+    """Send x through the description, layer by layer in its order: the net's own output, then the auxiliary ones."""
+    beside: list[Tensor] = []
+    output = _chain(net.body, x, "", run, beside)
+    return [output, *beside]
 
 
 def variables(net: Net, model: keras.Model) -> dict[str, tuple[keras.Variable, Axes]]:
@@ -76,31 +84,32 @@ def _variables(layer: Layer, built: keras.layers.Layer) -> Iterator[tuple[str, k
             raise ValueError(f"no Keras variables for {layer}")
 
 
-def _chain(chain: Chain, x: Tensor, path: str, before: Before, beside: list[Tensor]) -> Tensor:
+def _chain(chain: Chain, x: Tensor, path: str, run: Run, beside: list[Tensor]) -> Tensor:
     for index, part in enumerate(chain.layers):
-        x = _part(part, x, join(path, child_name(part, index)), before, beside)
+        x = _part(part, x, join(path, child_name(part, index)), run, beside)
     return x
 
 
-def _part(part: Part, x: Tensor, path: str, before: Before, beside: list[Tensor]) -> Tensor:
+def _part(part: Part, x: Tensor, path: str, run: Run, beside: list[Tensor]) -> Tensor:
     def inside(chain: Chain) -> Tensor:
-        return _chain(chain, x, join(path, chain.name), before, beside)
+        return _chain(chain, x, join(path, chain.name), run, beside)
 
     match part:
         case Chain():
-            return _chain(part, x, path, before, beside)
+            return _chain(part, x, path, run, beside)
         case Branches():
-            return keras.layers.Concatenate(name=path)([inside(branch) for branch in part.branches])
+            return keras.ops.concatenate([inside(branch) for branch in part.branches], axis=-1)
         case Residual():
-            return keras.layers.Add(name=path)([inside(part.body), inside(part.shortcut)])
+            return inside(part.body) + inside(part.shortcut)
         case Auxiliary():
-            beside.append(_chain(part.head, x, path, before, beside))
+            beside.append(_chain(part.head, x, path, run, beside))
             return x
         case Layer():
-            return _layer(part, before(path, x), path)
+            return run(part, x, path)
 
 
-def _layer(layer: Layer, x: Tensor, path: str) -> Tensor:
+def create(layer: Layer, x: Tensor, path: str) -> Tensor:
+    """A new Keras layer of that name (and one before it where padding or order ask for it), applied to x."""
     match layer:
         case Conv():
             return _convolved(layer, x, path)
@@ -111,14 +120,14 @@ def _layer(layer: Layer, x: Tensor, path: str) -> Tensor:
         case GlobalAverage():
             return keras.layers.GlobalAveragePooling2D(name=path)(x)
         case Flatten():
-            x = keras.layers.Permute((3, 1, 2), name=f"{path}.channels_first")(x)
+            x = keras.layers.Permute((3, 1, 2), name=f"{path}{BEFORE}")(x)
             return keras.layers.Flatten(name=path)(x)
         case Relu():
             return keras.layers.ReLU(name=path)(x)
         case Gelu():
             return keras.layers.Activation(lambda y: keras.ops.gelu(y, approximate=False), name=path)(x)
         case Dropout():
-            return keras.layers.Dropout(layer.rate, name=path)(x) if layer.rate else keras.layers.Identity(name=path)(x)
+            return keras.layers.Dropout(layer.rate, name=path)(x)
         case LocalResponse():
             return LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k, name=path)(x)
         case BatchNorm():
@@ -133,7 +142,7 @@ def _convolved(layer: Conv, x: Tensor, path: str) -> Tensor:
     rows, columns = pair(layer.padding)
     padding = _as_word(layer, x, ((rows, rows), (columns, columns)))
     if padding is None:
-        x = keras.layers.ZeroPadding2D((rows, columns), name=f"{path}.padding")(x)
+        x = keras.layers.ZeroPadding2D((rows, columns), name=f"{path}{BEFORE}")(x)
     return keras.layers.Conv2D(
         layer.channels,
         pair(layer.kernel),
@@ -155,7 +164,7 @@ def _pooled(layer: Pool, x: Tensor, path: str) -> Tensor:
     if padding is None and layer.kind == "average":
         raise ValueError(f"{path}: an average over padding {sides} that TensorFlow's 'same' does not have")
     if padding is None:
-        x = PadForMax(sides[0], sides[1], name=f"{path}.padding")(x)
+        x = PadForMax(sides[0], sides[1], name=f"{path}{BEFORE}")(x)
     kind = keras.layers.MaxPooling2D if layer.kind == "max" else keras.layers.AveragePooling2D
     return kind(layer.kernel, layer.stride, padding or "valid", name=path)(x)
 
