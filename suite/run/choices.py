@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import algorithms
-from suite.models import Net, describe
+from suite.models import Net, describe, profile
+from suite.models.profile import Profile
 from suite.run.controls import CONTROLS
-from suite.run.specification import Algorithm, Model, Options, Value
+from suite.run.specification import Algorithm, Model, Options, Replay, Value
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 DATA_CLASSES = {"digits": 10, "cifar10": 10, "imagenet": 1000}
@@ -71,6 +73,32 @@ def resolve_model(model: Model, data: str) -> Model:
         model = model.model_copy(update={"classes": DATA_CLASSES[data]})
     net = net_of(model)
     return model.model_copy(update={"image": net.input_shape[0], "classes": net.classes})
+
+
+def resolve_replay(model: Model, replay: Replay) -> Model:
+    """Refuses a profile of another net, and pins the profile's content."""
+    find_profile(replay.profile).require(net_of(model))
+    return model.model_copy(update={"replay": replay})
+
+
+def profile_digest(name_or_path: str) -> str:
+    return hashlib.sha256(find_profile(name_or_path).model_dump_json().encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def find_profile(name_or_path: str) -> Profile:
+    return profile.find(name_or_path)
+
+
+def replayed_profile(replay: Replay) -> Profile:
+    """The profile as the run uses it. Refused if the file changed since the run was planned."""
+    found = find_profile(replay.profile)
+    if profile_digest(replay.profile) != replay.digest:
+        raise ValueError(f"profile {replay.profile} is not the one this run was planned with")
+    found = found.scaled(size=replay.size, time=replay.time)
+    if replay.forward is not None and replay.backward is not None:
+        found = found.lasting(replay.forward, replay.backward)
+    return found
 
 
 def net_of(model: Model) -> Net:

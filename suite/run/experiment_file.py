@@ -65,9 +65,13 @@ class AlgorithmChoice(Choice):
 
 
 class ReplayChoice(Strict):
+    """Checked in full when the run is resolved: the profile may differ by framework (`{framework}` in its name)."""
+
     profile: str
     size: PositiveNumber = 1.0
     time: PositiveNumber = 1.0
+    forward: NonNegative | None = None
+    backward: NonNegative | None = None
 
 
 class ModelChoice(Choice):

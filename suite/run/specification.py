@@ -31,12 +31,22 @@ class Part(BaseModel):
 
 
 class Replay(Part):
-    """Compute is slept, not done: times from a profile, parameters of real size (scaled by stated factors)."""
+    """Compute is slept, not done: layer times from a profile, parameters of real size, both changed by stated factors."""
 
     profile: str
-    digest: str = Field(description="sha256 of the profile's bytes: another profile is another run")
+    digest: str = Field(description="sha256 of the profile's content: another profile is another run")
     size: PositiveNumber = 1.0
     time: PositiveNumber = 1.0
+    forward: NonNegative | None = Field(default=None, description="seconds of all layers, in place of `time`")
+    backward: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Replay:
+        if (self.forward is None) != (self.backward is None):
+            raise ValueError("replay: forward and backward are given together or not at all")
+        if self.forward is not None and self.time != 1.0:
+            raise ValueError("replay: time scales the recorded seconds, forward and backward replace them; keep one")
+        return self
 
 
 class Model(Part):
