@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TextIO
 
 PERCENT = re.compile(r"\[\s*(\d{1,3})%\]")
 SOURCE = re.compile(r"Building (?:CXX|CUDA) object .*?([\w.-]+)\.o\b")
-PACKAGE = re.compile(r"^\s*(?:Collecting|Downloading|Using cached|Processing|Installing collected packages:)\s+(\S+)")
+PACKAGE = re.compile(r"^\s*(?:Collecting|Downloading|Using cached|Processing)\s+(\S+)")
 QUIET_SECONDS = 20.0  # between two lines where there is no terminal
 
 
@@ -32,6 +33,8 @@ def build_step(line: str) -> str | None:
 
 
 def install_step(line: str) -> str | None:
+    if line.startswith("Installing collected packages:"):
+        return "unpacking"
     found = PACKAGE.match(line)
     return found[1].rsplit("/", 1)[-1].split(";")[0][:60] if found else None
 
@@ -86,12 +89,21 @@ def run(
             cwd=folder,
         )
         assert process.stdout is not None
+        over = threading.Event()
+        threading.Thread(target=_tick, args=(display, over), daemon=True).start()
         try:
             for line in process.stdout:
                 file.write(line)
                 display.show(step(line))
             return process.wait()
         finally:
+            over.set()
             if process.poll() is None:
                 process.terminate()
                 process.wait()
+
+
+def _tick(display: Display, over: threading.Event) -> None:
+    """Keep the seconds running while the command says nothing."""
+    while not over.wait(1.0):
+        display.show()

@@ -1,0 +1,124 @@
+"""The choices of Horovod's build, its cache key, its compiler wrapper and the lock files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from suite.setup import compiler, recipe
+from suite.setup.recipe import BuildKey
+from suite.setup.wheel import Shelf, cache_folder
+
+KEY = BuildKey("0.28.1", "2.13.0+cpu", "2.21.0", "CPython-3.11", "Linux-x86_64", "g++ 12.2.0", "", "")
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(BuildKey)])
+def test_the_key_changes_with_each_thing_that_matters(name: str) -> None:
+    other = replace(KEY, **{name: 99 if name == "recipe" else "another"})  # type: ignore[arg-type]
+    assert other.digest() != KEY.digest()
+    assert replace(KEY).digest() == KEY.digest()
+
+
+def test_the_cache_is_where_the_user_keeps_caches(tmp_path: Path) -> None:
+    assert cache_folder({"XDG_CACHE_HOME": "/caches", "HOME": "/home/me"}) == Path("/caches/farandole/horovod")
+    assert cache_folder({"HOME": "/home/me"}) == Path("/home/me/.cache/farandole/horovod")
+    assert cache_folder({"HOME": "/home/me", "XDG_CACHE_HOME": "not/absolute"}) == Path(
+        "/home/me/.cache/farandole/horovod"
+    )
+
+
+def test_a_shelf_holds_at_most_its_wheel(tmp_path: Path) -> None:
+    shelf = Shelf.of(KEY, {"XDG_CACHE_HOME": str(tmp_path)})
+    assert shelf.wheel() is None
+    shelf.folder.mkdir(parents=True)
+    (shelf.folder / ".horovod-0.28.1.whl.123").touch()  # still arriving
+    assert shelf.wheel() is None
+    (shelf.folder / "horovod-0.28.1-cp311.whl").touch()
+    assert shelf.wheel() == shelf.folder / "horovod-0.28.1-cp311.whl"
+    shelf.drop()
+    assert shelf.wheel() is None
+
+
+def environment(**changes: object) -> dict[str, str]:
+    settings: dict[str, object] = {
+        "compiler": Path("/venv/c++"),
+        "cmake": Path("/usr/bin/cmake"),
+        "venv": Path("/venv"),
+        "mpi": False,
+        "gpu": None,
+        "parallel": 2,
+    }
+    inherited = {"PATH": "/bin", "HOME": "/me", "HOROVOD_WITHOUT_GLOO": "1", "CXXFLAGS": "-O0", "MAKEFLAGS": "w"}
+    return recipe.build_environment(inherited, **(settings | changes))  # type: ignore[arg-type]
+
+
+def test_the_build_asks_for_both_frameworks_and_gloo_and_keeps_no_inherited_wish() -> None:
+    chosen = environment()
+    assert chosen["HOROVOD_WITH_PYTORCH"] == chosen["HOROVOD_WITH_TENSORFLOW"] == chosen["HOROVOD_WITH_GLOO"] == "1"
+    assert "HOROVOD_WITHOUT_GLOO" not in chosen
+    assert "CXXFLAGS" not in chosen
+    assert chosen["MAKEFLAGS"] == "-j2"
+    assert chosen["PATH"] == "/venv/bin:/bin"
+    assert chosen["HOME"] == "/me"
+
+
+def test_mpi_and_nccl_are_asked_for_only_when_wanted() -> None:
+    assert environment()["HOROVOD_WITHOUT_MPI"] == "1"
+    assert "HOROVOD_GPU_OPERATIONS" not in environment()
+    with_mpi = environment(mpi=True)
+    assert with_mpi["HOROVOD_WITH_MPI"] == "1"
+    assert "HOROVOD_WITHOUT_MPI" not in with_mpi
+    with_gpu = environment(gpu=recipe.Gpu(Path("/cuda"), Path("/nccl/include"), Path("/nccl/lib")))
+    assert with_gpu["HOROVOD_GPU_OPERATIONS"] == "NCCL"
+    assert with_gpu["HOROVOD_CUDA_HOME"] == "/cuda"
+
+
+@pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 16, 2), (16, 4, 2), (8, 0.5, 1), (4, 100, 4)])
+def test_no_more_compilers_than_cores_and_memory_allow(cores: int, gigabytes: float, expected: int) -> None:
+    assert recipe.jobs(cores, int(gigabytes * 1e9)) == expected
+
+
+def test_the_wrapper_raises_the_standard_and_drops_what_ties_the_library_to_a_folder() -> None:
+    given = ["-g", "-O3", "-std=c++14", "-c", "common.cc", "-Wl,-rpath,/somewhere/lib"]
+    assert compiler.arguments(given) == ["-O3", "-std=gnu++20", "-c", "common.cc"]
+
+
+def test_the_wrapper_leaves_out_the_xla_operations() -> None:
+    got = compiler.arguments(["-DTENSORFLOW_VERSION=2021000000", "-c", "/src/horovod/tensorflow/xla_mpi_ops.cc"])
+    assert got[-2:] == ["-UTENSORFLOW_VERSION", "-DTENSORFLOW_VERSION=0"]
+
+
+def test_pins_are_read_and_left_out_by_name() -> None:
+    text = "# head\nhorovod==0.28.1\ntensorflow-cpu==2.21.0\nh5py==3.14.0\n"
+    assert recipe.pinned(text, "tensorflow-cpu") == "2.21.0"
+    assert recipe.without(text, "horovod") == "# head\ntensorflow-cpu==2.21.0\nh5py==3.14.0\n"
+    with pytest.raises(ValueError, match="pin no torch"):
+        recipe.pinned(text, "torch")
+
+
+def test_every_direct_dependency_is_pinned_exactly() -> None:
+    metadata = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    wanted = [*metadata["dependencies"], *metadata["optional-dependencies"]["test"]]
+    pins = recipe.PINS.read_text() + recipe.CPU_PINS.read_text()
+    for line in wanted:
+        name = re.split(r"[ =<>;!~]", line)[0]
+        assert recipe.pinned(pins, name)
+
+
+@pytest.mark.parametrize("path", [recipe.PINS, recipe.CPU_PINS, recipe.GPU_PINS, recipe.CMAKE_PINS])
+def test_a_lock_holds_exact_versions_only(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[0-9][\w.+]*", line) for line in lines)
+
+
+def test_torch_is_locked_once_for_each_kind_of_machine() -> None:
+    assert recipe.pinned(recipe.CPU_PINS.read_text(), "torch").endswith("+cpu")
+    assert "+" not in recipe.pinned(recipe.GPU_PINS.read_text(), "torch")
+    with pytest.raises(ValueError, match="torch"):
+        recipe.pinned(recipe.PINS.read_text(), "torch")
