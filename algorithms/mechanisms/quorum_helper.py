@@ -1,0 +1,166 @@
+"""The thread beside a worker's training thread that votes and carries out rounds, whatever the framework.
+
+The training thread computes; it never takes part in a collective itself. So a straggler's helper answers for it, and a
+round needs only those who are ready. A binding gives the helper a `Wire` and the `Work` of a round.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Protocol
+
+from algorithms.mechanisms.quorum_ballot import Vector, Verdict, read_out, silence, spelt
+from algorithms.mechanisms.quorum_member import Member
+from algorithms.mechanisms.quorum_pace import HEARTBEAT, Pace
+
+
+class Wire(Protocol):
+    """What a binding can do with Horovod. Called from the helper thread only."""
+
+    def vote(self, vector: Vector) -> Vector:
+        """The sum of everyone's vectors. Vectors of one length meet vectors of the same length."""
+
+    def abort(self) -> None:
+        """Make everyone's collectives fail, because this worker cannot go on with them."""
+
+
+class Work(Protocol):
+    """What a binding does in a round. Called from the helper thread only."""
+
+    def carry(self, verdict: Verdict) -> None:
+        """Exchange what the verdict takes and close the round; all replicas of the centre do the same."""
+
+
+class RoundsError(RuntimeError):
+    """Training cannot go on, here or elsewhere."""
+
+
+class Helper:
+    """Runs the rounds of one worker. Everything it shares with the training thread is guarded by `changed`."""
+
+    def __init__(self, member: Member, wire: Wire, work: Work, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.member, self.wire, self.work, self.clock = member, wire, work, clock
+        self.changed = threading.Condition()  # its lock is never held during a vote or a payload
+        self.error: BaseException | None = None
+        self.vote_seconds = 0.0
+        self.votes = 0
+        self.text = ""  # of this worker's own failure
+        self.pace = Pace(clock)
+        self.trainer = threading.current_thread()
+        # Not a daemon: at the end of the program it must see the training thread's end and tell the others.
+        self.thread = threading.Thread(target=self._run, name="farandole-rounds", daemon=False)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    # -- called by the training thread
+
+    def offer(self, step: int, read: int, mark: int = 0) -> None:
+        """Put something on offer; the helper takes it into the next vote."""
+        with self.changed:
+            self.check()
+            self.member.offers(step, read, mark)
+            self.changed.notify_all()
+
+    def settled(self) -> None:
+        """Wait until nothing of this worker is on offer."""
+        self.trainer = threading.current_thread()
+        with self.changed:
+            self.changed.wait_for(lambda: self.member.offer is None or self.stopped)
+            self.check()
+
+    def leave(self) -> None:
+        """Offer no more; come back when everybody has left."""
+        with self.changed:
+            self.member.leaves()
+            self.changed.notify_all()
+        self.thread.join()
+        self.check()
+
+    def fail(self, text: str) -> None:
+        """Tell everyone that training has failed here; come back when they know, or cannot be told."""
+        with self.changed:
+            if not self.stopped:
+                self.text = text
+                self.member.fails()
+                self.changed.notify_all()
+        self.thread.join(timeout=2 * HEARTBEAT + 3)
+
+    def check(self) -> None:
+        """Raise what has stopped the rounds, if anything has."""
+        if self.error is not None:
+            raise RoundsError(str(self.error)) from self.error
+
+    @property
+    def stopped(self) -> bool:
+        return self.error is not None or self.member.ended
+
+    # -- the helper thread
+
+    def _run(self) -> None:
+        try:
+            while not self.member.ended:
+                self._wait_for_news()
+                with self.changed:
+                    ballot = self.member.cast()
+                began = self.clock()
+                total = self.wire.vote(ballot)
+                self.vote_seconds += self.clock() - began
+                self.votes += 1
+                with self.changed:
+                    verdict = self.member.count(total)
+                    self.changed.notify_all()
+                if verdict.failed is not None:
+                    self._part(verdict.failed)
+                if verdict.taken:
+                    self.work.carry(verdict)
+                    with self.changed:
+                        self.member.close(verdict)
+                        self.changed.notify_all()
+                    self.pace.closed()
+        except BaseException as error:
+            self._stop(error)
+
+    def _wait_for_news(self) -> None:
+        """Sleep until this worker has something to say, or others may be waiting for its ballot."""
+        with self.changed:
+            if self.trainer.is_alive():
+                interval = self.pace.interval(everyone=self.member.rules.everyone)
+                self.changed.wait_for(lambda: self.member.has_news, timeout=interval)
+                return
+            if not self.member.has_news or self.member.offer is not None:
+                self._abandoned()
+
+    def _abandoned(self) -> None:
+        """The training thread has ended without `finish`: with an error it failed, else it just has no more data."""
+        error = getattr(sys, "last_value", None)  # set by the interpreter when the main thread died of it
+        if error is None:
+            self.member.leaves()
+        else:
+            self.text = "".join(traceback.format_exception(error))
+            self.member.fails()
+
+    def _part(self, failed: int) -> None:
+        """Everyone learns why, and stops."""
+        mine = failed == self.member.rank
+        text = read_out(self.wire.vote(spelt(self.text) if mine else silence()))
+        message = f"training failed on rank {failed}: {text}"
+        if not mine:
+            print(message, file=sys.stderr, flush=True)
+        self._end(RoundsError(message))
+
+    def _stop(self, error: BaseException) -> None:
+        """Something broke in a round: the others may be waiting in the middle of it."""
+        print(f"rounds failed on rank {self.member.rank}: {error}", file=sys.stderr, flush=True)
+        self._end(error)
+        self.wire.abort()
+
+    def _end(self, error: BaseException) -> None:
+        with self.changed:
+            self.error = error
+            self.member.ended = True
+            self.changed.notify_all()

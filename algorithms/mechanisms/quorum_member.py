@@ -1,0 +1,84 @@
+"""One worker's part in the rounds, as a state machine without threads or clocks.
+
+Its training side offers, leaves or fails; its helper casts ballots, counts them, carries out the rounds they decide on and
+closes them. In between anything may happen, in any order: tests run through all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from algorithms.mechanisms.quorum import Rules
+from algorithms.mechanisms.quorum_ballot import Ballot, Standing, Vector, Verdict, counted, tallied, written
+from algorithms.mechanisms.quorum_record import Contribution, RoundRecord
+
+
+@dataclass
+class Member:
+    """What one worker knows. All members agree on `round`, `over`, `ended` and `failed` between two votes."""
+
+    rank: int
+    rules: Rules
+    standing: Standing = Standing.TRAINING
+    round: int = 0  # closed so far
+    over: bool = False
+    ended: bool = False
+    failed: int | None = None
+    offer: Contribution | None = None
+    mark: int = 0
+    used: int = 0
+    drops: int = 0
+    staleness: dict[int, int] = field(default_factory=dict)
+    records: list[RoundRecord] | None = None  # of all rounds, where asked for
+    waiting: tuple[Contribution, ...] = ()  # dropped since the last round: the next record names them
+
+    def offers(self, step: int, read: int, mark: int = 0) -> None:
+        """Put on offer what came of a step that began from the centre after `read` rounds."""
+        if self.offer is not None:
+            raise RuntimeError(f"worker {self.rank} offers step {step} while its step {self.offer.step} is on offer")
+        if self.standing is not Standing.TRAINING:
+            raise RuntimeError(f"worker {self.rank} offers step {step} after it has {self.standing.name.lower()}")
+        self.mark = mark
+        self.offer = Contribution(worker=self.rank, step=step, read=read)
+
+    def leaves(self) -> None:
+        """Offer nothing more. What is on offer stays there."""
+        if self.standing is Standing.TRAINING:
+            self.standing = Standing.LEFT
+
+    def fails(self) -> None:
+        """Say in the next vote that training has failed here."""
+        self.standing = Standing.FAILED
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the others wait for what this worker says in the next vote, or this worker for the vote."""
+        return self.offer is not None or self.standing is not Standing.TRAINING
+
+    def cast(self) -> Vector:
+        """What goes into the vote."""
+        step, read = (None, 0) if self.offer is None else (self.offer.step, self.offer.read)
+        ballot = Ballot(standing=self.standing, step=step, read=read, mark=self.mark)
+        return written(ballot, self.rank, self.rules.workers)
+
+    def count(self, total: Vector) -> Verdict:
+        """What the vote has decided. Where it begins a round, `close` must follow before the next `cast`."""
+        verdict = counted(tallied(total, self.rules.workers), self.rules, self.round)
+        if verdict.drops(self.rank):
+            self.offer = None
+            self.drops += 1
+        self.waiting += verdict.dropped
+        self.over, self.ended, self.failed = verdict.over, verdict.ended, verdict.failed
+        return verdict
+
+    def close(self, verdict: Verdict) -> None:
+        """The round has been carried out."""
+        if self.records is not None:
+            self.records.append(RoundRecord(round=self.round, taken=verdict.taken, dropped=self.waiting))
+        self.waiting = ()
+        if verdict.takes(self.rank) and self.offer is not None:
+            age = self.round - self.offer.read
+            self.staleness[age] = self.staleness.get(age, 0) + 1
+            self.used += 1
+            self.offer = None
+        self.round += 1
