@@ -1,0 +1,5 @@
+"""The binding to TensorFlow and Keras 3."""
+
+from algorithms.tensorflow.optimizer import DistributedOptimizer
+
+__all__ = ["DistributedOptimizer"]

@@ -1,0 +1,44 @@
+"""Exchange algorithms inside a traced step: gradients in, averages through Horovod, the user's optimizer applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from algorithms.contract import Exchange, Finish, Moment
+from algorithms.tensorflow.wire import average
+
+
+def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The same tensors, available only when all of `by` are."""
+    with tf.control_dependencies(by):
+        return [tf.identity(tensor) for tensor in tensors]
+
+
+def dense(gradient: Any) -> tf.Tensor:
+    """Sparse gradients travel dense: their size differs from rank to rank."""
+    return tf.convert_to_tensor(gradient)
+
+
+def reduce_now(algorithm: Exchange, gradients: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+    """Start the exchange of these gradients as the algorithm says."""
+    if not algorithm.reduces or hvd.size() == 1:
+        return list(gradients)
+    if algorithm.start is Moment.BACKWARD_ENDED:
+        gradients = gated(gradients, by=gradients)
+    return [average(gradient, name) for gradient, name in zip(gradients, names, strict=True)]
+
+
+def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The averages, each available when the algorithm would have waited for it."""
+    if algorithm.finish is Finish.TOGETHER:
+        return gated(averages, by=averages)
+    if algorithm.finish is Finish.BACKWARD:  # the last variable's first, each next one not before it
+        waited: list[tf.Tensor] = []
+        for value in reversed(averages):
+            waited += gated([value], by=waited[-1:])
+        return waited[::-1]
+    return list(averages)  # completion and next use: dataflow waits for each where it is used

@@ -1,0 +1,30 @@
+"""Names of collectives: equal on all ranks, never twice in flight, and few enough for Horovod's cache."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+import tensorflow as tf
+
+_wrapped = itertools.count()
+
+
+class Names:
+    """One wrapped optimizer's names. Ranks wrap their optimizers in the same order, so the numbers are the same."""
+
+    def __init__(self, in_flight: int) -> None:
+        self.prefix = f"farandole.{next(_wrapped)}"
+        self._in_flight = in_flight
+        self._steps: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+    def of_step(self) -> str:
+        """A prefix for the next step traced into the current graph; it comes again when the step must have landed.
+
+        Steps unrolled in one graph may overlap, so neighbours need different names; functions run one after the other.
+        """
+        graph = tf.compat.v1.get_default_graph()
+        step = self._steps.get(graph, 0)
+        self._steps[graph] = step + 1
+        return f"{self.prefix}.{step % self._in_flight}"

@@ -1,0 +1,203 @@
+"""The Keras optimizer that users see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import horovod.tensorflow as hvd
+import keras
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+import algorithms
+from algorithms.contract import Algorithm, Exchange
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.exchange_driver import ExchangeDriver
+from algorithms.tensorflow.start import begin_alike, initialised
+
+
+class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """A Keras optimizer whose gradients, or whose parameters, travel as an algorithm says.
+
+    It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
+    and loss scaling stay as they are set there. Weights and optimizer state of rank 0 become everybody's before the first
+    step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal ones.
+    """
+
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        algorithm: Algorithm,
+        *,
+        check_agreement: bool = True,
+        name: str | None = None,
+    ) -> None:
+        _refuse(optimizer, algorithm)
+        self.__dict__["_wrapping"] = False
+        super().__init__(learning_rate=0.0, name=name or f"distributed_{optimizer.name}")
+        self.inner_optimizer = optimizer
+        self.algorithm = algorithm
+        self.check_agreement = check_agreement
+        self._driver = _driver(self, algorithm, check_agreement)
+        self._begun = False
+        self._eager_step: Any = None
+        self._wrapping = True
+
+    # What Keras asks for
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Create the state of the user's optimizer and of the algorithm."""
+        if self.built:
+            return
+        variables = list(variables)
+        self.inner_optimizer.build(variables)
+        self._driver.build(variables)
+        super().build(variables)
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self._variables, *self.inner_optimizer.variables]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """One step: what `grads` become is the algorithm's business."""
+        grads = list(grads)
+        if not grads:
+            return
+        graph = tf.compat.v1.get_default_graph()
+        if not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph):
+            raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError("apply(grads) without variables needs an optimizer that is built: pass the variables")
+            trainable_variables = self._trainable_variables
+        variables = list(trainable_variables)
+        if not self.built:
+            with keras.name_scope(self.name):
+                self.build(variables)
+        self._check_variables(grads, variables)
+        self._begin()
+        if tf.executing_eagerly():
+            self._apply_eagerly(grads, variables)
+        else:
+            self._driver.step(grads, variables)
+
+    @property
+    def learning_rate(self) -> Any:
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> Any:
+        return self.inner_optimizer.iterations
+
+    @property
+    def loss_scale_factor(self) -> Any:
+        return self.inner_optimizer.loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, factor: float | None) -> None:
+        if self.__dict__["_wrapping"]:  # set by a LossScaleOptimizer that takes this one as its inner optimizer
+            raise ValueError(
+                "The loss scale belongs inside, where all ranks see the same gradients: use "
+                "DistributedOptimizer(keras.optimizers.LossScaleOptimizer(...), ...) and, with a mixed_float16 policy, "
+                "model.compile(..., auto_scale_loss=False)"
+            )
+
+    def scale_loss(self, loss: Any) -> Any:
+        return self.inner_optimizer.scale_loss(loss)
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
+            "algorithm": self.algorithm.name,
+            "options": dict(vars(self.algorithm)),
+            "check_agreement": self.check_agreement,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DistributedOptimizer:
+        inner = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects=custom_objects)
+        algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
+        return cls(inner, algorithm, check_agreement=config["check_agreement"], name=config["name"])
+
+    # What the algorithms add
+
+    def finish(self) -> None:
+        """Drain what is in flight. Safe to call twice."""
+        self._driver.finish()
+
+    def telemetry(self) -> Telemetry:
+        """What was counted on this rank so far."""
+        return self._driver.telemetry()
+
+    # How
+
+    def _check_variables(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
+        if len(grads) != len(variables):
+            raise ValueError(f"{len(grads)} gradients for {len(variables)} variables: must be as many")
+        unknown = [v.path for v in variables if self._var_key(v) not in self._trainable_variables_indices]
+        if unknown:
+            raise ValueError(
+                f"Variables created, or made trainable, after the optimizer was built: {', '.join(unknown)}. Create all "
+                "variables first, then wrap a new optimizer"
+            )
+
+    def _begin(self) -> None:
+        """Broadcast as soon as there are values: during the first trace, or the second if the first creates variables."""
+        if self._begun:
+            return
+        state = [variable.value for variable in self._trainable_variables]
+        state += [variable.value for variable in self.inner_optimizer.variables]
+        if not initialised(state):
+            return
+        inner = self.inner_optimizer
+        shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
+        begin_alike(f"{type(inner).__name__}, {self.algorithm}, {shapes}", state, self._driver.names.prefix)
+        self._begun = True
+
+    def _apply_eagerly(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Horovod's eager collectives block one by one and ignore their names, so an eager step is traced too."""
+        present = [i for i, gradient in enumerate(grads) if gradient is not None]
+        if self._eager_step is None:
+            self._eager_step = tf.function(self._step_of_present, reduce_retracing=True)
+        keys = tuple(self._get_variable_index(variables[i]) for i in present)
+        self._eager_step([tf.convert_to_tensor(grads[i]) for i in present], keys)
+
+    def _step_of_present(self, grads: Sequence[tf.Tensor], keys: tuple[int, ...]) -> None:
+        self._driver.step(grads, [self._trainable_variables[key] for key in keys])
+
+
+def _refuse(optimizer: Any, algorithm: Any) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"Keras runs on {keras.backend.backend()!r}: must be 'tensorflow' (KERAS_BACKEND)")
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(f"optimizer={optimizer!r}: must be a Keras 3 optimizer object")
+    if isinstance(optimizer, DistributedOptimizer):
+        raise ValueError("optimizer is a DistributedOptimizer already: wrap once")
+    if optimizer.built:
+        raise ValueError(f"optimizer {optimizer.name!r} is built already: wrap it before its first use")
+    if not isinstance(algorithm, Algorithm):
+        raise ValueError(f"algorithm={algorithm!r}: must be one of algorithms.CATALOGUE, as an object")
+    if algorithm.virtual_only:
+        raise ValueError(f"algorithm={algorithm.name!r}: runs in algorithms.virtual only")
+    if not hvd.is_initialized():
+        raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
+    algorithm.check(hvd.size())
+
+
+def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, check_agreement: bool) -> ExchangeDriver:
+    if isinstance(algorithm, Exchange) and not algorithm.delay:
+        return ExchangeDriver(optimizer, algorithm, check_agreement)
+    raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
+
+
+# Keras finds the class in saved models by this.
+keras.saving.register_keras_serializable(package="farandole")(DistributedOptimizer)

@@ -1,0 +1,36 @@
+"""Before the first step: ranks compare what they wrapped, and all begin with rank 0's weights and optimizer state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from algorithms.tensorflow.wire import broadcast, gather
+
+
+def initialised(variables: Sequence[tf.Variable]) -> bool:
+    """Whether variables hold values yet: those created during a trace get theirs after it."""
+    with tf.init_scope():
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                "DistributedOptimizer needs eager execution around tf.function: it cannot be used inside a "
+                "tf.compat.v1 graph or after tf.compat.v1.disable_eager_execution()"
+            )
+        return all(bool(variable.is_initialized()) for variable in variables)
+
+
+def begin_alike(description: str, variables: Sequence[tf.Variable], name: str) -> None:
+    """Refuse ranks that wrapped something else, then broadcast. May be called while a function is being traced."""
+    with tf.init_scope():
+        mine = np.frombuffer(hashlib.sha256(description.encode()).digest(), np.uint8).astype(np.int32)
+        everyone = gather(mine, f"{name}.description")
+        others = [rank for rank, row in enumerate(everyone) if not np.array_equal(row, everyone[0])]
+        if others:
+            raise ValueError(
+                f"Ranks {others} wrapped another optimizer, algorithm or set of variables than rank 0; "
+                f"this rank has: {description}"
+            )
+        broadcast(variables, f"{name}.start")

@@ -1,0 +1,44 @@
+"""The few collectives that the binding needs, every one with a name of its own.
+
+A reduction inside a traced function is plain dataflow: it starts when its input is there and holds up only what uses its
+result. Horovod does not mark it stateful, so whoever starts one must consume it, or it is pruned on this rank and the
+others wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+
+
+def average(tensor: tf.Tensor, name: str) -> tf.Tensor:
+    """The mean of a tensor over all ranks."""
+    if tensor.dtype == tf.bfloat16:  # unknown to Horovod
+        return tf.cast(average(tf.cast(tensor, tf.float32), name), tf.bfloat16)
+    return hvd.allreduce(tensor, op=hvd.Average, name=name, ignore_name_scope=True)
+
+
+def gather(row: np.ndarray, name: str) -> np.ndarray:
+    """The same-shaped rows of all ranks, in order of rank. Called outside of traces, or inside `tf.init_scope`."""
+
+    def gathered(mine: tf.Tensor) -> tf.Tensor:
+        return hvd.allgather(mine[None], name=name, ignore_name_scope=True)
+
+    return np.asarray(tf.function(gathered)(tf.constant(row)).numpy())
+
+
+def broadcast(variables: Sequence[tf.Variable], name: str) -> None:
+    """Give all ranks what rank 0 holds. Called outside of traces, or inside `tf.init_scope`."""
+
+    def take() -> None:
+        for i, variable in enumerate(variables):
+            value = variable.read_value()
+            wide = tf.cast(value, tf.float32) if value.dtype == tf.bfloat16 else value
+            got = hvd.broadcast(wide, 0, name=f"{name}.{i}", ignore_name_scope=True)
+            variable.assign(tf.cast(got, variable.dtype))
+
+    if variables:
+        tf.function(take)()
