@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m suite.cluster.emulated", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--hosts", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=400.0, metavar="MBIT", help="0: not shaped")
+    parser.add_argument("--rate", type=float, metavar="MBIT", help="default: not shaped")
+    parser.add_argument("--preset", help="a named network instead of --rate, like 10GbE")
+    parser.add_argument("--scale", type=float, help="of the preset; default: its own")
     parser.add_argument("--delay", type=float, default=0.0, metavar="MS", help="one way; needs netem")
     parser.add_argument("--loss", type=float, default=0.0, metavar="SHARE", help="0.01 is 1 %%; needs netem")
     parser.add_argument("--slots", type=int, default=1, help="ranks a host may run")
@@ -34,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with Emulated(
             hosts=options.hosts,
-            rate_mbit=options.rate or None,
+            rate_mbit=options.rate,
+            preset=options.preset,
+            scale=options.scale,
             delay_ms=options.delay,
             loss=options.loss,
             slots=options.slots,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import select
 import shutil
@@ -16,10 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from suite.cluster import presets
 from suite.cluster.contract import ClusterError, ClusterFacts, ClusterUnavailableError, Counters, Kind
-from suite.cluster.emulated import doors, host, leftovers, linux, shaping
+from suite.cluster.emulated import doors, leftovers, linux, naming, shaping
 from suite.cluster.emulated.specification import TOLERANCE, Specification
 from suite.cluster.horovodrun import horovodrun
+from suite.cluster.local import crowded
 
 _numbers = itertools.count()
 _START_SECONDS = 60.0  # far beyond the longest series of measurements
@@ -38,12 +41,13 @@ class _Running:
 class Emulated:
     """`hosts` namespaces, each with an eth0 that carries `rate_mbit` both ways.
 
-    The rate is that of the link as `tbf` counts it, Ethernet headers included, so TCP gets 95.6 % of it. Delay (one
-    way) and loss need a kernel with netem and are refused without it.
+    The rate is that of the link as `tbf` counts it, Ethernet headers included, so TCP gets 95.6 % of it; None leaves
+    the link unshaped. A preset gives its own rate times `scale`. Delay (one way) and loss need a kernel with netem
+    and are refused without it. Ranks are spread evenly, at most `slots` on a host.
     """
 
     hosts: int = 2
-    rate_mbit: float | None = 400.0
+    rate_mbit: float | None = None
     delay_ms: float = 0.0
     loss: float = 0.0
     slots: int = 1
@@ -53,12 +57,21 @@ class Emulated:
     _running: _Running | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _within("hosts", self.hosts, 1, host.MAX_HOSTS)
+        if self.preset is not None:
+            self._take_preset(self.preset)
+        _within("hosts", self.hosts, 1, naming.MAX_HOSTS)
         _within("slots", self.slots, 1, 64)
         if self.rate_mbit is not None:
             _within("rate_mbit", self.rate_mbit, shaping.MIN_RATE_MBIT, shaping.MAX_RATE_MBIT)
         _within("delay_ms", self.delay_ms, 0, 10_000)
         _within("loss", self.loss, 0, 0.5)
+
+    def _take_preset(self, preset: str) -> None:
+        self.scale = presets.SCALE if self.scale is None else self.scale
+        rate = presets.find(preset).rate_mbit(self.scale)
+        if self.rate_mbit is not None and not math.isclose(self.rate_mbit, rate):
+            raise ValueError(f"rate_mbit is {self.rate_mbit:g}, but {preset} scaled by {self.scale:g} is {rate:g}")
+        self.rate_mbit = rate
 
     @property
     def name(self) -> str:
@@ -78,12 +91,12 @@ class Emulated:
         folder.mkdir(mode=0o700)
         process: subprocess.Popen[str] | None = None
         try:
-            (folder / "hosts").write_text(host.hosts_file(self.hosts))
+            (folder / "hosts").write_text(naming.hosts_file(self.hosts))
             process = self._start_keeper(folder)
             report = _hear(process, folder)
             opened = tuple(
                 doors.Door(
-                    name=host.name(i),
+                    name=naming.name(i),
                     address=seen["address"],
                     pid=seen["pid"],
                     network_namespace=seen["network_namespace"],
@@ -111,7 +124,8 @@ class Emulated:
     def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
         running = self._up()
         _within("ranks", ranks, 1, self.hosts * self.slots)
-        places = [(door.address, self.slots) for door in running.doors]
+        each = -(-ranks // self.hosts)
+        places = [(door.address, each) for door in running.doors[: -(-ranks // each)]]
         # The cache is keyed by host names, and every emulated cluster has the same ones.
         options = ("--network-interfaces", "eth0", "--disable-cache")
         return self.enter(horovodrun(ranks, places, argv, options))
@@ -144,13 +158,19 @@ class Emulated:
                 "qdiscs": report["qdiscs"],
                 "burst_bytes": report["burst_bytes"],
                 "mtu": shaping.MTU,
-                "congestion_control": host.CONGESTION_CONTROL,
+                "congestion_control": naming.CONGESTION_CONTROL,
                 "delay_ms": self.delay_ms,
                 "loss": self.loss,
                 "privilege": report["privilege"],
             }
         return ClusterFacts(
-            name=self.name, kind=self.kind, hosts=self.hosts, slots=self.slots, asked=asked, in_force=in_force
+            name=self.name,
+            kind=self.kind,
+            hosts=self.hosts,
+            slots=self.slots,
+            asked=asked,
+            in_force=in_force,
+            warnings=crowded(self.hosts * self.slots),
         )
 
     def counters(self) -> tuple[Counters, ...]:

@@ -12,14 +12,10 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from suite.cluster.emulated import goodput, linux, shaping
+from suite.cluster.emulated import disciplines, goodput, linux
+from suite.cluster.emulated.naming import CONGESTION_CONTROL, address, name
+from suite.cluster.emulated.shaping import Shape
 
-# The network is private to one cluster, so all clusters may use the same one. A /24 holds MAX_HOSTS.
-MAX_HOSTS = 64
-_NETWORK = "10.99.0"
-# Every kernel has it and lets every namespace use it, so emulated hosts behave alike on every machine. At the short
-# round trips of a LAN cubic, the usual default, falls back to the same growth (RFC 9438, section 4.3).
-CONGESTION_CONTROL = "reno"
 _WARMUP_SECONDS, _WARMUP_MBIT = 0.25, 10.0  # for TCP to grow its window and the first full bucket to drain
 
 
@@ -28,21 +24,7 @@ class Plan:
     index: int
     hosts: int
     folder: Path
-    shape: shaping.Shape
-
-
-def address(index: int) -> str:
-    return f"{_NETWORK}.{index + 1}"
-
-
-def name(index: int) -> str:
-    return f"host{index}"
-
-
-def hosts_file(hosts: int) -> str:
-    """Gloo binds to whatever a machine's own name resolves to, so that must be the address of eth0, never 127.0.0.1."""
-    lines = ["127.0.0.1 localhost"] + [f"{address(i)} {name(i)}" for i in range(hosts)]
-    return "\n".join(lines) + "\n"
+    shape: Shape
 
 
 def main(plan: Plan, orders: Connection, parent: int, inherited: list[Connection]) -> None:
@@ -101,5 +83,5 @@ def _configure(plan: Plan) -> tuple[str, ...]:
         netlink.link("set", index=loopback, state="up")
         netlink.addr("add", index=card, address=address(plan.index), prefixlen=24)
         netlink.link("set", index=card, state="up")
-        shaping.apply(netlink, card, plan.shape, with_netem=True)
-        return shaping.in_force(netlink, card)
+        disciplines.apply(netlink, card, plan.shape, with_netem=True)
+        return disciplines.in_force(netlink, card)

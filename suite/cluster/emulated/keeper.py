@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import sys
+import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 import psutil
 from pyroute2 import IPRoute
 
-from suite.cluster.emulated import host, leftovers, linux, shaping
+from suite.cluster.emulated import disciplines, host, leftovers, linux, naming
 from suite.cluster.emulated.specification import Specification
 
 # Longer at each attempt: what delays the first on a busy machine seldom spoils all of them.
@@ -77,16 +78,16 @@ class Switch:
         # Fork before pyroute2 opens anything: the children must start from a clean process.
         self._start_hosts()
         with IPRoute() as netlink:
-            disciplines = self._connect(netlink)
+            at_switch = self._connect(netlink)
         seen = self._tell_all("configure")
         rates = self._measure() if len(self._hosts) > 1 else []
         return {
             "hosts": [
-                {"pid": pid, "network_namespace": linux.network_namespace(pid), "address": host.address(i)}
+                {"pid": pid, "network_namespace": linux.network_namespace(pid), "address": naming.address(i)}
                 for i, (pid, _) in enumerate(self._hosts)
             ],
             "privilege": privilege,
-            "qdiscs": {"host": seen[0], "switch": disciplines},
+            "qdiscs": {"host": seen[0], "switch": at_switch},
             "goodput_mbit": rates,
             "burst_bytes": self._specification.shape.burst_bytes,
         }
@@ -128,15 +129,15 @@ class Switch:
         # The host's own end carries delay and loss; the switch's end only the rate, so that a host which several
         # others send to receives no more than its link can carry.
         rate_only = replace(self._specification.shape, delay_ms=0.0, loss=0.0)
-        disciplines: tuple[str, ...] = ()
+        seen: tuple[str, ...] = ()
         for index, (pid, _) in enumerate(self._hosts):
             port_name = f"port{index}"
             netlink.link("add", ifname=port_name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": pid})
             port = netlink.link_lookup(ifname=port_name)[0]
             netlink.link("set", index=port, master=bridge, state="up")
-            shaping.apply(netlink, port, rate_only, with_netem=False)
-            disciplines = shaping.in_force(netlink, port)
-        return disciplines
+            disciplines.apply(netlink, port, rate_only, with_netem=False)
+            seen = disciplines.in_force(netlink, port)
+        return seen
 
     def _measure(self) -> list[list[float]]:
         """One row per attempt, one rate per host; the last row is the one that counts."""
@@ -149,6 +150,7 @@ class Switch:
             attempts.append([round(rate, 2) for rate in rates])
             if all(map(self._specification.delivers, rates)):
                 break
+        time.sleep(self._specification.shape.longest_queue_seconds)  # else the rest would count as the ranks' bytes
         return attempts
 
     def _tell_all(self, order: object) -> list[Any]:
@@ -162,7 +164,7 @@ class Switch:
             try:
                 answer = connection.recv()
             except EOFError:
-                raise OSError(errno.ECHILD, f"{host.name(index)} died") from None
+                raise OSError(errno.ECHILD, f"{naming.name(index)} died") from None
             answers.append(answer)
         for answer in answers:
             if isinstance(answer, OSError):

@@ -1,0 +1,149 @@
+"""`Hosts`: ranks on the machines of a host file, started by horovodrun over ssh."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from suite.cluster import host_file
+from suite.cluster.contract import ClusterError, ClusterFacts, Counters, Kind
+from suite.cluster.horovodrun import horovodrun
+from suite.cluster.host_file import Place
+
+_CONNECT_SECONDS = 10
+# What Gloo will bind to on that host: the address its own name resolves to.
+_OWN_ADDRESS = 'getent ahostsv4 "$(hostname)" | head -n 1 | cut -d " " -f 1'
+
+
+@dataclass
+class Hosts:
+    """The file is read at once; whether the hosts answer is found out on entering."""
+
+    path: Path | str
+    interfaces: tuple[str, ...] = ()
+    ssh_port: int | None = None
+    ssh_identity_file: str | None = None
+    kind: Kind = field(default="measured", init=False)
+    places: tuple[Place, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = host_file.read(Path(self.path))
+
+    @property
+    def name(self) -> str:
+        return f"hosts:{self.path}"
+
+    def __enter__(self) -> Self:
+        if not shutil.which("ssh"):
+            raise ClusterError("ssh is not on PATH; horovodrun reaches the hosts with it")
+        with ThreadPoolExecutor(min(32, len(self.places))) as pool:
+            mistakes = [mistake for mistake in pool.map(self._mistake, self.places) if mistake]
+        mistakes += self._same_machine_twice()
+        if mistakes:
+            raise ClusterError("\n".join(mistakes))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
+        options: list[str] = []
+        if self.interfaces:
+            options += ["--network-interfaces", ",".join(self.interfaces)]
+        if self.ssh_port is not None:
+            options += ["--ssh-port", str(self.ssh_port)]
+        if self.ssh_identity_file is not None:
+            options += ["--ssh-identity-file", self.ssh_identity_file]
+        used = occupied(self.places, ranks)
+        return horovodrun(ranks, [(place.name, place.slots) for place in used], argv, options)
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def facts(self) -> ClusterFacts:
+        return ClusterFacts(
+            name=self.name,
+            kind=self.kind,
+            hosts=len(self.places),
+            slots=max(place.slots for place in self.places),
+            asked={
+                "places": [f"{place.name}:{place.slots}" for place in self.places],
+                "interfaces": list(self.interfaces),
+            },
+        )
+
+    def counters(self) -> tuple[Counters, ...]:
+        """None: only the ranks can read the counters of other machines."""
+        return ()
+
+    def _mistake(self, place: Place) -> str | None:
+        try:
+            socket.getaddrinfo(place.name, None, socket.AF_INET)
+        except socket.gaierror as error:
+            return f"host {place.name!r} of {self.path} is unknown: {error.strerror}"
+        try:
+            answer = subprocess.run(
+                [*self._ssh(), place.name, _OWN_ADDRESS], capture_output=True, text=True, timeout=2 * _CONNECT_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return f"host {place.name!r} is unreachable: ssh did not finish in {2 * _CONNECT_SECONDS} s"
+        if answer.returncode != 0:
+            reason = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+            return f"host {place.name!r} is unreachable by ssh: {reason}"
+        return self._binds_wrongly(place, answer.stdout.strip())
+
+    def _binds_wrongly(self, place: Place, address: str) -> str | None:
+        """Horovod 0.28.1's Gloo would offer the other hosts an address at which they reach themselves."""
+        if len(self.places) > 1 and address and ipaddress.ip_address(address).is_loopback:
+            return (
+                f"host {place.name!r} resolves its own name to {address}, which Gloo would bind to and nobody else "
+                "could reach; its /etc/hosts must give the address of its network card"
+            )
+        return None
+
+    def _ssh(self) -> list[str]:
+        options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"]
+        options += ["-o", "StrictHostKeyChecking=no"]  # as horovodrun does
+        if self.ssh_port is not None:
+            options += ["-p", str(self.ssh_port)]
+        if self.ssh_identity_file is not None:
+            options += ["-i", self.ssh_identity_file]
+        return ["ssh", *options]
+
+    def _same_machine_twice(self) -> list[str]:
+        first: dict[str, str] = {}
+        mistakes = []
+        for place in self.places:
+            try:
+                address = socket.gethostbyname(place.name)
+            except OSError:
+                continue  # reported already
+            if address in first:
+                mistakes.append(f"hosts {first[address]!r} and {place.name!r} of {self.path} are both {address}")
+            first.setdefault(address, place.name)
+        return mistakes
+
+
+def occupied(places: Sequence[Place], ranks: int) -> tuple[Place, ...]:
+    """The places that `ranks` ranks fill in the order of the file; the last one may be filled in part."""
+    capacity = sum(place.slots for place in places)
+    if not 1 <= ranks <= capacity:
+        raise ValueError(f"ranks is {ranks}, must be between 1 and {capacity}, the slots of the host file together")
+    used: list[Place] = []
+    left = ranks
+    for place in places:
+        if left <= 0:
+            break
+        used.append(Place(place.name, min(place.slots, left)))
+        left -= place.slots
+    return tuple(used)

@@ -1,0 +1,38 @@
+"""One function from a specification to a cluster."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from suite.cluster.contract import Cluster
+from suite.cluster.emulated import Emulated
+from suite.cluster.hosts import Hosts
+from suite.cluster.local import Local
+
+_KINDS: dict[str, Callable[..., Cluster]] = {
+    "local": Local,
+    "hosts": Hosts,
+    "emulated": Emulated,
+}
+
+
+def make(specification: Mapping[str, Any]) -> Cluster:
+    """`{"kind": "emulated", "hosts": 4, "preset": "10GbE"}` and the like; not entered yet.
+
+    The other keys are the arguments of Local, Hosts or Emulated.
+    """
+    options = dict(specification)
+    kind = options.pop("kind", "local")
+    build = _KINDS.get(kind)
+    if build is None:
+        raise ValueError(f"cluster kind {kind!r} is unknown; known: {', '.join(_KINDS)}")
+    known = list(inspect.signature(build).parameters)
+    for key in options:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+            raise ValueError(f"cluster kind {kind!r} has no {key!r}; {hint}")
+    return build(**options)
