@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from suite.cluster import presets
 from suite.data import NAMES as DATA_NAMES
 from suite.run import choices
 from suite.run.specification import (
     Count,
     Data,
-    Fraction,
     Horovod,
     Model,
     NonNegative,
@@ -20,7 +20,9 @@ from suite.run.specification import (
     Options,
     Positive,
     PositiveNumber,
+    Share,
 )
+from suite.training import learning_rates
 
 AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "seed")
 
@@ -106,10 +108,26 @@ class NetworkChoice(Strict):
     hosts: Positive | None = None
     rate_mbit: PositiveNumber | None = None
     delay_ms: NonNegative = 0.0
-    loss: Fraction = 0.0
+    loss: Share = 0.0
     preset: str | None = None
-    scale: PositiveNumber = 1.0
+    scale: PositiveNumber | None = Field(
+        default=None, description="of a preset's rate; the presets' common one if unset"
+    )
     file: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> NetworkChoice:
+        if self.preset is not None:
+            presets.find(self.preset)
+            if self.rate_mbit is not None:
+                raise ValueError("preset and rate_mbit both set the rate; keep one")
+        elif self.scale is not None:
+            raise ValueError("scale scales a preset; without one, write the rate_mbit you mean")
+        elif self.name == "emulated" and self.rate_mbit is None:
+            raise ValueError("an emulated network needs rate_mbit or preset")
+        if self.name == "hosts" and self.file is None:
+            raise ValueError("a network of kind hosts needs file, the host file")
+        return self
 
 
 def _network(value: Any) -> Any:
@@ -148,6 +166,12 @@ class Shared(Strict):
     device: Literal["cpu", "gpu"] = "cpu"
     threads: Positive = 1
     horovod: Horovod = Horovod()
+
+    @model_validator(mode="after")
+    def _known_schedule(self) -> Shared:
+        schedule = self.optimizer.schedule
+        learning_rates.parse(schedule.rule, self.optimizer.learning_rate, schedule.options)
+        return self
 
     @model_validator(mode="after")
     def _one_batch_size(self) -> Shared:

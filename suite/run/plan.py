@@ -168,7 +168,7 @@ class _Resolver:
         network = self._try(cell, "network", lambda: resolve_network(cell.network, cell.workers))
         if network is None:
             return None
-        shown = cell.network.label or describe_network(network)
+        shown = cell.network.label or describe_network(network, cell.workers)
         called = cell.called(shown)
         for index, exclude in enumerate(file.exclude):
             if exclude.where.matches(called):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,7 +21,7 @@ Options = dict[str, Value | tuple[Value, ...]]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -72,16 +73,16 @@ class Algorithm(Part):
 
 
 class Schedule(Part):
-    """How the learning rate moves with the step number."""
+    """How the learning rate moves with the step number: a rule of `suite.training.learning_rates` and its options."""
 
-    rule: Literal["constant", "step", "exponential", "warmup"] = "constant"
+    rule: str = "constant"
     options: Options = Field(default_factory=dict)
 
 
 class Optimizer(Part):
     name: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
     learning_rate: PositiveNumber = 0.01
-    momentum: Fraction = 0.0
+    momentum: Share = 0.0
     nesterov: bool = False
     weight_decay: NonNegative = 0.0
     schedule: Schedule = Schedule()
@@ -97,7 +98,7 @@ class Network(Part):
     )
     rate_mbit: PositiveNumber | None = None
     delay_ms: NonNegative = 0.0
-    loss: Fraction = 0.0
+    loss: Share = 0.0
     preset: str | None = Field(default=None, description="the preset the three numbers came from, if any")
     scale: PositiveNumber | None = Field(default=None, description="the factor the preset's rate was multiplied by")
     file: str | None = Field(default=None, description="hosts: the host file")
@@ -134,9 +135,11 @@ class Specification(Part):
     batch_size: Positive = Field(default=8, description="samples per worker and step")
     steps: Positive = Field(default=20, description="steps that count, per worker")
     warmup: Count = Field(default=3, description="steps before them, timed but kept apart")
-    evaluate_every: Count = Field(default=0, description="steps between evaluations; 0 means none")
+    evaluate_every: Count = Field(
+        default=0, description="samples, of all workers together, between evaluations; 0: no evaluation at all"
+    )
     evaluate_samples: Positive | None = Field(
-        default=None, description="held-out samples per evaluation; None means all"
+        default=None, description="held-out samples per evaluation, a fixed random choice; None: all"
     )
     targets: tuple[PositiveNumber, ...] = Field(default=(), description="test accuracies to reach, ascending")
     stop_at_target: bool = Field(default=False, description="end the run once the last target is reached")
@@ -153,7 +156,7 @@ class Specification(Part):
         if list(self.targets) != sorted(set(self.targets)):
             raise ValueError(f"targets = {list(self.targets)}: must ascend, each once")
         if self.targets and not self.evaluate_every:
-            raise ValueError("targets need evaluate_every, the steps between evaluations, to be at least 1")
+            raise ValueError("targets need evaluate_every, the samples between evaluations, to be at least 1")
         if self.network.hosts is not None and self.workers % self.network.hosts:
             raise ValueError(
                 f"workers = {self.workers}: must be a multiple of the network's {self.network.hosts} hosts"
@@ -177,34 +180,22 @@ class Specification(Part):
     def identity(self) -> str:
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
-    def label(self) -> str:
-        """A short line for people: what differs between the runs of most experiments."""
-        parts = [
-            self.framework,
-            self.model.name,
-            self.algorithm.name,
-            f"{self.workers}w",
-            describe_network(self.network),
-        ]
-        if self.straggler:
-            parts.append(self.straggler)
-        return " ".join([*parts, f"seed {self.seed}"])
 
-
-def describe_network(network: Network) -> str:
-    """`local`, `hosts:FILE`, or the shape of an emulated network."""
+def describe_network(network: Network, workers: int) -> str:
+    """`local`, `hosts:FILE`, or the shape of an emulated network; the number of hosts only if it is not one per worker."""
     if network.kind == "local":
         return "local"
     if network.kind == "hosts":
         return f"hosts:{network.file}"
-    text = f"{network.hosts}x{network.rate_mbit:g}Mbit/s"
-    if network.preset is not None:
-        text = f"{network.hosts}x{network.preset}" + (f"*{network.scale:g}" if network.scale not in (None, 1.0) else "")
+    if network.preset is not None and network.scale is not None:
+        text = f"{network.preset} x {Fraction(network.scale).limit_denominator(1000)}"
+    else:
+        text = f"{network.rate_mbit:g} Mbit/s"
     if network.delay_ms:
-        text += f"+{network.delay_ms:g}ms"
+        text += f", {network.delay_ms:g} ms"
     if network.loss:
-        text += f"+{network.loss:.3g}loss"
-    return text
+        text += f", {network.loss:.3%} loss"
+    return text if network.hosts == workers else f"{network.hosts} hosts, {text}"
 
 
 def _without_none(value: Any) -> Any:

@@ -39,7 +39,7 @@ def record(of: Specification | None = None, *, loss: float = 2.0, seconds: float
             model=chosen.model.name,
             algorithm=chosen.algorithm.name,
             workers=chosen.workers,
-            network=describe_network(chosen.network),
+            network=describe_network(chosen.network, chosen.workers),
             straggler=chosen.straggler or "none",
             seed=chosen.seed,
         ),
