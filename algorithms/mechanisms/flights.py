@@ -1,0 +1,242 @@
+"""What travels: one flight per step, carried piece by piece in the planned order by one helper thread.
+
+The training thread opens a flight, gives each tensor to it as soon as it is ready, and waits for tensors to land. The
+helper submits the pieces in the order of the flight's route, a flight after the other, with no more than a window of
+elements on the wire. Every worker runs the same routes in the same order, so no worker can wait for a piece that another
+has put behind something else; a worker that is late with a tensor delays the others and never blocks them for good.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from algorithms.mechanisms.plan import Piece
+
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+
+
+class Wire(Protocol[C_contra]):
+    """How a binding exchanges one piece of a tensor. Called by the helper thread alone."""
+
+    def send(self, cargo: C_contra, piece: Piece, name: str) -> int:
+        """Start the exchange; no exchange of this name is in flight. A handle."""
+
+    def done(self, handle: int) -> bool:
+        """Whether it has ended, well or badly."""
+
+    def take(self, handle: int) -> None:
+        """Free the handle of an exchange that is done, and raise if it went badly."""
+
+    def landed(self, cargo: C_contra) -> None:
+        """All pieces of a tensor have been taken."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one flight carries: every piece of every tensor, in the order of transmission."""
+
+    order: tuple[Piece, ...]
+    window: int  # elements on the wire at once; a piece that is larger travels alone
+
+    def pieces_of(self) -> dict[int, int]:
+        """How many pieces each tensor has."""
+        counts: dict[int, int] = {}
+        for piece in self.order:
+            counts[piece.tensor] = counts.get(piece.tensor, 0) + 1
+        return counts
+
+
+class Lost(RuntimeError):
+    """The helper could not go on: nothing more will land."""
+
+
+class Flight(Generic[C]):
+    """The exchange of one step's tensors."""
+
+    def __init__(self, route: Route, lane: int, condition: threading.Condition, failure: Callable[[], Exception | None]):
+        self.route = route
+        self.lane = lane
+        self.abandoned = False
+        self._condition = condition
+        self._failure = failure
+        self._cargo: dict[int, C] = {}
+        self._left = route.pieces_of()
+
+    def give(self, tensor: int, cargo: C) -> None:
+        """This tensor may leave: nobody writes into it until it has landed."""
+        with self._condition:
+            if tensor in self._cargo:
+                raise ValueError(f"tensor {tensor} has been given to this flight already")
+            self._cargo[tensor] = cargo
+            self._condition.notify_all()
+
+    def holds(self, tensor: int) -> bool:
+        """Whether it was given."""
+        return tensor in self._cargo
+
+    def cargo(self, tensor: int) -> C:
+        return self._cargo[tensor]
+
+    def has_landed(self, tensor: int) -> bool:
+        return not self._left.get(tensor)
+
+    def wait(self, tensors: Iterable[int]) -> None:
+        """Until all of these have landed."""
+        missing = [tensor for tensor in tensors if not self.has_landed(tensor)]
+        with self._condition:
+            while missing:
+                self._raise_failure()
+                missing = [tensor for tensor in missing if not self.has_landed(tensor)]
+                if missing:
+                    self._condition.wait()
+
+    def wait_any(self, groups: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Until at least one of these groups of tensors has landed whole; those that have."""
+        groups = list(groups)
+        with self._condition:
+            while True:
+                self._raise_failure()
+                whole = [group for group in groups if all(map(self.has_landed, group))]
+                if whole or not groups:
+                    return whole
+                self._condition.wait()
+
+    def _raise_failure(self) -> None:
+        failure = self._failure()
+        if failure is not None:
+            raise Lost(f"{type(failure).__name__}: {failure}") from failure
+
+
+@dataclass(frozen=True)
+class _Exchange(Generic[C]):
+    handle: int
+    name: str
+    piece: Piece
+    flight: Flight[C]
+
+
+class Courier(Generic[C]):
+    """Carries flights, one after the other, with a helper thread that lives until `close`."""
+
+    def __init__(self, wire: Wire[C], prefix: str, *, lanes: int = 1, rest: float = 0.0005) -> None:
+        """`lanes` flights may have exchanges of the same piece on the wire; `rest` seconds pass between two looks."""
+        self._wire = wire
+        self._prefix = prefix
+        self._lanes = lanes
+        self._rest = rest
+        self._condition = threading.Condition()
+        self._waiting: deque[Flight[C]] = deque()
+        self._aloft: deque[_Exchange[C]] = deque()
+        self._names: set[str] = set()
+        self._elements = 0
+        self._opened = 0
+        self._stopped = False
+        self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
+
+    def open(self, route: Route) -> Flight[C]:
+        """The next flight: it leaves when the ones before have left. Call on every worker in the same order."""
+        flight = Flight(route, self._opened % self._lanes, self._condition, lambda: self._failure)
+        self._opened += 1
+        with self._condition:
+            self._waiting.append(flight)
+            self._condition.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"{self._prefix}courier", daemon=True)
+            # Before Horovod's own end, which was registered earlier: nobody may be inside it then.
+            atexit.register(self.close)
+            self._thread.start()
+        return flight
+
+    def abandon(self, flight: Flight[C]) -> None:
+        """Send no more of it; what is on the wire stays there until it ends."""
+        with self._condition:
+            flight.abandoned = True
+            self._condition.notify_all()
+
+    def idle(self) -> bool:
+        """Whether nothing is on the wire and nothing waits for it."""
+        with self._condition:
+            return not (self._waiting or self._aloft)
+
+    def wait_idle(self) -> None:
+        """Until everything that will ever leave has landed."""
+        with self._condition:
+            while (self._waiting or self._aloft) and self._failure is None:
+                self._condition.wait()
+
+    def close(self, patience: float = 2.0) -> None:
+        """Stop the helper, whatever is in flight. Safe to call twice, and from any thread but the helper."""
+        atexit.unregister(self.close)
+        with self._condition:
+            self._stopped = True
+            self._failure = self._failure or RuntimeError("this optimizer has been detached")
+            self._condition.notify_all()
+        if self._thread is not None:
+            self._thread.join(patience)
+
+    def _run(self) -> None:
+        try:
+            while self._pause(lambda: bool(self._waiting)):
+                flight = self._waiting[0]
+                for piece in flight.route.order:
+                    if not self._depart(flight, piece):
+                        break
+                with self._condition:
+                    self._waiting.popleft()
+                    self._condition.notify_all()
+        except Exception as error:
+            with self._condition:
+                self._failure = self._failure or error
+                self._condition.notify_all()
+
+    def _depart(self, flight: Flight[C], piece: Piece) -> bool:
+        """Wait until this piece may leave, and send it. False: it never will."""
+        name = f"{self._prefix}{piece.tensor}.{piece.start}.{flight.lane}"
+        if not self._pause(lambda: flight.abandoned or (flight.holds(piece.tensor) and self._fits(piece, name, flight))):
+            return False
+        if flight.abandoned:
+            return False
+        handle = self._wire.send(flight.cargo(piece.tensor), piece, name)
+        self._elements += piece.size
+        self._names.add(name)
+        with self._condition:
+            self._aloft.append(_Exchange(handle, name, piece, flight))
+        return True
+
+    def _fits(self, piece: Piece, name: str, flight: Flight[C]) -> bool:
+        room = not self._aloft or self._elements + piece.size <= flight.route.window
+        return room and name not in self._names
+
+    def _pause(self, until: Callable[[], bool]) -> bool:
+        """Rest until something holds, landing what is done meanwhile. False: stopped."""
+        while True:
+            self._land()
+            with self._condition:
+                if self._stopped:
+                    return False
+                if until():
+                    return True
+                self._condition.wait(self._rest if self._aloft else None)
+
+    def _land(self) -> None:
+        while self._aloft and self._wire.done(self._aloft[0].handle):
+            exchange = self._aloft[0]
+            flight, tensor = exchange.flight, exchange.piece.tensor
+            self._wire.take(exchange.handle)
+            self._elements -= exchange.piece.size
+            self._names.discard(exchange.name)
+            last = flight._left[tensor] == 1
+            if last:
+                self._wire.landed(flight.cargo(tensor))
+            with self._condition:
+                self._aloft.popleft()
+                flight._left[tensor] -= 1
+                if last or not self._aloft:
+                    self._condition.notify_all()

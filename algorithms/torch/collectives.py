@@ -1,0 +1,91 @@
+"""Small blocking collectives for moments that come rarely. They sleep while they wait: Horovod's own wait spins a core."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Sequence
+
+import horovod.torch as hvd
+import torch
+from horovod.common.exceptions import HorovodInternalError
+from horovod.torch import mpi_ops
+
+from algorithms.torch.errors import RankStopped, TrainingError
+
+REST = 0.0005  # seconds between two looks at a handle
+
+
+def wait(handle: int) -> torch.Tensor:
+    """The result of an exchange."""
+    try:
+        while not hvd.poll(handle):
+            time.sleep(REST)
+        return hvd.synchronize(handle)
+    except HorovodInternalError as error:
+        raise stopped(error) from error
+
+
+def stopped(error: BaseException) -> RankStopped:
+    """What a failed exchange means to the user."""
+    return RankStopped(f"another rank has stopped, so this one cannot go on (look at its output first). {error}")
+
+
+def total(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """The sum over ranks, in place."""
+    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Sum))
+
+
+def mean(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """The mean over ranks, in place."""
+    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average))
+
+
+def broadcast(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """Rank 0's, in place."""
+    return wait(hvd.broadcast_async_(tensor, 0, name=name))
+
+
+def gather(value: object, name: str) -> list[object]:
+    """One picklable value of each rank, in rank order."""
+    mine = torch.frombuffer(bytearray(pickle.dumps(value)), dtype=torch.uint8)
+    lengths = torch.zeros(hvd.size(), dtype=torch.int64)
+    lengths[hvd.rank()] = mine.numel()
+    total(lengths, name + ".lengths")
+    everything = wait(hvd.allgather_async(mine, name=name))
+    return [pickle.loads(part.numpy().tobytes()) for part in everything.split(lengths.tolist())]
+
+
+def verdict(problem: str | None, name: str, error: type[Exception] = ValueError) -> None:
+    """Raise on every rank if any rank has a problem; the message says which."""
+    problems = gather(problem, name)
+    if not any(problems):
+        return
+    if len(set(problems)) == 1:
+        raise error(problems[0])
+    raise error("; ".join(f"rank {rank}: {said}" for rank, said in enumerate(problems) if said))
+
+
+def meet() -> None:
+    """Until every rank is here. A rank that still exchanges meanwhile is answered with zeros rather than left waiting.
+
+    That is `hvd.join`, whose wait would spin.
+    """
+    last = torch.tensor(-1, dtype=torch.int)
+    try:
+        handle = mpi_ops.mpi_lib.horovod_torch_join(last, -1)
+    except RuntimeError as error:
+        raise stopped(error) from error
+    mpi_ops._handle_map[handle] = (None, last)
+    wait(handle)
+
+
+def same(values: Sequence[object], what: str, name: str) -> None:
+    """Raise on every rank, naming the ranks, where a description is not the same on all of them."""
+    answers = gather(tuple(values), name)
+    different = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
+    if different:
+        first = answers[different[0]]
+        assert isinstance(first, tuple) and isinstance(answers[0], tuple)
+        pair = next(((a, b) for a, b in zip(answers[0], first, strict=False) if a != b), (answers[0], first))
+        raise TrainingError(f"{what} of ranks 0 and {different} differ: {pair[0]!r} and {pair[1]!r}")

@@ -1,0 +1,74 @@
+"""What stands between the optimizer that the user holds and an algorithm: one driver per way of travelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from algorithms.mechanisms.telemetry import Telemetry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """What a driver is given: checked on every rank, parameters and buffers equal to rank 0's."""
+
+    optimizer: torch.optim.Optimizer  # the user's
+    model: nn.Module
+    names: tuple[str, ...]  # of the parameters that train, each once, in the model's order, the same on every rank
+    parameters: tuple[nn.Parameter, ...]
+    workers: int
+    rank: int
+    prefix: str  # begins the name of every collective of this optimizer; ends in a full stop
+    passes: int = 1  # backward passes per step
+    weighted: bool = False  # whether `weigh` is called before each backward
+    clip_norm: float | None = None  # of the average of all gradients
+    clock: Callable[[], float]
+
+
+class Driver(Protocol):
+    """Runs one algorithm. Calls come from the training thread, in the order of the training loop.
+
+    A driver attaches its hooks when it is made, and raises ValueError for what it cannot do. Its constructor may use
+    collectives: every rank makes the same drivers in the same order.
+    """
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Whose `param_groups` and `state` the user sees and schedules."""
+
+    def weigh(self, samples: float) -> None:
+        """Before the first backward of a step: how much this rank's gradient counts. Only where `weighted`."""
+
+    def zero_grad(self, set_to_none: bool) -> None:
+        """What `optimizer.zero_grad` does, or an error while gradients are travelling that it would destroy."""
+
+    def step(self) -> None:
+        """Backward has ended (a closure has been called)."""
+
+    def settle(self) -> None:
+        """Apply whatever a next forward would have waited for. Not collective; delayed gradients stay in flight."""
+
+    def finish(self) -> None:
+        """Drain. Collective. The optimizer can go on afterwards, as from a new start. A second call does nothing."""
+
+    def evaluation(self) -> AbstractContextManager[None]:
+        """The parameters that one evaluates, put back at the end."""
+
+    def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
+        """What must be equal on all ranks now, by name; empty where nothing must. Called after `settle`."""
+
+    def telemetry(self) -> Telemetry: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """The driver's own state, beside that of `optimizer`. Not collective: one rank alone may save."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state, whatever was in flight being forgotten. Every rank loads the same, or its own."""
+
+    def detach(self) -> None:
+        """Take the hooks away and stop helper threads. Not collective; never waits for other ranks."""

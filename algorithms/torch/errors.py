@@ -1,0 +1,15 @@
+"""What goes wrong while training, as the user sees it. Wrong arguments are ValueErrors."""
+
+from __future__ import annotations
+
+
+class TrainingError(RuntimeError):
+    """Raised on every rank at once: nobody is left waiting."""
+
+
+class RanksDisagree(TrainingError):
+    """Parameters that must be equal are not."""
+
+
+class RankStopped(RuntimeError):
+    """Another rank stopped, died or left Horovod; this one cannot go on."""
