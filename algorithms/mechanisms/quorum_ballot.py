@@ -29,33 +29,49 @@ class Standing(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What all replicas of the centre must know of an offer."""
+
+    weight: float = 1.0  # how much it counts
+    rate: float = 0.0  # the learning rate that its worker has in force
+    mark: int = 0  # differs where the options of its worker's optimizer differ
+
+
+PLAIN = Terms()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ballot:
     """What one worker says in one vote."""
 
     standing: Standing = Standing.TRAINING
     step: int | None = None  # of its own, that made what it has on offer; None: nothing on offer
     read: int = 0  # rounds closed when it read the centre for that
-    mark: int = 0  # changes when the options of its optimizer do
+    terms: Terms = PLAIN
 
 
-WIDTH = 4
+WIDTH = 6
 
 
 def written(ballot: Ballot, worker: int, workers: int) -> Vector:
-    """One worker's vector."""
+    """One worker's vector. Real numbers travel as their bits, which the zeros of the others leave alone."""
     vector = np.zeros(workers * WIDTH, np.int64)
-    step = 0 if ballot.step is None else ballot.step + 1
-    vector[worker * WIDTH : (worker + 1) * WIDTH] = (ballot.standing, step, ballot.read, ballot.mark)
+    own = vector[worker * WIDTH : (worker + 1) * WIDTH]
+    own[:4] = (ballot.standing, 0 if ballot.step is None else ballot.step + 1, ballot.read, ballot.terms.mark)
+    own[4:].view(np.float64)[:] = (ballot.terms.weight, ballot.terms.rate)
     return vector
 
 
 def tallied(total: Vector, workers: int) -> tuple[Ballot, ...]:
     """Everyone's ballots from the sum of the vectors."""
     ballots = []
-    for worker, (standing, step, read, mark) in enumerate(total.reshape(workers, WIDTH).tolist()):
+    for worker, own in enumerate(total.reshape(workers, WIDTH)):
+        standing, step, read, mark = own[:4].tolist()
+        weight, rate = own[4:].view(np.float64).tolist()
         if standing not in tuple(Standing):
             raise RuntimeError(f"the vote of worker {worker} reads {standing}: not all workers run the same protocol")
-        ballots.append(Ballot(standing=Standing(standing), step=step - 1 if step else None, read=read, mark=mark))
+        terms = Terms(weight=weight, rate=rate, mark=mark)
+        ballots.append(Ballot(standing=Standing(standing), step=step - 1 if step else None, read=read, terms=terms))
     return tuple(ballots)
 
 
@@ -69,7 +85,12 @@ class Verdict:
     failed: int | None = None  # the first worker that has failed
     over: bool = False  # no round will ever begin again
     ended: bool = False  # nobody votes again
-    marks: tuple[int, ...] = ()  # of every worker
+    terms: tuple[Terms, ...] = ()  # of the offers taken, in their order
+
+    @property
+    def leader(self) -> int:
+        """Which of the offers taken has come furthest, as a place among them; the first of several."""
+        return max(range(len(self.taken)), key=lambda i: self.taken[i].step)
 
     def takes(self, worker: int) -> bool:
         return any(contribution.worker == worker for contribution in self.taken)
@@ -80,10 +101,9 @@ class Verdict:
 
 def counted(ballots: tuple[Ballot, ...], rules: Rules, round: int) -> Verdict:  # noqa: A002 - the contract's word
     """What follows from everyone's ballots after so many closed rounds."""
-    marks = tuple(ballot.mark for ballot in ballots)
     for worker, ballot in enumerate(ballots):
         if ballot.standing is Standing.FAILED:
-            return Verdict(round=round, failed=worker, over=True, ended=True, marks=marks)
+            return Verdict(round=round, failed=worker, over=True, ended=True)
     offers = {
         worker: Contribution(worker=worker, step=ballot.step, read=ballot.read)
         for worker, ballot in enumerate(ballots)
@@ -99,7 +119,7 @@ def counted(ballots: tuple[Ballot, ...], rules: Rules, round: int) -> Verdict:  
         dropped=tuple(offers[worker] for worker in dropped),
         over=over(rules, active),
         ended=not training and len(offers) == len(dropped),
-        marks=marks,
+        terms=tuple(ballots[worker].terms for worker in taken),
     )
 
 

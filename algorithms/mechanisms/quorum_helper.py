@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
-from algorithms.mechanisms.quorum_ballot import Vector, Verdict, read_out, silence, spelt
+from algorithms.mechanisms.quorum_ballot import Terms, Vector, Verdict, read_out, silence, spelt
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_pace import HEARTBEAT, Pace
 
@@ -59,11 +59,11 @@ class Helper:
 
     # -- called by the training thread
 
-    def offer(self, step: int, read: int, mark: int = 0) -> None:
+    def offer(self, step: int, read: int, terms: Terms) -> None:
         """Put something on offer; the helper takes it into the next vote."""
         with self.changed:
             self.check()
-            self.member.offers(step, read, mark)
+            self.member.offers(step, read, terms)
             self.changed.notify_all()
 
     def settled(self) -> None:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from algorithms.mechanisms.quorum import Rules
-from algorithms.mechanisms.quorum_ballot import Ballot, Standing, Vector, Verdict, counted, tallied, written
+from algorithms.mechanisms.quorum_ballot import (
+    PLAIN,
+    Ballot,
+    Standing,
+    Terms,
+    Vector,
+    Verdict,
+    counted,
+    tallied,
+    written,
+)
 from algorithms.mechanisms.quorum_record import Contribution, RoundRecord
 
 
@@ -25,20 +35,20 @@ class Member:
     ended: bool = False
     failed: int | None = None
     offer: Contribution | None = None
-    mark: int = 0
+    terms: Terms = PLAIN  # of the offer
     used: int = 0
     drops: int = 0
     staleness: dict[int, int] = field(default_factory=dict)
     records: list[RoundRecord] | None = None  # of all rounds, where asked for
     waiting: tuple[Contribution, ...] = ()  # dropped since the last round: the next record names them
 
-    def offers(self, step: int, read: int, mark: int = 0) -> None:
+    def offers(self, step: int, read: int, terms: Terms = PLAIN) -> None:
         """Put on offer what came of a step that began from the centre after `read` rounds."""
         if self.offer is not None:
             raise RuntimeError(f"worker {self.rank} offers step {step} while its step {self.offer.step} is on offer")
         if self.standing is not Standing.TRAINING:
             raise RuntimeError(f"worker {self.rank} offers step {step} after it has {self.standing.name.lower()}")
-        self.mark = mark
+        self.terms = terms
         self.offer = Contribution(worker=self.rank, step=step, read=read)
 
     def leaves(self) -> None:
@@ -58,7 +68,7 @@ class Member:
     def cast(self) -> Vector:
         """What goes into the vote."""
         step, read = (None, 0) if self.offer is None else (self.offer.step, self.offer.read)
-        ballot = Ballot(standing=self.standing, step=step, read=read, mark=self.mark)
+        ballot = Ballot(standing=self.standing, step=step, read=read, terms=self.terms)
         return written(ballot, self.rank, self.rules.workers)
 
     def count(self, total: Vector) -> Verdict:
