@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.models.keras_layers import FusedBatchNorm, LocalResponseNorm, PadForMax
+from suite.models import keras_layers as own
 from suite.models.layers import (
     BatchNorm,
     Conv,
@@ -27,6 +27,8 @@ from suite.models.layers import (
     Relu,
     pair,
 )
+from suite.models.layers_pixels import MaskedConv, PixelAnswers
+from suite.models.layers_tokens import Attention, ClassToken, Embedding, First, Positions, Tokens
 from suite.models.net import Net
 from suite.models.structure import Auxiliary, Branches, Chain, Part, Residual, child_name, join
 
@@ -34,12 +36,14 @@ Tensor = Any  # a symbolic tensor of Keras
 Run = Callable[[Layer, Tensor, str], Tensor]  # a layer, its input and its path, to its output
 Axes = tuple[int, ...]
 
+CONVOLUTION, MATRIX = (2, 3, 1, 0), (1, 0)  # axes that turn the described layout of a kernel into Keras's
+
 BEFORE = ".before"  # ends the name of what stands before a layer to give it PyTorch's padding or order
 
 
 def build(net: Net, seed: int) -> keras.Model:
     """The net with the initial values of this seed. With auxiliary heads the answer is a list, the net's own first."""
-    inputs = keras.Input(net.input_shape, dtype="float32" if net.inputs == "image" else "int32")
+    inputs = keras.Input(net.input_shape, dtype=None if net.inputs == "image" else "int32")
     outputs = through(net, inputs, create)
     model = keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=net.name)
     initial = net.initial(seed)
@@ -72,14 +76,25 @@ def described(value: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
 
 def _variables(layer: Layer, built: keras.layers.Layer) -> Iterator[tuple[str, keras.Variable, Axes]]:
     match layer:
-        case Conv() | Linear():
-            yield "weight", built.kernel, (2, 3, 1, 0) if isinstance(layer, Conv) else (1, 0)
-            if layer.bias:
+        case Conv() | MaskedConv() | Linear():
+            yield "weight", built.kernel, MATRIX if isinstance(layer, Linear) else CONVOLUTION
+            if built.bias is not None:
                 yield "bias", built.bias, (0,)
         case BatchNorm() | LayerNorm():
             if built.gamma is not None:
                 yield "weight", built.gamma, (0,)
             yield "bias", built.beta, (0,)
+        case Embedding():
+            yield "weight", built.embeddings, (0, 1)
+        case ClassToken():
+            yield "weight", built.token, (0, 1)
+        case Positions():
+            yield "weight", built.vectors, (0, 1)
+        case Attention():
+            yield "qkv.weight", built.qkv_kernel, MATRIX
+            yield "qkv.bias", built.qkv_bias, (0,)
+            yield "projection.weight", built.projection_kernel, MATRIX
+            yield "projection.bias", built.projection_bias, (0,)
         case _:
             raise ValueError(f"no Keras variables for {layer}")
 
@@ -129,11 +144,26 @@ def create(layer: Layer, x: Tensor, path: str) -> Tensor:
         case Dropout():
             return keras.layers.Dropout(layer.rate, name=path)(x)
         case LocalResponse():
-            return LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k, name=path)(x)
+            return own.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k, name=path)(x)
         case BatchNorm():
-            return FusedBatchNorm(layer.epsilon, layer.momentum, layer.scale, name=path)(x)
+            return own.FusedBatchNorm(layer.epsilon, layer.momentum, layer.scale, name=path)(x)
         case LayerNorm():
             return keras.layers.LayerNormalization(epsilon=layer.epsilon, name=path)(x)
+        case Embedding():
+            return keras.layers.Embedding(layer.vocabulary, layer.features, name=path)(x)
+        case Tokens() | PixelAnswers():
+            return keras.layers.Reshape(layer.output(x.shape[1:]), name=path)(x)
+        case ClassToken():
+            return own.ClassToken(name=path)(x)
+        case Positions():
+            return own.Positions(name=path)(x)
+        case First():
+            return own.First(name=path)(x)
+        case Attention():
+            return own.Attention(layer.heads, layer.causal, name=path)(x)
+        case MaskedConv():
+            mask = np.transpose(layer.mask(x.shape[1:]), CONVOLUTION)
+            return own.MaskedConv2D(layer.channels, layer.kernel, mask, name=path)(x)
         case _:
             raise ValueError(f"no Keras layer for {layer}")
 
@@ -164,7 +194,7 @@ def _pooled(layer: Pool, x: Tensor, path: str) -> Tensor:
     if padding is None and layer.kind == "average":
         raise ValueError(f"{path}: an average over padding {sides} that TensorFlow's 'same' does not have")
     if padding is None:
-        x = PadForMax(sides[0], sides[1], name=f"{path}{BEFORE}")(x)
+        x = own.PadForMax(sides[0], sides[1], name=f"{path}{BEFORE}")(x)
     kind = keras.layers.MaxPooling2D if layer.kind == "max" else keras.layers.AveragePooling2D
     return kind(layer.kernel, layer.stride, padding or "valid", name=path)(x)
 

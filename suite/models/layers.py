@@ -60,8 +60,6 @@ def windows(size: int, kernel: int, stride: int, padding: int, ceil: bool = Fals
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Convolution. `mask` makes it PixelCNN's: "A" sees only earlier pixels and colours, "B" also itself."""
-
     name: str
     channels: int
     kernel: Pair
@@ -71,7 +69,6 @@ class Conv(Layer):
     bias: bool = True
     deviation: float | None = None
     bias_value: float = 0.0
-    mask: Literal["", "A", "B"] = ""
 
     def output(self, shape: Shape) -> Shape:
         sides = zip(shape[:2], pair(self.kernel), pair(self.padding), strict=True)

@@ -91,7 +91,7 @@ class Answer(keras.layers.Layer):  # type: ignore[misc]
 
 def build(profile: Profile, device: SleptDevice = DEVICE) -> keras.Model:
     """The replayed net of this profile."""
-    inputs = keras.Input(profile.input_shape, dtype="float32" if profile.inputs == "image" else "int32")
+    inputs = keras.Input(profile.input_shape, dtype=None if profile.inputs == "image" else "int32")
     signal = Signal(name="signal")(inputs)
     for layer in profile.layers:
         signal = ReplayedLayer(layer, device)(signal)

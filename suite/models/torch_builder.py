@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from suite.models import torch_modules as own
 from suite.models.layers import (
     BatchNorm,
     Conv,
@@ -23,29 +24,10 @@ from suite.models.layers import (
     Shape,
     pair,
 )
+from suite.models.layers_pixels import MaskedConv, PixelAnswers
+from suite.models.layers_tokens import Attention, ClassToken, Embedding, First, Positions, Tokens
 from suite.models.net import Net
 from suite.models.structure import Auxiliary, Branches, Chain, Part, Residual, child_name, walk
-
-
-class Concatenated(nn.Module):
-    def __init__(self, branches: dict[str, nn.Module]) -> None:
-        super().__init__()
-        for name, branch in branches.items():
-            self.add_module(name, branch)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.children()], dim=1)
-
-
-class Added(nn.Module):
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = self.body(x) + self.shortcut(x)
-        return added
 
 
 class Beside(nn.Sequential):
@@ -100,9 +82,9 @@ def _module(part: Part, shape: Shape) -> nn.Module:
         case Chain():
             return _chain(part, shape)
         case Branches():
-            return Concatenated({branch.name: _chain(branch, shape) for branch in part.branches})
+            return own.Concatenated({branch.name: _chain(branch, shape) for branch in part.branches})
         case Residual():
-            return Added(_chain(part.body, shape), _chain(part.shortcut, shape))
+            return own.Added(_chain(part.body, shape), _chain(part.shortcut, shape))
         case Auxiliary():
             return Beside(OrderedDict(_children(part.head, shape)))
         case Layer():
@@ -143,4 +125,20 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
             return nn.BatchNorm2d(shape[-1], layer.epsilon, layer.momentum)
         case LayerNorm():
             return nn.LayerNorm(shape[-1], layer.epsilon)
+        case Embedding():
+            return _unset(nn.Embedding, layer.vocabulary, layer.features)
+        case Tokens():
+            return own.Tokens()
+        case ClassToken():
+            return own.ClassToken(shape[-1])
+        case Positions():
+            return own.Positions(*shape)
+        case First():
+            return own.First()
+        case Attention():
+            return own.Attention(shape[-1], layer.heads, layer.causal)
+        case MaskedConv():
+            return own.MaskedConv2d(shape[-1], layer.channels, layer.kernel, layer.mask(shape))
+        case PixelAnswers():
+            return own.PixelAnswers(shape[-1] // layer.colours)
     raise ValueError(f"no PyTorch module for {layer}")
