@@ -11,7 +11,7 @@ import sys
 def arguments(given: list[str]) -> list[str]:
     """The arguments that the compiler really gets."""
     kept = [
-        "-std=gnu++20" if argument.startswith("-std=") else argument
+        "-std=gnu++20" if argument.startswith(("-std=", "--std=")) else argument
         for argument in given
         # Debug sections make the libraries ten times larger. A run path would tie them to one folder; they need none,
         # since Horovod imports the framework before its own library.

@@ -59,7 +59,8 @@ class Environment:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(requirements)
             file.flush()
-            self.pip(title, "install", "--no-deps", "--progress-bar", "off", *options, "-r", file.name)
+            # Modules are compiled when they are first imported: doing it for all of them takes as long as the rest.
+            self.pip(title, "install", "--no-deps", "--no-compile", "--progress-bar", "off", *options, "-r", file.name)
 
     def site_packages(self) -> Path:
         return self.folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"

@@ -84,6 +84,7 @@ def test_no_more_compilers_than_cores_and_memory_allow(cores: int, gigabytes: fl
 
 
 def test_the_wrapper_raises_the_standard_and_drops_what_ties_the_library_to_a_folder() -> None:
+    assert compiler.arguments(["--std=c++17"]) == ["-std=gnu++20"]
     given = ["-g", "-O3", "-std=c++14", "-c", "common.cc", "-Wl,-rpath,/somewhere/lib"]
     assert compiler.arguments(given) == ["-O3", "-std=gnu++20", "-c", "common.cc"]
 
