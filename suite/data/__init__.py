@@ -19,7 +19,7 @@ from suite.data.errors import DataError
 from suite.data.imagenet import Imagenet, ImagenetOptions
 from suite.data.options import parse
 from suite.data.prefetch import Clock, Prefetcher
-from suite.data.sharding import Last, Sharding
+from suite.data.sharding import Last, Sharding, choose
 from suite.data.source import Batch, DataSet, Source, Split
 from suite.data.synthetic import Synthetic, SyntheticOptions
 
@@ -56,6 +56,7 @@ def open_data(
     image: int | None = None,
     classes: int | None = None,
     folder: Path | str | None = None,
+    limit: int | None = None,
     last: Last = "short",
     prefetch: int = 2,
     clock: Clock = time.perf_counter,
@@ -65,7 +66,8 @@ def open_data(
 
     `image` is the side of the square images handed out (default: the data set's own; 224 for ImageNet and synthetic),
     `classes` what the model's head has: with real data anything but the data set's own number is refused. "train" is
-    shuffled and augmented, "test" is neither. `last` and fewer samples than ranks: see `sharding`.
+    shuffled and augmented, "test" is neither. `limit` leaves so many samples, all ranks together: a fixed random choice
+    that does not depend on the seed. `last` and fewer samples than ranks: see `sharding`.
     """
     if split not in SPLITS:
         raise ValueError(f"split = {split!r}: one of {', '.join(SPLITS)}")
@@ -78,36 +80,38 @@ def open_data(
     if classes is not None and classes != found:
         raise DataError(data_set.contents.where, f"{found} classes", f"classes = {classes}, as was asked for")
     train = split == "train"
-    sharding = Sharding(
-        samples=data_set.contents.samples, size=size, batch_size=batch_size, seed=seed, shuffle=train, last=last
+    chosen = choose(data_set.contents.samples, limit)
+    sharding = Sharding(samples=len(chosen), size=size, batch_size=batch_size, seed=seed, shuffle=train, last=last)
+    return Source(
+        data_set=data_set, chosen=chosen, sharding=sharding, rank=rank, augment=train, depth=prefetch, clock=clock
     )
-    return Source(data_set=data_set, sharding=sharding, rank=rank, augment=train, depth=prefetch, clock=clock)
 
 
 def _open(
     name: str, split: Split, image: int | None, classes: int | None, folder: Path | None, options: dict[str, object]
 ) -> DataSet:
+    what = f"data set {name!r}"
     if name == "synthetic":
         return Synthetic(
             split=split,
             image=image or _SYNTHETIC_SIDE,
             classes=classes or _SYNTHETIC_CLASSES,
-            options=parse(SyntheticOptions, name, options),
+            options=parse(SyntheticOptions, what, options),
         )
     if name == "digits":
-        return Digits(split=split, image=image or DIGITS_SIDE, options=parse(DigitsOptions, name, options))
+        return Digits(split=split, image=image or DIGITS_SIDE, options=parse(DigitsOptions, what, options))
     if name == "cifar10":
         side = image or CIFAR10_SIDE
         if side > CIFAR10_SIDE:
             raise ValueError(f"image = {image}: CIFAR-10 has {CIFAR10_SIDE}x{CIFAR10_SIDE} images; 1 to {CIFAR10_SIDE}")
-        chosen = parse(Cifar10Options, name, options)
+        chosen = parse(Cifar10Options, what, options)
         return Cifar10(folder=_needed(name, folder), split=split, image=side, options=chosen)
     if name == "imagenet":
         return Imagenet(
             folder=_needed(name, folder),
             split=split,
             image=image or _IMAGENET_SIDE,
-            options=parse(ImagenetOptions, name, options),
+            options=parse(ImagenetOptions, what, options),
         )
     near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""

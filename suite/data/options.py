@@ -1,4 +1,4 @@
-"""The extra options of a data set, checked by pydantic and refused in one line."""
+"""Options by name, as people write them: checked by pydantic and refused in one line."""
 
 import difflib
 from collections.abc import Mapping
@@ -14,21 +14,17 @@ class Options(BaseModel):
 Chosen = TypeVar("Chosen", bound=Options)
 
 
-def parse(schema: type[Chosen], data_set: str, given: Mapping[str, object]) -> Chosen:
+def parse(schema: type[Chosen], what: str, given: Mapping[str, object]) -> Chosen:
     """`given` as a checked `schema`; an unknown name is answered with the nearest known one."""
     known = sorted(schema.model_fields)
     for name in given:
         if name not in schema.model_fields:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(
-                f"data set {data_set!r} has no option {name!r}{hint}; it has {', '.join(known) or 'no options'}"
-            )
+            raise ValueError(f"{what} has no option {name!r}{hint}; it has {', '.join(known) or 'no options'}")
     try:
         return schema.model_validate(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(
-            f"data set {data_set!r}, option {where} = {first['input']!r}: {first['msg'].lower()}"
-        ) from error
+        raise ValueError(f"{what}, option {where} = {first['input']!r}: {first['msg'].lower()}") from error

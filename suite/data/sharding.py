@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 Last = Literal["short", "drop"]
 
 # One number per purpose, so that two streams drawn from one seed never coincide.
-PARTITION, ORDER, AUGMENTATION = 1, 2, 3
+PARTITION, ORDER, AUGMENTATION, CHOICE = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +103,12 @@ class Sharding:
     def _check_rank(self, rank: int) -> None:
         if not 0 <= rank < self.size:
             raise ValueError(f"rank = {rank}: 0 <= rank < {self.size}")
+
+
+def choose(samples: int, limit: int | None) -> Indices:
+    """All samples, or `limit` of them: always the same ones, spread over the whole (data on disk is sorted by class)."""
+    if limit is None:
+        return np.arange(samples, dtype=np.int64)
+    if not 1 <= limit <= samples:
+        raise ValueError(f"limit = {limit}: 1 <= limit <= {samples}, the samples there are")
+    return np.sort(np.random.default_rng([0, CHOICE]).permutation(samples)[:limit]).astype(np.int64)

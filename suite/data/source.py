@@ -43,6 +43,8 @@ class DataSet(Protocol):
 @dataclass(kw_only=True)
 class Source:
     data_set: DataSet
+    chosen: Indices
+    """The samples of the data set that are in use; `sharding` deals them out."""
     sharding: Sharding
     rank: int
     augment: bool
@@ -50,7 +52,7 @@ class Source:
     clock: Clock = time.perf_counter
 
     def __post_init__(self) -> None:
-        self.data_set.keep(self.sharding.owned(self.rank))
+        self.data_set.keep(self.chosen[self.sharding.owned(self.rank)])
 
     @property
     def samples(self) -> int:
@@ -111,7 +113,7 @@ class Source:
             epoch, first = epoch + 1, 0
 
     def _epoch(self, epoch: int, first: int) -> Iterator[Batch]:
-        order = self.sharding.order(self.rank, epoch)
+        order = self.chosen[self.sharding.order(self.rank, epoch)]
         size = self.sharding.batch_size
         for step in range(first, self.steps_per_epoch):
             # One generator per batch: a resumed run draws the same crops as one that was never interrupted.

@@ -59,6 +59,20 @@ def test_more_ranks_than_samples_yield_empty_batches_of_the_right_shape() -> Non
     assert source.weight(0) == 0.0
 
 
+def test_a_limit_leaves_the_same_mixed_choice_on_every_seed_and_rank() -> None:
+    def pictures(seed: int, size: int) -> list[bytes]:
+        sources = [
+            open_data("digits", split="test", batch_size=16, rank=rank, size=size, seed=seed, limit=100)
+            for rank in range(size)
+        ]
+        return sorted(image.tobytes() for source in sources for images, _ in source.batches() for image in images)
+
+    assert len(pictures(0, 1)) == 100
+    assert pictures(0, 1) == pictures(5, 3)
+    labels = next(open_data("digits", split="test", batch_size=100, rank=0, size=1, seed=0, limit=100).batches())[1]
+    assert len(set(labels)) == 10
+
+
 def test_a_resumed_stream_continues_exactly() -> None:
     source = open_data("digits", split="train", batch_size=200, rank=0, size=1, seed=3)
     whole, resumed = source.stream(), source.stream(step=11)
@@ -79,6 +93,8 @@ def test_a_resumed_stream_continues_exactly() -> None:
         ({"split": "validation"}, "split = 'validation': one of train, test"),
         ({"image": 0}, "image = 0"),
         ({"classes": 0}, "classes = 0"),
+        ({"limit": 0}, "limit = 0: 1 <= limit <= 1437"),
+        ({"limit": 1500}, "limit = 1500: 1 <= limit <= 1437"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line(change: dict[str, object], said: str) -> None:
