@@ -17,10 +17,13 @@ class Asynchronous(GradientRounds):
                 rounds ago; c(G) = G min(1, C/‖G‖);  s(τ) = 1/τ for τ > 0 with staleness_scaling, else 1
     Arguments:  max_staleness: gradients older than this are dropped; None applies all. staleness_scaling: η_i = η/τ_i.
                 clip_norm = C, over all parameters together; None does not clip. averaging: see BackupWorkers.
+                ahead=True: a worker goes on while its gradient travels (with one, not more), so that its own last one is
+                missing from what it reads and mean staleness is about n; False: it waits for its own gradient to be
+                applied, as a worker that talks to a server in one call does; n - 1, and one worker is the local optimizer.
     Memory 2 W: the centre's replica and the gradient on offer (+1 W with averaging); bytes 2(n-1)/n W a round, which is
     a full collective however few take part; a parameter server would move 2 W for each gradient.
     Departs:    gradients that arrive together are applied as one sum, which for plain SGD is the same as one after the
-                other. A worker may compute one gradient while its last is travelling, not more.
+                other.
     Reference:  Chen et al. 2017, "Revisiting Distributed Synchronous SGD" (Async-Opt, clipping); Zhang, Gupta, Lian, Liu
                 2016, "Staleness-aware Async-SGD for Distributed Deep Learning" (scaling).
 
@@ -33,21 +36,26 @@ class Asynchronous(GradientRounds):
     """
 
     name: ClassVar[str] = "asynchronous"
-    waits: ClassVar[bool] = False
 
     max_staleness: int | None = None
     staleness_scaling: bool = False
     clip_norm: float | None = None
+    ahead: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_staleness is not None:
             whole("max_staleness", self.max_staleness, 0)
         flag("staleness_scaling", self.staleness_scaling)
+        flag("ahead", self.ahead)
         optional_real("clip_norm", self.clip_norm, 0, low_allowed=False)
 
     def quorum(self, workers: int) -> int:
         return 1
+
+    @property
+    def waits(self) -> bool:
+        return not self.ahead
 
     def accept(self, staleness: int) -> bool:
         return self.max_staleness is None or staleness <= self.max_staleness

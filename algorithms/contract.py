@@ -167,7 +167,6 @@ class Rounds(Algorithm):
 
     optimizer_at: ClassVar[Place] = Place.WORKER
     reduction: ClassVar[Reduction] = Reduction.SUM
-    waits: ClassVar[bool] = True  # a worker that has offered goes on only when its round has closed
     tagged: ClassVar[bool] = False  # a worker's step number is the round's: late ones skip what was done without them
 
     @property
@@ -191,6 +190,11 @@ class Rounds(Algorithm):
     def overlap(self) -> int:
         """Local steps that a worker takes before it adopts the result of a round."""
         return 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether a worker that has offered goes on only when its round has closed; else it reads the centre at once."""
+        return True
 
     @property
     def needs_norm(self) -> bool:

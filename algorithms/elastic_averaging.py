@@ -47,7 +47,7 @@ class ElasticAveraging(Rounds):
 
     def __post_init__(self) -> None:
         whole("period", self.period, 1)
-        real("moving_rate", self.moving_rate, 0, 2, high_allowed=False)
+        real("moving_rate", self.moving_rate, 0)
         real("momentum", self.momentum, 0, 1, high_allowed=False)
         flag("asynchronous", self.asynchronous)
         one_of("order", self.order, ("paper", "gradient_first"))

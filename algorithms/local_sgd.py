@@ -40,6 +40,10 @@ class LocalSGD(Rounds):
         whole("period", self.period, 1)
         whole("warmup", self.warmup, 0)
         overlapping(self.overlap, self.period)
+        if self.overlap and self.warmup:
+            raise ValueError(
+                f"overlap={self.overlap}: must be 0 with warmup={self.warmup}, which meets after every step"
+            )
 
     def quorum(self, workers: int) -> int:
         return workers

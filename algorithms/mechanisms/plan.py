@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, order=True)
@@ -42,7 +43,7 @@ def cut(sizes: Sequence[int], largest: int) -> list[Piece]:
     for tensor, size in enumerate(sizes):
         count = -(-size // largest)
         edges = [size * i // count for i in range(count + 1)] if count else []
-        pieces += [Piece(tensor, start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+        pieces += [Piece(tensor, start, stop) for start, stop in pairwise(edges)]
     return pieces
 
 

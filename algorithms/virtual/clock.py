@@ -20,6 +20,7 @@ class Worker:
     read: int = 0  # the round whose centre it last took
     offered: int | None = None  # the step of its offer that no round has taken yet
     due: int | None = None  # the local step after which it adopts the round that takes (or took) its offer
+    attempt: int = 0  # at computing; an abandoned attempt never ends
     held: bool = False  # computed a step, cannot go on yet
     left: bool = False
 
@@ -31,11 +32,18 @@ class Clock:
     """
 
     def __init__(
-        self, algorithm: Rounds, rules: Rules, draws: Sequence[Draw], steps: int, round_seconds: float
+        self,
+        algorithm: Rounds,
+        rules: Rules,
+        draws: Sequence[Draw],
+        steps: int,
+        round_seconds: float,
+        abandon: bool,
     ) -> None:
         self.algorithm, self.rules, self.draws = algorithm, rules, draws
         self.steps = steps
         self.round_seconds = round_seconds
+        self.abandon = abandon
         self.workers = [Worker() for _ in draws]
         self.active = len(self.workers)  # workers that have steps left
         self.coming = 0  # offers of workers that have none
@@ -43,7 +51,7 @@ class Clock:
         self.round = 0
         self.ready: dict[int, int] = {}  # worker -> the round that its offer had read
         self.taken: tuple[int, ...] | None = None  # offers of the round under way
-        self.heap: list[tuple[float, int]] = []  # (time, worker), worker -1 for the round under way
+        self.heap: list[tuple[float, int, int]] = []  # (time, worker, attempt), worker -1 for the round under way
 
     def events(self) -> Iterator[Event]:
         """Everything that happens, in order."""
@@ -52,8 +60,11 @@ class Clock:
         while self.heap:
             now = self.heap[0][0]
             while self.heap and self.heap[0][0] == now:
-                number = heapq.heappop(self.heap)[1]
-                yield from self._close(now) if number < 0 else self._computed(number, now)
+                _, number, attempt = heapq.heappop(self.heap)
+                if number < 0:
+                    yield from self._close(now)
+                elif attempt == self.workers[number].attempt:
+                    yield from self._computed(number, now)
             yield from self._gather(now)
 
     def _begin(self, number: int, now: float) -> Iterator[Event]:
@@ -63,7 +74,7 @@ class Clock:
             return
         if self.algorithm.departs is Moment.STEP_BEGINS and self.algorithm.meets(worker.step):
             yield from self._offer(number, now)
-        heapq.heappush(self.heap, (now + self.draws[number](), number))
+        heapq.heappush(self.heap, (now + self.draws[number](), number, worker.attempt))
 
     def _leave(self, number: int, now: float) -> Iterator[Event]:
         worker = self.workers[number]
@@ -134,7 +145,7 @@ class Clock:
                 del self.ready[number]
             if taken:
                 self.taken = taken
-                heapq.heappush(self.heap, (now + self.round_seconds, -1))
+                heapq.heappush(self.heap, (now + self.round_seconds, -1, 0))
             for number in dropped:
                 yield from self._drop(number, now)
             if not dropped:
@@ -174,6 +185,19 @@ class Clock:
             else:
                 yield from self._offer(number, now)
                 yield from self._go_on(number, now)
+        if self.abandon:
+            yield from self._abandon(now)
+
+    def _abandon(self, now: float) -> Iterator[Event]:
+        """Workers whose gradient could not count any more stop computing it and begin anew."""
+        for number, worker in enumerate(self.workers):
+            computing = not worker.left and worker.offered is None
+            if computing and not self.rules.accept(self.round - worker.read):
+                worker.attempt += 1
+                worker.read = self.round
+                worker.step = self.round if self.algorithm.tagged else worker.step
+                yield Read(number, now)
+                yield from self._begin(number, now)
 
 
 def alone(algorithm: Rounds, workers: int) -> None:

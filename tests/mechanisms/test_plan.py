@@ -1,0 +1,87 @@
+"""Plans, pieces, schedules and averages: pure functions, each element exactly once whatever the sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algorithms.mechanisms.averages import moving, running_mean
+from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
+from algorithms.mechanisms.schedules import after_every, after_warmup, before_every, departure
+
+sizes = st.lists(st.integers(0, 500), max_size=12)
+times = st.floats(0, 10, allow_nan=False)
+
+
+@given(sizes, st.integers(1, 200))
+def test_pieces_hold_each_element_once(sizes, largest):
+    pieces = cut(sizes, largest)
+    seen = [np.zeros(size, int) for size in sizes]
+    for piece in pieces:
+        assert 0 < piece.size <= largest
+        seen[piece.tensor][piece.start : piece.stop] += 1
+    assert all((counts == 1).all() for counts in seen)
+    for tensor in range(len(sizes)):
+        lengths = [piece.size for piece in pieces if piece.tensor == tensor]
+        assert not lengths or max(lengths) - min(lengths) <= 1
+
+
+@given(sizes, st.integers(1, 200), st.floats(0, 0.1), st.data())
+def test_a_plan_is_a_permutation_and_never_idles_while_something_is_ready(sizes, largest, rate, data):
+    pieces = cut(sizes, largest)
+    timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
+    planned = order(pieces, timings, rate)
+    assert sorted(planned) == sorted(pieces)
+    now = 0.0
+    for position, piece in enumerate(planned):
+        ready = timings[piece.tensor].ready
+        if ready > now:  # the wire waited: nothing else could have been sent
+            assert all(timings[later.tensor].ready >= ready for later in planned[position:])
+            now = ready
+        for later in planned[position:]:
+            if timings[later.tensor].ready <= now:
+                assert timings[later.tensor].needed >= timings[piece.tensor].needed
+        now += piece.size * rate
+
+
+@given(sizes, st.integers(1, 200), st.floats(0, 0.1), st.data())
+def test_landings_come_after_readiness_and_in_the_order_of_the_wire(sizes, largest, rate, data):
+    pieces = cut(sizes, largest)
+    timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
+    landed = landings(order(pieces, timings, rate), timings, rate)
+    assert all(at >= timing.ready for at, timing in zip(landed, timings, strict=True))
+    if pieces:
+        latest = max(timings[piece.tensor].ready for piece in pieces)
+        assert max(landed) <= latest + sum(sizes) * rate + 1e-9
+
+
+def test_what_is_needed_first_overtakes():
+    """AlexNet in small: the last layer is huge and ready first, the first one is tiny and needed first."""
+    pieces = cut([2, 10], 2)
+    timings = [Timing(ready=2.5, needed=0), Timing(ready=0, needed=1)]
+    planned = order(pieces, timings, 0.5)
+    assert planned[3] == Piece(0, 0, 2)
+    assert landings(planned, timings, 0.5)[0] == 4.0
+    assert landings(sorted(pieces, key=lambda p: timings[p.tensor].ready), timings, 0.5)[0] == 6.0
+
+
+def test_a_piece_has_an_element():
+    with pytest.raises(ValueError, match="largest=0"):
+        cut([3], 0)
+
+
+@given(st.integers(1, 20), st.integers(0, 30), st.integers(0, 100))
+def test_schedules(period, warmup, step):
+    assert before_every(period, step) == (step in range(0, 101, period))
+    assert after_every(period, step) == before_every(period, step + 1)
+    assert after_warmup(period, warmup, step) == (step < warmup or after_every(period, step - warmup))
+    assert departure(step, period) == (None if step < period else step - period)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=30))
+def test_averages(values):
+    mean = values[0]
+    for seen, value in enumerate(values[1:], start=1):
+        mean = running_mean(mean, value, seen)
+    assert mean == pytest.approx(np.mean(values), abs=1e-9)
+    assert moving(1.0, 3.0, 0.75) == 1.5
