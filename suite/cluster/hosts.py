@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from suite.cluster import host_file
 from suite.cluster.contract import ClusterError, ClusterFacts, Counters, Kind
 from suite.cluster.horovodrun import horovodrun
@@ -88,12 +90,16 @@ class Hosts:
 
     def _mistake(self, place: Place) -> str | None:
         try:
-            socket.getaddrinfo(place.name, None, socket.AF_INET)
-        except socket.gaierror as error:
+            address = socket.gethostbyname(place.name)
+        except OSError as error:
             return f"host {place.name!r} of {self.path} is unknown: {error.strerror}"
+        if len(self.places) > 1 and ipaddress.ip_address(address).is_loopback:
+            return f"host {place.name!r} of {self.path} is {address}, at which the other hosts cannot reach it"
+        # horovodrun does not use ssh for the machine it runs on, so that may be without an ssh server.
+        shell = ["sh", "-c"] if address in _own_addresses() else [*self._ssh(), place.name]
         try:
             answer = subprocess.run(
-                [*self._ssh(), place.name, _OWN_ADDRESS], capture_output=True, text=True, timeout=2 * _CONNECT_SECONDS
+                [*shell, _OWN_ADDRESS], capture_output=True, text=True, timeout=2 * _CONNECT_SECONDS
             )
         except subprocess.TimeoutExpired:
             return f"host {place.name!r} is unreachable: ssh did not finish in {2 * _CONNECT_SECONDS} s"
@@ -132,6 +138,10 @@ class Hosts:
                 mistakes.append(f"hosts {first[address]!r} and {place.name!r} of {self.path} are both {address}")
             first.setdefault(address, place.name)
         return mistakes
+
+
+def _own_addresses() -> set[str]:
+    return {address.address for card in psutil.net_if_addrs().values() for address in card}
 
 
 def occupied(places: Sequence[Place], ranks: int) -> tuple[Place, ...]:

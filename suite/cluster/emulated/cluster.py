@@ -149,14 +149,14 @@ class Emulated:
         in_force: dict[str, Any] = {}
         if self._running:
             report = self._running.report
-            attempts = report["goodput_mbit"]
+            attempts, shaped = report["goodput_mbit"], self.rate_mbit is not None
             in_force = {
                 "goodput_mbit": min(attempts[-1]) if attempts else None,
-                "wire_rate_mbit": round(min(attempts[-1]) / shaping.GOODPUT_SHARE, 2) if attempts else None,
+                "wire_rate_mbit": round(min(attempts[-1]) / shaping.GOODPUT_SHARE, 2) if attempts and shaped else None,
                 "goodput_expected_mbit": self._specification(self._running.folder).goodput_mbit,
                 "goodput_attempts_mbit": attempts,
                 "qdiscs": report["qdiscs"],
-                "burst_bytes": report["burst_bytes"],
+                "burst_bytes": report["burst_bytes"] if shaped else None,
                 "mtu": shaping.MTU,
                 "congestion_control": naming.CONGESTION_CONTROL,
                 "delay_ms": self.delay_ms,
