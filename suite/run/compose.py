@@ -9,8 +9,9 @@ from typing import Any
 from algorithms.contract import Exchange, Finish, Rounds
 from suite.run import choices
 from suite.run.record import Evaluation, Host, Rank, Reached, Steps
-from suite.run.samples import RankFile, Step
+from suite.run.samples import EvaluationPart, RankFile, Step
 from suite.run.specification import Specification
+from suite.training.evaluation import merged
 from suite.training.targets import Point, outcomes
 
 
@@ -40,8 +41,29 @@ def hosts_of(files: Sequence[RankFile]) -> tuple[Host, ...]:
 
 
 def evaluations_of(files: Sequence[RankFile]) -> tuple[Evaluation, ...]:
-    """Every rank counts its part of the held-out data; the lowest rank writes down the sum."""
-    return next((file.evaluations for file in files if file.evaluations), ())
+    """Each rank counted its part; an evaluation is there when all ranks' parts are. Times are the slowest rank's."""
+    by_step: dict[int, list[EvaluationPart]] = {}
+    for file in files:
+        for part in file.evaluations:
+            by_step.setdefault(part.step, []).append(part)
+    found = []
+    for step, parts in sorted(by_step.items()):
+        counts = merged(part.counts for part in parts) if len(parts) == len(files) else None
+        if counts is None:
+            continue
+        found.append(
+            Evaluation(
+                step=step,
+                samples=parts[0].seen,
+                bytes_sent=parts[0].bytes_sent,
+                seconds=max(part.seconds for part in parts),
+                wall_seconds=max(part.wall_seconds for part in parts),
+                loss=counts.loss,
+                top1=counts.top1,
+                top5=counts.top5,
+            )
+        )
+    return tuple(found)
 
 
 def reached_of(evaluations: Sequence[Evaluation], targets: Sequence[float]) -> tuple[Reached, ...]:

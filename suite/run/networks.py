@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from suite.cluster import presets
+from suite.cluster import presets, stragglers
 from suite.cluster.contract import Cluster
 from suite.cluster.making import make
 from suite.run.experiment_file import NetworkChoice
@@ -31,6 +31,7 @@ def resolve_straggler(text: str, workers: int) -> str | None:
     """None for "none"; otherwise the text, once it is known to be readable and to fit the job."""
     if text == "none":
         return None
+    stragglers.parse(text).check(workers)
     return text
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.run.record import Evaluation, Startup, Telemetry
+from suite.run.record import Startup, Telemetry
+from suite.training.evaluation import Evaluation
 
 FOLDER_PATTERN = "rank-*.jsonl"
 
@@ -51,6 +52,18 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class EvaluationPart:
+    """What one rank counted on its part of the held-out data."""
+
+    step: int
+    seen: int
+    bytes_sent: int
+    seconds: float
+    wall_seconds: float
+    counts: Evaluation
+
+
+@dataclass(frozen=True)
 class RankFile:
     """Everything one rank managed to say."""
 
@@ -63,7 +76,7 @@ class RankFile:
     memory_start_bytes: int | None = None
     fingerprint: Mapping[str, Any] | None = None
     steps: tuple[Step, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
+    evaluations: tuple[EvaluationPart, ...] = ()
     failure: Failure | None = None
     diverged: tuple[int, str] | None = None
     end: Mapping[str, Any] | None = None
@@ -108,7 +121,7 @@ class RankWriter:
 class _Draft:
     fields: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
+    evaluations: list[EvaluationPart] = field(default_factory=list)
 
 
 def read_rank(path: Path) -> RankFile:
@@ -145,7 +158,9 @@ def _take(content: dict[str, Any], draft: _Draft) -> None:
             "fingerprint": content.get("fingerprint"),
         }
     elif kind == "evaluation":
-        draft.evaluations.append(Evaluation.model_validate(content))
+        keys = ("samples", "loss_sum", "top1_count", "top5_count")
+        counts = Evaluation(**{key: content.pop(key) for key in keys})
+        draft.evaluations.append(EvaluationPart(counts=counts, **content))
     elif kind == "failure":
         draft.fields["failure"] = Failure(**content)
     elif kind == "diverged":

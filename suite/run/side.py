@@ -1,0 +1,48 @@
+"""What a rank needs of a framework: to join the job, and to build what a specification asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from algorithms.mechanisms.telemetry import Telemetry
+from suite.run.observer import Stopwatch
+from suite.run.specification import Specification
+from suite.training.session import Session
+
+
+@dataclass(frozen=True)
+class Place:
+    """This rank's place in the job. `exchange`: everybody's object, in rank order."""
+
+    rank: int
+    size: int
+    local_rank: int
+    exchange: Callable[[Any], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A session ready to train, and what its optimizer can tell.
+
+    `telemetry` is None where nobody counts. `knows_blocked`: its exposed seconds are the whole time that steps stood
+    still; a graph that overlaps inside one call cannot say that.
+    """
+
+    session: Session
+    optimizer: Any
+    telemetry: Callable[[], Telemetry] | None
+    knows_blocked: bool
+    parameter_bytes: int
+    updating: Stopwatch | None = None
+
+
+class Side(Protocol):
+    """`torch_side` and `tensorflow_side`: modules, imported only by ranks that run on that framework."""
+
+    def join(self, specification: Specification) -> Place: ...
+
+    def build(self, specification: Specification, place: Place) -> Built: ...
+
+    def leave(self) -> None: ...

@@ -1,0 +1,155 @@
+"""A PyTorch rank: joins the job, builds the model, wraps the user's optimizer as the specification says."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import horovod.torch as hvd
+import torch
+
+from algorithms.mechanisms.telemetry import Telemetry
+from suite.models import replay_torch, torch_builder
+from suite.run import choices
+from suite.run.controls import Bare as BareControl
+from suite.run.controls import TorchDDP
+from suite.run.observer import Stopwatch
+from suite.run.side import Built, Place
+from suite.run.specification import Optimizer, Specification
+from suite.training import learning_rates
+from suite.training.bare_torch import Bare
+from suite.training.torch_loop import TorchOptimizer, TorchSession
+
+
+def join(specification: Specification) -> Place:
+    torch.set_num_threads(specification.threads)
+    if specification.algorithm.name == BareControl.name:
+        return Place(0, 1, 0, lambda mine: [mine])
+    hvd.init()
+    if specification.algorithm.name == TorchDDP.name:
+        return _join_gloo()
+    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange)
+
+
+def build(specification: Specification, place: Place) -> Built:
+    torch.manual_seed(specification.seed * 100_003 + place.rank)  # dropout and the like differ between ranks
+    device = f"cuda:{place.local_rank}" if specification.device == "gpu" else "cpu"
+    if specification.device == "gpu":
+        torch.cuda.set_device(place.local_rank)
+    if specification.model.replay is not None:
+        model = replay_torch.build(choices.replayed_profile(specification.model.replay))
+        head_weights: Sequence[float] = (1.0,)
+    else:
+        net = choices.net_of(specification.model)
+        model = torch_builder.build(net, specification.seed)
+        head_weights = net.head_weights
+    model = model.to(device)
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    inner = make_optimizer(specification.optimizer, model)
+    optimizer: Any
+    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    telemetry: Any = None
+    if isinstance(algorithm, TorchDDP):
+        devices = [place.local_rank] if specification.device == "gpu" else None
+        model = torch.nn.parallel.DistributedDataParallel(model, devices, bucket_cap_mb=algorithm.bucket_mb)
+        optimizer = Bare(inner)
+    elif isinstance(algorithm, BareControl):
+        optimizer = Bare(inner)
+        telemetry = Telemetry
+    else:
+        from algorithms.torch import DistributedOptimizer  # the controls do without it
+
+        optimizer = DistributedOptimizer(inner, model, algorithm)
+        telemetry = optimizer.telemetry
+    updating = None if telemetry is None else Stopwatch()
+    rule = specification.optimizer.schedule
+    session = TorchSession(
+        model,
+        optimizer if updating is None else _Timed(optimizer, telemetry, updating),
+        head_weights=head_weights,
+        learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
+        device=device,
+    )
+    return Built(session, optimizer, telemetry, True, size, updating)
+
+
+def leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def make_optimizer(chosen: Optimizer, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """The user's optimizer, as PyTorch has it."""
+    parameters = model.parameters()
+    options: dict[str, Any] = dict(chosen.options)
+    rate, decay = chosen.learning_rate, chosen.weight_decay
+    if chosen.name == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=rate, momentum=chosen.momentum, nesterov=chosen.nesterov, weight_decay=decay, **options
+        )
+    if chosen.name == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, momentum=chosen.momentum, weight_decay=decay, **options)
+    kind = torch.optim.Adam if chosen.name == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=rate, weight_decay=decay, **options)
+
+
+def _exchange(mine: Any) -> Sequence[Any]:
+    found: Sequence[Any] = hvd.allgather_object(mine, name="harness")
+    return found
+
+
+def _join_gloo() -> Place:
+    """PyTorch's own process group. Horovod is used to find rank 0 and then left: its idle negotiation costs time."""
+    rank, size, local = hvd.rank(), hvd.size(), hvd.local_rank()
+    with socket.socket() as server:
+        server.bind(("", 0))
+        offer = (socket.gethostbyname(socket.gethostname()), server.getsockname()[1])
+    address, port = hvd.broadcast_object(offer, root_rank=0, name="harness.address")
+    hvd.shutdown()
+    card = os.environ.get("HOROVOD_GLOO_IFACE")
+    if card:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", card)
+    torch.distributed.init_process_group("gloo", init_method=f"tcp://{address}:{port}", rank=rank, world_size=size)
+
+    def exchange(mine: Any) -> Sequence[Any]:
+        found: list[Any] = [None] * size
+        torch.distributed.all_gather_object(found, mine)
+        return found
+
+    return Place(rank, size, local, exchange)
+
+
+class _Timed:
+    """An optimizer whose `step` is timed, less what it stood still for others."""
+
+    def __init__(self, optimizer: Any, telemetry: Any, updating: Stopwatch) -> None:
+        self._optimizer: TorchOptimizer = optimizer
+        self._telemetry = telemetry
+        self._updating = updating
+        self._clock = updating.clock
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return self._optimizer.param_groups
+
+    def zero_grad(self) -> None:
+        self._optimizer.zero_grad()
+
+    def step(self) -> object:
+        began, blocked = self._clock(), self._telemetry().exposed_seconds
+        result = self._optimizer.step()
+        stood = self._telemetry().exposed_seconds - blocked
+        self._updating.add(max(0.0, self._clock() - began - stood))
+        return result
+
+    def evaluation(self) -> AbstractContextManager[object]:
+        return self._optimizer.evaluation()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)

@@ -1,0 +1,222 @@
+"""What every rank of a run executes: `python -m suite.run.worker JOB`, started by horovodrun on each rank.
+
+Builds what the specification names, trains, and writes down every step. Whatever goes wrong is written down too; the
+harness reads it from the rank's file, not from its output.
+"""
+
+from __future__ import annotations
+
+import time
+
+_IMPORTING = time.time()  # before anything heavy is imported: where the launch ends and our start begins
+
+import faulthandler  # noqa: E402
+import hashlib  # noqa: E402
+import importlib  # noqa: E402
+import os  # noqa: E402
+import resource  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+import traceback  # noqa: E402
+from contextlib import AbstractContextManager, nullcontext  # noqa: E402
+from dataclasses import asdict  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import cast  # noqa: E402
+
+import psutil  # noqa: E402
+
+from suite.cluster import stragglers  # noqa: E402
+from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
+from suite.run import choices, job, samples  # noqa: E402
+from suite.run.diagnosis import is_consequence  # noqa: E402
+from suite.run.environment import host_of_this_rank  # noqa: E402
+from suite.run.observer import Observer  # noqa: E402
+from suite.run.record import Startup, Telemetry  # noqa: E402
+from suite.run.side import Built, Place, Side  # noqa: E402
+from suite.run.sources import open_source  # noqa: E402
+from suite.run.specification import Specification  # noqa: E402
+
+RANK_VARIABLES = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+FAILED = 1
+
+
+def main(arguments: list[str]) -> int:
+    given = job.read(Path(arguments[0]))
+    rank = own_rank()
+    writer = samples.RankWriter(Path(given.folder), rank)
+    writer.event("begin", host=socket.gethostname(), process=os.getpid(), time=time.time())
+    left = given.launched_at + given.deadline - time.time()
+    faulthandler.dump_traceback_later(max(1.0, left), exit=True)  # a hang shows where it hangs, and ends
+    try:
+        with slowed(given.specification, rank):
+            run(given, writer)
+    except BaseException as error:
+        writer.failure(describe(error))
+        writer.close()
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(FAILED)  # not through atexit, where Horovod would wait for ranks that wait for us
+    writer.close()
+    faulthandler.cancel_dump_traceback_later()
+    return 0
+
+
+def own_rank() -> int:
+    """Before Horovod is there to ask; 0 where no launcher has set anything."""
+    return next((int(os.environ[name]) for name in RANK_VARIABLES if name in os.environ), 0)
+
+
+def run(given: job.RankJob, writer: samples.RankWriter) -> None:
+    from suite.training.loop import Plan, train
+
+    specification = given.specification
+    side = import_side(specification)
+    imported = time.time()
+    place = side.join(specification)
+    joined = time.time()
+    memory = psutil.Process().memory_info().rss
+    built = side.build(specification, place)
+    was_built = time.time()
+    source = open_source(specification, "train", place.rank, place.size)
+    test = open_source(specification, "test", place.rank, place.size) if specification.evaluate_every else None
+    startup = Startup(
+        launch=_IMPORTING - given.launched_at,
+        imports=imported - _IMPORTING,
+        horovod=joined - imported,
+        build=was_built - joined,
+        data=time.time() - was_built,
+    )
+    writer.event(
+        "ready",
+        startup=startup.model_dump(),
+        parameter_bytes=built.parameter_bytes,
+        memory_start_bytes=memory,
+        fingerprint=host_of_this_rank(specification.framework).model_dump() if place.local_rank == 0 else None,
+    )
+    observer = Observer(
+        built.session,
+        writer,
+        telemetry=built.telemetry if built.telemetry is not None and built.knows_blocked else lambda: None,
+        samples_at=source.samples_until,
+        warmup=specification.warmup,
+        injector=injector(specification, place),
+        compute=replayed_seconds(specification),
+        updating=built.updating,
+    )
+    plan = Plan(
+        steps=specification.warmup + specification.steps,
+        warm_up=specification.warmup,
+        evaluate_every=specification.evaluate_every or None,
+        targets=specification.targets,
+        stop_at_targets=specification.stop_at_target,
+    )
+    place.exchange("start")  # leave together: times of all ranks count from here
+    observer.start()
+    cpu = time.process_time()
+    result = train(
+        observer,
+        source,
+        plan,
+        test=test,
+        exchange=place.exchange,
+        before_step=observer.before_step,
+    )
+    cpu = time.process_time() - cpu
+    if result.diverged is not None:
+        writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
+    built.optimizer.finish()
+    end(built, writer, specification, place, cpu, result.verdict)
+    place.exchange("end")  # a rank that leaves while another still exchanges would end the job
+    side.leave()
+
+
+def import_side(specification: Specification) -> Side:
+    """Only the framework that the run is about: the other one would cost seconds and threads."""
+    return cast(Side, importlib.import_module(f"suite.run.{specification.framework}_side"))
+
+
+def end(
+    built: Built, writer: samples.RankWriter, specification: Specification, place: Place, cpu: float, verdict: str
+) -> None:
+    own = digest(built)
+    with evaluated(built):
+        shared = digest(built)
+    writer.event(
+        "end",
+        verdict=verdict,
+        telemetry=telemetry(built, specification, place).model_dump(),
+        digest=shared,
+        own_digest=None if own == shared else own,
+        memory_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        cpu_seconds=round(cpu, 4),
+    )
+
+
+def evaluated(built: Built) -> AbstractContextManager[object]:
+    """The parameters one evaluates, put in place of the worker's own."""
+    return cast(AbstractContextManager[object], built.optimizer.evaluation())
+
+
+def digest(built: Built) -> str:
+    """sha256 over all parameters, by name."""
+    found = hashlib.sha256()
+    for name, value in sorted(built.session.parameters().items()):
+        found.update(name.encode())
+        found.update(value.tobytes())
+    return found.hexdigest()
+
+
+def telemetry(built: Built, specification: Specification, place: Place) -> Telemetry:
+    """What was counted, beside what the algorithm declares."""
+    if built.telemetry is None:
+        return Telemetry()
+    counted = asdict(built.telemetry())
+    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    declared = getattr(algorithm, "bytes_per_exchange", None)
+    counted["contributions_used"] = counted.pop("used")
+    counted["contributions_dropped"] = counted.pop("dropped")
+    counted["bytes_per_exchange_declared"] = None if declared is None else declared(place.size, built.parameter_bytes)
+    return Telemetry.model_validate({key: value for key, value in counted.items() if key in Telemetry.model_fields})
+
+
+def straggler(specification: Specification) -> Straggler | None:
+    return None if specification.straggler is None else stragglers.parse(specification.straggler)
+
+
+def injector(specification: Specification, place: Place) -> Injector | None:
+    """None on ranks that are not slowed down: they then pay nothing for it."""
+    chosen = straggler(specification)
+    if chosen is None or not chosen.affects(place.rank):
+        return None
+    return Injector(chosen, place.rank, place.size, specification.seed)
+
+
+def slowed(specification: Specification, rank: int) -> AbstractContextManager[None]:
+    """A CPU quota, where that is how this rank is slowed down."""
+    chosen = straggler(specification)
+    if chosen is None or chosen.cores is None or not chosen.affects(rank):
+        return nullcontext()
+    return stragglers.quota(chosen.cores)
+
+
+def replayed_seconds(specification: Specification) -> float | None:
+    if specification.model.replay is None:
+        return None
+    profile = choices.replayed_profile(specification.model.replay)
+    return profile.forward_seconds + profile.backward_seconds
+
+
+def describe(error: BaseException) -> samples.Failure:
+    text = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    return samples.Failure(
+        message=message,
+        kind=type(error).__name__,
+        trace="".join(traceback.format_exception(error))[-8000:],
+        time=time.time(),
+        consequence=is_consequence(message),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
