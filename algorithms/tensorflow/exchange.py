@@ -1,4 +1,4 @@
-"""Exchange algorithms inside a traced step: gradients in, averages through Horovod, the user's optimizer applied."""
+"""Exchange algorithms as dataflow: gradients in, averages out, each available when the algorithm would have it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ def dense(gradient: Any) -> tf.Tensor:
     return tf.convert_to_tensor(gradient)
 
 
-def reduce_now(algorithm: Exchange, gradients: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
-    """Start the exchange of these gradients as the algorithm says."""
-    if not algorithm.reduces or hvd.size() == 1:
+def travels(algorithm: Exchange) -> bool:
+    """Whether anything goes over the wire."""
+    return algorithm.reduces and hvd.size() > 1
+
+
+def reduced(algorithm: Exchange, gradients: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+    """Start the exchange of these gradients when the algorithm says so."""
+    if not travels(algorithm):
         return list(gradients)
     if algorithm.start is Moment.BACKWARD_ENDED:
         gradients = gated(gradients, by=gradients)

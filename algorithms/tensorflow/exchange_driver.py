@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow.agreement import require_agreement
-from algorithms.tensorflow.exchange import dense, finished, reduce_now
+from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.names import Names
-from algorithms.tensorflow.update import update
+from algorithms.tensorflow.ring import Ring
+from algorithms.tensorflow.update import require_consumed, update
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer
@@ -26,54 +27,152 @@ class ExchangeDriver:
         self.names = Names(in_flight=algorithm.delay + 2)
         self._optimizer = optimizer
         self._algorithm = algorithm
-        self._checks = check_agreement and algorithm.reduces and hvd.size() > 1
-        self._bytes = 0
+        self._travels = travels(algorithm)
+        self._variables: tuple[Any, ...] = ()
+        self._rings: tuple[Ring, ...] = ()
+        self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
+        self._unchecked = tf.Variable(check_agreement and self._travels, trainable=False, name="unchecked")
         self._exposed = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="exposed_seconds")
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self._drains = 0  # exchanges made by `finish`
+        self._dropped = 0  # averages that `finish` did not apply
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Nothing is kept beside the parameters without a delay."""
-        self._bytes = sum(variable.value.dtype.size * variable.shape.num_elements() for variable in variables)
+        """Create what is kept beside parameters and the user's optimizer's state."""
+        self._variables = tuple(variables)
+        if self._algorithm.delay:
+            create = self._optimizer.add_variable_from_reference
+            self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
+            self._flying = self._optimizer.add_variable((), dtype="int32", name="in_flight")
+
+    @property
+    def description(self) -> str:
+        """What must be the same on all ranks at the start, beside parameters and the user's optimizer."""
+        with tf.init_scope():
+            return f"{int(self._flying.numpy())} steps in flight" if self._rings else "nothing in flight"
+
+    # One step
 
     def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
         """Trace one step into the current graph."""
-        algorithm, optimizer = self._algorithm, self._optimizer
-        present = [i for i, gradient in enumerate(gradients) if gradient is not None]
-        local = [dense(gradients[i]) for i in present]
-        prefix = self.names.of_step()
-        names = [f"{prefix}.{optimizer._get_variable_index(variables[i])}" for i in present]
+        indices = [self._optimizer._get_variable_index(variable) for variable in variables]
+        local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
+        if not local:
+            raise ValueError("No variable has a gradient")
+        if self._rings:
+            self._delayed_step(local)
+        else:
+            averages = self._exchanged(local, ready=list(local.values()))
+            self._apply(averages)
+            self._compare_once(tf.constant(True))
+        self._steps.assign_add(1)
+
+    def _delayed_step(self, local: dict[int, tf.Tensor]) -> None:
+        if self._present is None:
+            self._present = frozenset(local)
+        if self._present != frozenset(local):
+            raise ValueError("With a delay the same variables must have gradients in every step")
+        stored = {i: self._rings[i].newest.value.read_value() for i in local}
+        averages = self._exchanged(stored, ready=list(local.values()))
+        full = tf.equal(self._flying.value, self._algorithm.delay)
+        lines = {i: self._rings[i].line(averages[i]) for i in local}
+        then = {i: self._rings[i].taken_at() for i in local}
+        now = {i: self._variables[i].value.read_value() for i in local}
+
+        def apply_oldest() -> tf.Tensor:
+            oldest = {i: self._rings[i].corrected(lines[i][0], now[i], then[i][0]) for i in local}
+            self._apply(oldest)
+            return tf.constant(True)
+
+        tf.cond(full, apply_oldest, lambda: tf.constant(False))
+        for i, gradient in local.items():
+            self._rings[i].push(averages[i], gradient, now[i])
+        self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
+        self._compare_once(full)
+
+    def _exchanged(self, gradients: dict[int, tf.Tensor], ready: Sequence[tf.Tensor]) -> dict[int, tf.Tensor]:
+        """Averages by variable; the time between backward's end (`ready`) and the last of them is exposed."""
+        algorithm, prefix = self._algorithm, self.names.of_step()
         with tf.name_scope(""), tf.name_scope("farandole"):
-            averages = reduce_now(algorithm, local, names)
-            with tf.control_dependencies(local):
-                ready = tf.timestamp()
-            with tf.control_dependencies(averages):
-                landed = tf.timestamp()
-            # A stateful op, which always runs, consumes every average: none can be pruned on one rank only.
-            self._exposed.assign_add(tf.maximum(landed - ready, 0.0))
-            applied = finished(algorithm, averages)
-        by_index = dict(zip(present, applied, strict=True))
-        update(optimizer.inner_optimizer, [by_index.get(i) for i in range(len(variables))], list(variables))
-        steps = optimizer._iterations
-        if self._checks:
-            tf.cond(tf.equal(steps.value, 0), lambda: self._compare(variables), lambda: tf.constant(True))
-        steps.assign_add(1)
+            averages = reduced(algorithm, list(gradients.values()), [f"{prefix}.{i}" for i in gradients])
+            if self._travels:
+                with tf.control_dependencies(ready):
+                    computed = tf.timestamp()
+                with tf.control_dependencies(averages):
+                    landed = tf.timestamp()
+                # A stateful op, which always runs, consumes every average: none can be pruned on one rank only.
+                self._exposed.assign_add(tf.maximum(landed - computed, 0.0))
+            return dict(zip(gradients, finished(algorithm, averages), strict=True))
+
+    def _apply(self, averages: dict[int, tf.Tensor]) -> None:
+        """One step of the user's optimizer, on the variables that have a gradient."""
+        # An identity belongs to the graph that is being traced, so that its consumers can be asked for.
+        applied = [tf.identity(averages[i]) if i in averages else None for i in range(len(self._variables))]
+        update(self._optimizer.inner_optimizer, applied, self._variables)
+        require_consumed(applied, [variable.path for variable in self._variables])
+
+    def _compare_once(self, applied: tf.Tensor) -> None:
+        """Compare parameters with the other ranks after the first update."""
+        with tf.init_scope():
+            if not bool(self._unchecked.numpy()):
+                return  # a trace made later does without the question
+
+        def compare() -> tf.Tensor:
+            values = [variable.value.read_value() for variable in self._variables]
+            paths = [variable.path for variable in self._variables]
+            require_agreement(values, paths, f"{self.names.prefix}.agreement", "after the first update")
+            self._unchecked.assign(False)
+            return tf.constant(True)
+
+        tf.cond(tf.logical_and(self._unchecked, applied), compare, lambda: tf.constant(False))
+
+    # Around training
 
     def finish(self) -> None:
-        """Everything has landed when a step without delay returns."""
+        """Drain: apply or drop the averages in flight. Collective where there are any."""
+        flying = int(self._flying.numpy()) if self._rings else 0
+        if flying:
+            if self._algorithm.drains:
+                tf.function(lambda: self._drain(flying))()
+                self._drains += 1
+            else:
+                self._dropped += flying
+            self._flying.assign(0)
+
+    def _drain(self, flying: int) -> None:
+        present = sorted(self._present or range(len(self._rings)))
+        stored = {i: self._rings[i].newest.value.read_value() for i in present}
+        averages = self._exchanged(stored, ready=())
+        lines = {i: self._rings[i].line(averages[i])[-flying:] for i in present}
+        then = {i: self._rings[i].taken_at()[-flying:] for i in present}
+        for turn in range(flying):
+            now = {i: self._variables[i].value.read_value() for i in present}
+            self._apply({i: self._rings[i].corrected(lines[i][turn], now[i], then[i][turn]) for i in present})
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """All ranks hold what one evaluates at all times."""
+        yield
 
     def telemetry(self) -> Telemetry:
-        steps = int(self._optimizer._iterations.numpy())
+        steps = int(self._steps.numpy())
+        flying = int(self._flying.numpy()) if self._rings else 0
+        used = steps - flying - self._dropped
+        # With a delay the first step exchanges an empty ring, so there is one exchange for each step here too.
+        rounds = steps + self._drains if self._algorithm.reduces else 0
+        kept = [variable for ring in self._rings for variable in ring.variables]
         return Telemetry(
             steps=steps,
-            rounds=steps if self._algorithm.reduces else 0,
-            bytes_sent=steps * self._bytes if self._algorithm.reduces and hvd.size() > 1 else 0,
+            rounds=rounds,
+            bytes_sent=rounds * _bytes(self._variables) if self._travels else 0,
             exposed_seconds=float(self._exposed.numpy()),
-            staleness={0: steps} if steps else {},
-            used=steps,
+            staleness={self._algorithm.delay: used} if used else {},
+            used=used,
+            dropped=self._dropped,
             memory_declared=self._algorithm.memory(),
+            memory_bytes=_bytes(kept),
         )
 
-    def _compare(self, variables: Sequence[Any]) -> tf.Tensor:
-        values = [variable.value.read_value() for variable in variables]
-        paths = [variable.path for variable in variables]
-        require_agreement(values, paths, f"{self.names.prefix}.agreement", "after the first step")
-        return tf.constant(True)
+
+def _bytes(variables: Sequence[Any]) -> int:
+    return sum(variable.value.dtype.size * variable.shape.num_elements() for variable in variables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -134,6 +135,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Drain what is in flight. Safe to call twice."""
         self._driver.finish()
 
+    def evaluation(self) -> AbstractContextManager[None]:
+        """The parameters that one evaluates, put back at the end."""
+        return self._driver.evaluation()
+
     def telemetry(self) -> Telemetry:
         """What was counted on this rank so far."""
         return self._driver.telemetry()
@@ -160,7 +165,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             return
         inner = self.inner_optimizer
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
-        begin_alike(f"{type(inner).__name__}, {self.algorithm}, {shapes}", state, self._driver.names.prefix)
+        description = f"{type(inner).__name__}, {self.algorithm}, {self._driver.description}, {shapes}"
+        begin_alike(description, state, self._driver.names.prefix)
         self._begun = True
 
     def _apply_eagerly(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -194,7 +200,7 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
 
 
 def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, check_agreement: bool) -> ExchangeDriver:
-    if isinstance(algorithm, Exchange) and not algorithm.delay:
+    if isinstance(algorithm, Exchange):
         return ExchangeDriver(optimizer, algorithm, check_agreement)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
 

@@ -21,3 +21,17 @@ def update(optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], vari
         optimizer.apply(gradients, variables)  # a loss scale looks at all gradients anyway
     else:
         context.merge_call(lambda strategy: optimizer.apply(gradients, variables))
+
+
+def require_consumed(gradients: Sequence[Any], paths: Sequence[str]) -> None:
+    """Refuse a trace in which the optimizer ignored an average: on a rank where nothing uses it it may never be sent."""
+    ignored = [
+        path
+        for gradient, path in zip(gradients, paths, strict=True)
+        if gradient is not None and hasattr(gradient, "consumers") and not gradient.consumers()
+    ]
+    if ignored:
+        raise RuntimeError(
+            f"The optimizer does not use the averaged gradients of {', '.join(ignored)}: freeze these variables on every "
+            "rank instead, or a rank that drops an exchange keeps the others waiting"
+        )
