@@ -173,7 +173,8 @@ def _convolved(layer: Conv, x: Tensor, path: str) -> Tensor:
     padding = _as_word(layer, x, ((rows, rows), (columns, columns)))
     if padding is None:
         x = keras.layers.ZeroPadding2D((rows, columns), name=f"{path}{BEFORE}")(x)
-    return keras.layers.Conv2D(
+    kind = keras.layers.Conv2D if layer.groups == 1 else own.GroupedConv2D
+    return kind(
         layer.channels,
         pair(layer.kernel),
         strides=layer.stride,
