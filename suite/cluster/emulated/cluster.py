@@ -59,6 +59,8 @@ class Emulated:
     def __post_init__(self) -> None:
         if self.preset is not None:
             self._take_preset(self.preset)
+        elif self.scale is not None:
+            raise ValueError(f"scale is {self.scale:g}, but there is no preset to scale")
         _within("hosts", self.hosts, 1, naming.MAX_HOSTS)
         _within("slots", self.slots, 1, 64)
         if self.rate_mbit is not None:

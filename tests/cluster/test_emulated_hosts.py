@@ -1,0 +1,177 @@
+"""Emulated hosts for real: the rate they deliver, what crosses their links, and Horovod on them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.cluster import ClusterError, Emulated
+from suite.cluster.emulated import leftovers
+from suite.cluster.emulated.shaping import GOODPUT_SHARE
+
+pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(110)]
+
+ALLREDUCE = """
+import socket, sys
+import torch, horovod.torch as hvd
+hvd.init()
+total = hvd.allreduce(torch.full((int(sys.argv[1]),), float(hvd.rank() + 1)), op=hvd.Sum, name="total")
+print("RANK", hvd.rank(), socket.gethostname(), total[-1].item(), flush=True)
+hvd.shutdown()
+"""
+
+# A server on host1, a client on host0: bytes of known size over a link, without Horovod.
+SEND = """
+import socket, subprocess, sys
+server = ["ssh", "10.99.0.2", f"{sys.executable} -c '" + '''
+import socket
+s = socket.create_server(("10.99.0.2", 6000)); print("ready", flush=True)
+c, _ = s.accept()
+n = 0
+while d := c.recv(65536): n += len(d)
+print(n, flush=True)
+''' + "'"]
+p = subprocess.Popen(server, stdout=subprocess.PIPE, text=True)
+assert p.stdout.readline() == "ready\\n"
+c = socket.create_connection(("10.99.0.2", 6000)); c.sendall(bytes(2_000_000)); c.close()
+assert int(p.stdout.readline()) == 2_000_000
+"""
+
+
+@pytest.mark.parametrize("rate", [50.0, 400.0])
+def test_the_measured_rate_is_the_one_asked_for_and_recorded(rate: float) -> None:
+    with Emulated(hosts=3, rate_mbit=rate) as cluster:
+        facts = cluster.facts()
+    assert facts.asked["rate_mbit"] == rate
+    assert facts.in_force["goodput_mbit"] == pytest.approx(rate * GOODPUT_SHARE, rel=0.05)
+    assert facts.in_force["wire_rate_mbit"] == pytest.approx(rate, rel=0.05)
+    assert facts.in_force["qdiscs"] == {"host": ["tbf"], "switch": ["tbf"]}
+    assert all(len(row) == 3 for row in facts.in_force["goodput_attempts_mbit"])
+
+
+def test_a_rate_that_cannot_be_delivered_is_refused() -> None:
+    """30 Gbit/s on each of 6 links at once: twice what many cores can copy."""
+    with pytest.raises(ClusterError, match="more than 5% off"), Emulated(hosts=6, rate_mbit=30_000):
+        pass
+
+
+def test_delay_is_in_force_or_refused() -> None:
+    try:
+        with Emulated(hosts=2, rate_mbit=100, delay_ms=5) as cluster:
+            assert "netem" in cluster.facts().in_force["qdiscs"]["host"]
+            ping = [sys.executable, "-c", ROUND_TRIP]
+            seconds = float(subprocess.run(cluster.enter(ping), capture_output=True, text=True, check=True).stdout)
+            assert 0.010 <= seconds < 0.05
+    except ClusterError as error:
+        assert "this kernel has no netem" in str(error)
+
+
+ROUND_TRIP = """
+import socket, time
+s = socket.socket(); t = time.monotonic()
+try: s.connect(("10.99.0.2", 9))
+except ConnectionRefusedError: print(time.monotonic() - t)
+"""
+
+
+def test_counters_see_what_crosses_a_link_and_nothing_else() -> None:
+    with Emulated(hosts=2, rate_mbit=400) as cluster:
+        before = cluster.counters()
+        subprocess.run(cluster.enter(["sleep", "0.3"]), check=True)
+        assert cluster.counters() == before
+        subprocess.run(cluster.enter([sys.executable, "-c", SEND]), check=True, timeout=30)
+        sent, received = (now - then for now, then in zip(cluster.counters(), before, strict=True))
+    # At least the payload; at most a header on every frame, and some for the connection itself.
+    assert 2_000_000 < sent.sent_bytes < 2_000_000 / GOODPUT_SHARE + 20_000
+    assert received.received_bytes == sent.sent_bytes
+    assert sent.received_bytes == received.sent_bytes < 200_000
+
+
+def test_each_host_has_its_name_its_address_and_its_own_network(tmp_path: Path) -> None:
+    machine = Path("/etc/hosts").read_text()
+    with Emulated(hosts=2) as cluster:
+        script = "hostname; pwd; cat /etc/hosts; ls /proc/sys/net/ipv4/conf; ssh -o A=b host1 -p 22 hostname"
+        seen = subprocess.run(
+            cluster.enter(["sh", "-c", script]), capture_output=True, text=True, cwd=tmp_path, check=True
+        ).stdout.splitlines()
+        unknown = subprocess.run(cluster.enter(["ssh", "10.99.0.3", "true"]), capture_output=True, text=True)
+    assert seen[:2] == ["host0", str(tmp_path)]
+    assert "10.99.0.2 host1" in seen
+    assert set(seen) & {"eth0", "lo", "all", "default"} == {"eth0", "lo", "all", "default"}
+    assert not any(line.startswith(("veth", "port", "switch")) for line in seen)
+    assert seen[-1] == "host1"
+    assert unknown.returncode == 255
+    assert "no emulated host 10.99.0.3" in unknown.stderr
+    assert Path("/etc/hosts").read_text() == machine
+
+
+def test_horovod_reduces_over_two_hosts(tmp_path: Path) -> None:
+    script = tmp_path / "allreduce.py"
+    script.write_text(ALLREDUCE)
+    values = 250_000
+    with Emulated(hosts=2, rate_mbit=400) as cluster:
+        before = cluster.counters()
+        done = subprocess.run(
+            cluster.command(2, [sys.executable, str(script), str(values)]), capture_output=True, text=True, timeout=60
+        )
+        sent = [(now - then).sent_bytes for now, then in zip(cluster.counters(), before, strict=True)]
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = sorted(line.partition("RANK ")[2] for line in done.stdout.splitlines() if "RANK" in line)
+    assert lines == ["0 host0 3.0", "1 host1 3.0"]
+    # A ring allreduce of n bytes over two hosts sends n bytes from each.
+    assert all(values * 4 < count < values * 4 * 1.15 for count in sent)
+
+
+def test_a_host_file_of_emulated_hosts_works_over_ssh(tmp_path: Path) -> None:
+    """`Hosts` inside an emulated host: the stand-in for ssh is all the ssh it meets."""
+    (tmp_path / "machines").write_text("10.99.0.1 slots=1\n10.99.0.2 slots=1\n")
+    (tmp_path / "mistaken").write_text("10.99.0.1 slots=1\n10.99.0.9 slots=1\nhost0 slots=1\n")
+    script = tmp_path / "enter.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from suite.cluster import ClusterError, Hosts\n"
+        "with Hosts('machines', interfaces=('eth0',)) as cluster: print(cluster.facts().hosts)\n"
+        "try: Hosts('mistaken').__enter__()\n"
+        "except ClusterError as error: print(error)\n"
+    )
+    with Emulated(hosts=2) as cluster:
+        done = subprocess.run(
+            cluster.enter([sys.executable, str(script)]), capture_output=True, text=True, cwd=tmp_path, timeout=60
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "2",
+        "host '10.99.0.9' is unreachable by ssh: ssh: no emulated host 10.99.0.9",
+        "hosts '10.99.0.1' and 'host0' of mistaken are both 10.99.0.1",
+    ]
+
+
+def test_ranks_are_spread_evenly() -> None:
+    with Emulated(hosts=4, slots=2) as cluster:
+
+        def places(ranks: int) -> str:
+            command = cluster.command(ranks, ["true"])
+            return command[command.index("-H") + 1]
+
+        assert places(2) == "10.99.0.1:1,10.99.0.2:1"
+        assert places(4) == ",".join(f"10.99.0.{i}:1" for i in range(1, 5))
+        assert places(8) == ",".join(f"10.99.0.{i}:2" for i in range(1, 5))
+        with pytest.raises(ValueError, match="ranks is 9, must be between 1 and 8"):
+            cluster.command(9, ["true"])
+
+
+def test_two_clusters_at_once_do_not_meet() -> None:
+    with Emulated(hosts=2) as one, Emulated(hosts=2) as other:
+        first, second = (
+            subprocess.run(
+                cluster.enter(["readlink", "/proc/self/ns/net"]), capture_output=True, text=True, check=True
+            ).stdout
+            for cluster in (one, other)
+        )
+        assert first != second
+        with pytest.raises(ClusterError, match="already up"):
+            one.__enter__()
+    assert not any(leftovers.home().glob(f"farandole-{os.getpid()}-*"))
