@@ -81,6 +81,13 @@ class Helper:
         self.thread.join()
         self.check()
 
+    def quit(self) -> None:
+        """Offer no more and forget what is on offer, but go on serving the others' rounds. Does not wait for them."""
+        with self.changed:
+            self.member.forgets()
+            self.member.leaves()
+            self.changed.notify_all()
+
     def fail(self, text: str) -> None:
         """Tell everyone that training has failed here; come back when they know, or cannot be told."""
         with self.changed:

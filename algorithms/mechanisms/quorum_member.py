@@ -56,6 +56,10 @@ class Member:
         if self.standing is Standing.TRAINING:
             self.standing = Standing.LEFT
 
+    def forgets(self) -> None:
+        """Take back what is on offer, unless a vote has heard of it already."""
+        self.offer = None
+
     def fails(self) -> None:
         """Say in the next vote that training has failed here."""
         self.standing = Standing.FAILED

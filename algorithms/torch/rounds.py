@@ -1,0 +1,315 @@
+"""Drives `Rounds`: workers with copies of their own that meet around a centre, some of them or all."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import horovod.torch as hvd
+import numpy as np
+import torch
+from torch import nn
+
+from algorithms.contract import Moment, Place, Reduction, Rounds
+from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.quorum_helper import Helper, RoundsError
+from algorithms.mechanisms.quorum_member import Member
+from algorithms.mechanisms.quorum_record import Diary, RoundRecord
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.torch.driver import Attached
+from algorithms.torch.errors import RankStopped, TrainingError
+from algorithms.torch.rounds_copies import CopyWork
+from algorithms.torch.rounds_gradients import GradientWork
+from algorithms.torch.rounds_space import Space, laid_out
+from algorithms.torch.rounds_wire import TorchWire
+
+
+def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
+    """Raise ValueError for what this driver cannot do here."""
+    if algorithm.virtual_only:
+        raise ValueError(f"algorithm={algorithm.name!r}: runs in virtual time only")
+    rules(algorithm, attached.workers)
+    if algorithm.reduction is Reduction.ADASUM and attached.workers > 1 and not (hvd.mpi_enabled() or hvd.nccl_built()):
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: this Horovod reduces with Gloo, which has no Adasum; "
+            "build it with MPI or NCCL (`horovodrun --check-build` shows what it has)"
+        )
+    if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
+        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
+    if attached.clip_norm is not None and algorithm.optimizer_at is Place.WORKER:
+        raise ValueError(
+            f"clip_norm={attached.clip_norm}: {algorithm.name} never averages gradients; "
+            "clip each worker's with torch.nn.utils.clip_grad_norm_ before step()"
+        )
+
+
+class RoundsDriver:
+    """One worker's training loop around a helper thread that runs the rounds.
+
+    Buffers that are not parameters, as batch norm's running statistics, stay each worker's own, as with stock Horovod.
+    """
+
+    def __init__(self, algorithm: Rounds, attached: Attached, *, record: bool = False) -> None:
+        refuse_unfit(algorithm, attached)
+        self.algorithm, self.attached, self.record = algorithm, attached, record
+        self.rules = rules(algorithm, attached.workers)
+        tensors = algorithm.reduction is Reduction.ADASUM
+        self.space = Space(attached.parameters, tensor_by_tensor=tensors)
+        self.wire = TorchWire(self.space, attached.prefix + "rounds.", attached.clock, adasum=tensors)
+        kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
+        self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
+        self.records: list[RoundRecord] | None = [] if record else None
+        self.member = Member(rank=attached.rank, rules=self.rules, records=self.records)
+        self.helper: Helper | None = None
+        self.step_number = 0
+        self.read = 0  # rounds closed when this worker last took the centre
+        self.drops = 0  # of this worker's offers when it made the last one
+        self.due: int | None = None  # the step after which it adopts what comes of its offer
+        self.begun = False
+        self.evaluating = False
+        self.weight = 1.0
+        self.diary = Diary(kept=record)
+        self.loaded = False
+        self.past = Telemetry()  # of helpers that have finished
+        self.exposed_seconds = 0.0
+        self.steps = 0
+        self.hook = attached.model.register_forward_pre_hook(self._forward)
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        return self.attached.optimizer
+
+    # -- the training loop
+
+    def weigh(self, samples: float) -> None:
+        self.weight = float(samples)
+
+    def zero_grad(self, set_to_none: bool) -> None:
+        self.attached.optimizer.zero_grad(set_to_none=set_to_none)
+
+    def _forward(self, module: nn.Module, inputs: object) -> None:
+        if torch.is_grad_enabled() and not self.evaluating:
+            with self._translated():
+                self._begin()
+
+    def _begin(self) -> None:
+        """STEP BEGINS: at the first forward, so that the exchange travels during it, or when the step ends."""
+        if self.begun:
+            return
+        self.begun = True
+        if self.algorithm.departs is Moment.STEP_BEGINS and self.algorithm.meets(self.step_number):
+            self._offer()
+
+    def step(self) -> None:
+        with self._translated():
+            self._begin()
+            self._start().check()
+            if self.member.over:
+                return
+            self.steps += 1
+            self.diary.add("Compute", self.step_number, self.read)
+            if isinstance(self.work, GradientWork):
+                self._gradient_step()
+            else:
+                self._copy_step(self.work)
+            self.begun = False
+
+    def _gradient_step(self) -> None:
+        if self.algorithm.waits:
+            self._offer()
+            self._settle()
+            return
+        self._wait()  # for the offer before: a worker has one on offer at a time
+        if self.due is not None and self.member.drops > self.drops:
+            self.diary.add("Drop", self.step_number, self.member.round)
+        self._offer()
+        self.read = self.work.refresh()
+        self.diary.add("Read", self.step_number, self.read)
+        self.step_number += 1
+
+    def _copy_step(self, work: CopyWork) -> None:
+        if self.due is not None and not work.ahead:
+            self._wait()  # what is on offer is the copy as it stands
+        if self.weight:
+            self.attached.optimizer.step()
+            work.local()
+        if self.algorithm.departs is Moment.STEP_ENDED and self.algorithm.meets(self.step_number):
+            self._offer()
+        if self.due == self.step_number:
+            self._settle()
+        else:
+            self.step_number += 1
+
+    def _offer(self) -> None:
+        helper = self._start()
+        terms = self.work.capture(self.weight)
+        self.due = self.step_number + self.algorithm.overlap
+        self.drops = self.member.drops
+        helper.offer(self.step_number, self.read, terms)
+        self.diary.add("Offer", self.step_number, self.member.round)
+
+    def _wait(self) -> None:
+        """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
+        if self.helper is None:
+            return
+        began = self.attached.clock()
+        try:
+            self.helper.settled()
+        finally:
+            self.exposed_seconds += self.attached.clock() - began
+
+    def _settle(self) -> None:
+        """Adopt what came of the offer, or take the centre where it was dropped."""
+        self._wait()
+        self.due = None
+        dropped = self.member.drops > self.drops
+        self.read = self.work.refresh() if dropped else self.work.adopt()
+        self.diary.add("Drop" if dropped else "Settle", self.step_number, self.read)
+        self.step_number = self.read if self.algorithm.tagged else self.step_number + 1
+
+    def _start(self) -> Helper:
+        if self.helper is None:
+            if self.loaded:
+                self._agree()
+            self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock)
+            self.helper.start()
+        return self.helper
+
+    def _agree(self) -> None:
+        """Every worker has loaded a state, of its own or the same: all go on from rank 0's centre."""
+        self.loaded = False
+        first = np.zeros(1, np.int64) + (self.work.rounds if self.attached.rank == 0 else 0)
+        self.work.rounds = self.member.round = int(self.wire.vote(first)[0])
+        self.read = min(self.read, self.work.rounds)
+        self.work.agree()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What stops the rounds, as the user sees it."""
+        with torch.no_grad():
+            try:
+                yield
+            except RoundsError as error:
+                if self.member.failed is not None:
+                    raise TrainingError(str(error)) from error
+                raise RankStopped(f"another rank has stopped, so this one cannot go on: {error}") from error
+
+    # -- around the training loop
+
+    def settle(self) -> None:
+        """Nothing: a worker's copy is whole whenever it may be looked at."""
+
+    def finish(self) -> None:
+        if self.helper is None:
+            return
+        with self._translated():
+            if self.due is not None:
+                self._settle()
+            self.helper.leave()
+            if isinstance(self.work, GradientWork):
+                self.work.refresh()
+        self._renew()
+
+    def _renew(self) -> None:
+        """As from a new start, but what has been counted stays, and so does the number of rounds."""
+        self.past = self.telemetry()
+        self.exposed_seconds = 0.0
+        self.steps = 0
+        self.helper = None
+        self.member = Member(rank=self.attached.rank, rules=self.rules, round=self.work.rounds, records=self.records)
+        self.read = self.work.rounds
+        self.step_number = self.read if self.algorithm.tagged else 0
+        self.due = None
+        self.begun = False
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The centre or its average, where there is one; else this worker's own copy."""
+        if self.due is not None and not self.algorithm.overlap:
+            with self._translated():
+                self._wait()  # the copy as it stands is on offer
+        seen = self.work.replica.evaluated
+        if self.evaluating or seen is None:
+            yield
+            return
+        own = [laid_out(parameter).clone() for parameter in self.attached.parameters]
+        with torch.no_grad(), self.work.whole:
+            for piece in self.space.pieces:
+                self.space.write(piece, seen.at(piece))
+        self.evaluating = True
+        try:
+            yield
+        finally:
+            self.evaluating = False
+            with torch.no_grad():
+                for parameter, kept in zip(self.attached.parameters, own, strict=True):
+                    laid_out(parameter).copy_(kept)
+
+    def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
+        """The centre, whenever no round can begin or be under way without this worker."""
+        still = self.helper is None or (self.rules.everyone and self.member.offer is None)
+        if not still:
+            return ()
+        names = self.attached.names
+        return tuple(
+            (f"centre.{part}.{name}", view)
+            for part, flat in self.work.replica.kept.items()
+            for name, view in zip(names, flat.views(), strict=True)
+        )
+
+    def telemetry(self) -> Telemetry:
+        member, helper, past = self.member, self.helper, self.past
+        ages = {*past.staleness, *member.staleness}
+        return Telemetry(
+            steps=past.steps + self.steps,
+            rounds=self.work.rounds,
+            bytes_sent=self.wire.bytes_sent,
+            exposed_seconds=past.exposed_seconds + self.exposed_seconds,
+            vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
+            payload_seconds=self.wire.payload_seconds,
+            staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},
+            used=past.used + member.used,
+            dropped=past.dropped + member.drops,
+            memory_declared=self.algorithm.memory(),
+            memory_bytes=self.work.bytes + self.wire.bytes_held,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.due is not None and self.algorithm.overlap:
+            with self._translated():
+                self._wait()  # everyone has offered: the round closes whatever the other training threads do
+        with torch.no_grad(), self.work.whole:
+            return {
+                "algorithm": self.algorithm.name,
+                "step": self.step_number,
+                "read": self.read,
+                "due": self.due if self.algorithm.overlap else None,
+                "rounds": self.work.rounds,
+                "work": self.work.state_dict(),
+            }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state.get("algorithm") != self.algorithm.name:
+            raise ValueError(f"the saved state is one of {state.get('algorithm')!r}, not of {self.algorithm.name!r}")
+        if self.helper is not None:
+            self.helper.quit()
+            self.helper.thread.join()  # every rank loads, so the rounds end for all
+        with torch.no_grad():
+            self.work.load_state_dict(state["work"])
+        self.work.rounds = state["rounds"]
+        self._renew()
+        self.step_number, self.read, self.due = state["step"], state["read"], state["due"]
+        self.loaded = True
+
+    def detach(self) -> None:
+        self.hook.remove()
+        if self.helper is not None:
+            error = sys.exc_info()[1]
+            if error is None or isinstance(error, (TrainingError, RankStopped)):
+                self.helper.quit()
+            else:
+                self.helper.fail("".join(traceback.format_exception(error)))
+            self.helper = None

@@ -1,0 +1,183 @@
+"""Rounds of copies: each worker's own optimizer moves its own copy, and the copies meet around the centre.
+
+The helper computes what a worker offers, and the centre that comes of it, piece by piece while the pieces travel, so that
+few scratch buffers are enough. A worker that waits has the result written into its model by the helper; one that has gone
+on adopts it itself, between two of its steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from algorithms.contract import Centre, Moment, Own, Rounds, Situation
+from algorithms.mechanisms.quorum_ballot import Terms, Verdict
+from algorithms.torch import rounds_options
+from algorithms.torch.driver import Attached
+from algorithms.torch.rounds_replica import Replica
+from algorithms.torch.rounds_space import Flat, Piece, Space
+from algorithms.torch.rounds_wire import TorchWire
+
+
+class CopyWork:
+    """What a worker's helper does in a round of copies, and what its training thread does around it."""
+
+    def __init__(self, algorithm: Rounds, attached: Attached, space: Space, wire: TorchWire) -> None:
+        self.algorithm, self.attached, self.space, self.wire = algorithm, attached, space, wire
+        self.replica = Replica(algorithm, space)
+        self.keeps_centre = self.replica.parameters is not None
+        self.anchor: Flat | None = None
+        self.contribution: Flat | None = None  # of this worker, until it adopts what came of it
+        self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
+        self.ahead = bool(algorithm.overlap)  # it goes on before the round begins: what travels is made at once
+        self.copied = False  # what it offers are the parameters themselves
+        self.whole = threading.Lock()  # held while the centre is between two rounds
+        self.rounds = 0  # that the centre has seen
+        self.adopted = 0  # the same when the helper last wrote into the model
+        for piece in space.pieces:
+            own = algorithm.own(space.read(piece))
+            if own.multiplier is not None:
+                raise ValueError(f"{algorithm.name} keeps a dual variable, which this binding does not")
+            if own.anchor is not None:
+                self.anchor = self.anchor or space.empty()
+                self.anchor.put(piece, own.anchor)
+        moved = torch.empty(0)
+        own = Own(parameters=None, anchor=None if self.anchor is None else torch.empty(0))
+        after = algorithm.local(own, moved, Centre(), self._situation())
+        self.plain = after.parameters is moved and after.anchor is own.anchor  # nothing follows from a local step
+
+    # -- the training thread
+
+    def capture(self, weight: float) -> Terms:
+        """Offer the copy as it is. Where its worker goes on at once, what travels is made now."""
+        if self.ahead:
+            self.contribution = self.contribution or self.space.empty()
+            for piece in self.space.pieces:
+                own = self._own(piece)
+                made = self.algorithm.offer(own, self.replica.at(piece), self._situation())
+                self.contribution.put(piece, made)
+                self.copied = made is own.parameters
+        return Terms(weight=weight, rate=rounds_options.learning_rate(self.attached.optimizer))
+
+    def local(self) -> None:
+        """The optimizer has moved the parameters: what else follows from that."""
+        if self.plain:
+            return
+        for piece in self.space.pieces:
+            moved = self.space.read(piece)
+            # The parameters before the step are not kept: no rule of the catalogue asks for them.
+            own = Own(parameters=None, anchor=self.anchor and self.anchor.at(piece))
+            self._keep(piece, self.algorithm.local(own, moved, Centre(), self._situation()))
+
+    def adopt(self) -> int:
+        """Take what came of the round that took this worker's offer. How many rounds the centre had seen then."""
+        if not self.late or self.contribution is None:
+            return self.adopted  # by the helper
+        with self.whole:
+            for piece in self.space.pieces:
+                contribution = self.contribution.at(piece)
+                offered = Own(parameters=contribution if self.copied else None)
+                late = self.algorithm.adopt_late(self._own(piece), offered, contribution, self.replica.at(piece))
+                self._keep(piece, late)
+            return self.rounds
+
+    def refresh(self) -> int:
+        """Take the centre as it is. How many rounds it has seen."""
+        with self.whole:
+            for piece in self.space.pieces:
+                parameters = self.replica.at(piece).parameters
+                if parameters is not None:
+                    self._keep(piece, self.algorithm.own(parameters))
+            return self.rounds
+
+    @property
+    def bytes(self) -> int:
+        flats = (self.anchor, self.contribution)
+        return self.replica.bytes + sum(flat.bytes for flat in flats if flat is not None)
+
+    # -- the helper thread
+
+    @torch.no_grad()
+    def carry(self, verdict: Verdict) -> None:
+        """Add up what is offered and let the algorithm's rules move the centre and, where it waits, this worker."""
+        mine = next((offer for offer in verdict.taken if offer.worker == self.attached.rank), None)
+        rate = verdict.terms[verdict.leader].rate
+        closing = Situation(
+            workers=self.attached.workers, round=verdict.round, contributions=len(verdict.taken), learning_rate=rate
+        )
+        offering = closing if mine is None else replace(closing, contributions=1, staleness=verdict.round - mine.read)
+        if mine is not None and self.late:
+            self.contribution = self.contribution or self.space.empty()
+
+        def fill(piece: Piece, buffer: torch.Tensor) -> tuple[Own, torch.Tensor] | None:
+            if mine is None:
+                buffer.zero_()
+                return None
+            if self.ahead and self.contribution is not None:
+                buffer.copy_(self.contribution.at(piece))
+                return None
+            own = self._own(piece)
+            contribution = self.algorithm.offer(own, self.replica.at(piece), offering)
+            buffer.copy_(contribution)
+            if self.late and self.contribution is not None:
+                self.contribution.put(piece, contribution)
+                return None
+            return own, contribution
+
+        def land(piece: Piece, buffer: torch.Tensor, kept: tuple[Own, torch.Tensor] | None) -> None:
+            group = self.space.groups[piece.group]
+            total = buffer.to(group.device, group.dtype)
+            centre = self.algorithm.close(self.replica.at(piece), total, closing)
+            if self.replica.parameters is not None or self.ahead:
+                self.replica.put(piece, centre)
+                self.replica.grow_average(piece, verdict.round + 1)
+            if kept is not None:
+                self._keep(piece, self.algorithm.adopt(*kept, centre))
+
+        with self.whole:
+            self.wire.exchange(self.space.pieces, fill, land)
+            self.rounds = verdict.round + 1
+            if mine is not None:
+                self.adopted = self.rounds
+            self.replica.agree(self.wire, self.rounds)
+
+    # -- checkpoints
+
+    def state_dict(self) -> dict[str, Any]:
+        """The replica and what this worker keeps beside its parameters."""
+        names = self.attached.names
+        state: dict[str, Any] = {"centre": self.replica.state_dict(names), "copied": self.copied}
+        if self.anchor is not None:
+            state["anchor"] = self.anchor.copies(names)
+        if self.ahead and self.contribution is not None:
+            state["contribution"] = self.contribution.copies(names)
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        names = self.attached.names
+        self.replica.load_state_dict(names, state["centre"])
+        self.copied = state["copied"]
+        if self.anchor is not None:
+            self.anchor.take(names, state["anchor"])
+        if "contribution" in state:
+            self.contribution = self.contribution or self.space.empty()
+            self.contribution.take(names, state["contribution"])
+
+    def agree(self) -> None:
+        """After each worker has loaded a state: go on from one centre."""
+        self.replica.agree(self.wire, self.rounds, at_once=True)
+
+    def _own(self, piece: Piece) -> Own:
+        return Own(parameters=self.space.read(piece), anchor=self.anchor and self.anchor.at(piece))
+
+    def _keep(self, piece: Piece, own: Own) -> None:
+        self.space.write(piece, own.parameters)
+        if self.anchor is not None:
+            self.anchor.put(piece, own.anchor)
+
+    def _situation(self) -> Situation:
+        rate = rounds_options.learning_rate(self.attached.optimizer)
+        return Situation(workers=self.attached.workers, round=0, learning_rate=rate)

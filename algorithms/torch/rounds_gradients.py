@@ -1,0 +1,187 @@
+"""Rounds of gradients: workers offer gradients, the user's optimizer moves the centre, workers take the centre.
+
+While a worker waits for its round its gradients stay where backward has put them. One that goes on at once hands them over
+and lets the next backward make new ones, so that there is nothing to copy.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from algorithms.contract import Own, Rounds, Situation
+from algorithms.mechanisms.quorum_ballot import Terms, Verdict
+from algorithms.torch import rounds_options
+from algorithms.torch.driver import Attached
+from algorithms.torch.rounds_replica import Replica
+from algorithms.torch.rounds_shadow import Shadow
+from algorithms.torch.rounds_space import Piece, Space, laid_out, like
+from algorithms.torch.rounds_wire import TorchWire
+
+
+class GradientWork:
+    """What a worker's helper does in a round of gradients, and what its training thread does around it."""
+
+    def __init__(self, algorithm: Rounds, attached: Attached, space: Space, wire: TorchWire) -> None:
+        self.algorithm, self.attached, self.space, self.wire = algorithm, attached, space, wire
+        self.replica = Replica(algorithm, space)
+        if self.replica.parameters is None:
+            raise TypeError(f"{algorithm.name} has its optimizer at the centre but keeps no centre")
+        self.total = space.empty()
+        for array in self.total:
+            array.zero_()
+        self.shadow = Shadow(
+            attached.optimizer, attached.parameters, self.replica.parameters.views(), self.total.views()
+        )
+        self.whole = threading.Lock()  # held while the centre is between two rounds
+        self.rounds = 0  # that the centre has seen
+        self.offered: Sequence[torch.Tensor | None] = ()
+        self.norm: float | None = None
+        self.options = rounds_options.read(attached.optimizer)
+        self.shadow.set_options(self.options)
+        self.options_step = -1  # of the worker whose options are in force
+        self.own_options = self.options  # when this worker offered
+
+    # -- the training thread
+
+    def capture(self, weight: float) -> Terms:
+        """Offer the gradients of this step."""
+        gradients: list[torch.Tensor | None] = []
+        for parameter in self.attached.parameters:
+            gradient = parameter.grad
+            if gradient is not None:
+                gradient = like(parameter, gradient).detach()
+                # A worker that waits keeps them: what the user looks at after the step is still there.
+                parameter.grad = gradient if self.algorithm.waits else None
+            gradients.append(gradient)
+        self.offered = gradients
+        self.norm = self._norm(gradients) if self.algorithm.needs_norm else None
+        self.own_options = rounds_options.read(self.attached.optimizer)
+        return Terms(weight=weight, mark=rounds_options.mark(self.own_options))
+
+    def adopt(self) -> int:
+        """Take what came of the round that took this worker's offer. How many rounds the centre has seen."""
+        nothing = Own(parameters=None)
+        with self.whole:
+            for piece in self.space.pieces:
+                self.space.write(piece, self.algorithm.adopt(nothing, None, self.replica.at(piece)).parameters)
+            return self.rounds
+
+    def refresh(self) -> int:
+        """Take the centre as it is. How many rounds it has seen."""
+        with self.whole:
+            for piece in self.space.pieces:
+                self.space.write(piece, self.algorithm.own(self.replica.at(piece).parameters).parameters)
+            return self.rounds
+
+    @property
+    def bytes(self) -> int:
+        taken = 0 if self.algorithm.waits else sum(g.numel() * g.element_size() for g in self.offered if g is not None)
+        return self.replica.bytes + self.total.bytes + taken
+
+    # -- the helper thread
+
+    @torch.no_grad()
+    def carry(self, verdict: Verdict) -> None:
+        """Add up the gradients taken, and let the optimizer move the centre."""
+        self._agree_on_options(verdict)
+        workers, count = self.attached.workers, len(verdict.taken)
+        situation = Situation(workers=workers, round=verdict.round, contributions=count, learning_rate=self._rate())
+        mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.attached.rank), None)
+        share = 1.0 if mine is None else _share(verdict.terms, mine)
+
+        def fill(piece: Piece, buffer: torch.Tensor) -> None:
+            if mine is None:
+                buffer.zero_()
+                return
+            group = self.space.groups[piece.group]
+            gradient = torch.empty(piece.cut.size, dtype=group.dtype, device=group.device)
+            own = Own(
+                parameters=None,
+                gradient=self.space.gather(piece, self.offered, gradient),
+                gradient_norm=self.norm,
+            )
+            age = verdict.round - verdict.taken[mine].read
+            offer = self.algorithm.offer(
+                own,
+                self.replica.at(piece),
+                Situation(workers=workers, round=verdict.round, staleness=age, learning_rate=situation.learning_rate),
+            )
+            buffer.copy_(offer if share == 1.0 else offer * share)
+
+        def land(piece: Piece, buffer: torch.Tensor, kept: None) -> None:
+            self.total.put(piece, self.algorithm.combine(buffer, situation))
+
+        self.wire.exchange(self.space.pieces, fill, land)
+        with self.whole:
+            if mine is not None:
+                self.offered = ()
+            self._clip()
+            self.shadow.step()
+            for piece in self.space.pieces:
+                self.replica.grow_average(piece, verdict.round + 1)
+            self.rounds = verdict.round + 1
+            self.replica.agree(self.wire, self.rounds)
+
+    # -- checkpoints; the optimizer's state is saved with the user's optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"centre": self.replica.state_dict(self.attached.names), "options_step": self.options_step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.replica.load_state_dict(self.attached.names, state["centre"])
+        self.options_step = state["options_step"]
+        self.options = rounds_options.read(self.attached.optimizer)
+        self.shadow.set_options(self.options)
+
+    def agree(self) -> None:
+        """After each worker has loaded a state: go on from one centre with one optimizer."""
+        self.replica.agree(self.wire, self.rounds, at_once=True)
+        users = self.attached.optimizer
+        tensors = [
+            value
+            for parameter in self.attached.parameters
+            for _, value in sorted(users.state[parameter].items())
+            if isinstance(value, torch.Tensor)
+        ]
+        for number, tensor in enumerate(tensors):
+            self.wire.broadcast_tensor(tensor, f"state.{number}")
+        mine = rounds_options.read(users)
+        sent = mine if self.attached.rank == 0 else np.zeros_like(mine)
+        self.options = self.wire.vote(sent.view(np.int64)).view(np.float64)
+        self.shadow.set_options(self.options)
+
+    def _agree_on_options(self, verdict: Verdict) -> None:
+        """Step with the options of the contributor that has come furthest."""
+        leader = verdict.leader
+        offer, terms = verdict.taken[leader], verdict.terms[leader]
+        if offer.step < self.options_step or terms.mark == rounds_options.mark(self.options):
+            self.options_step = max(self.options_step, offer.step)
+            return
+        self.options_step = offer.step
+        leads = offer.worker == self.attached.rank
+        sent = self.own_options if leads else np.zeros_like(self.own_options)
+        bits = self.wire.vote(sent.view(np.int64))  # as bits, which the zeros of the others leave alone
+        self.options = bits.view(np.float64)
+        self.shadow.set_options(self.options)
+
+    def _rate(self) -> float:
+        return rounds_options.learning_rate(self.shadow.optimizer)
+
+    def _clip(self) -> None:
+        if self.attached.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(list(self.shadow.replicas.values()), self.attached.clip_norm)
+
+    def _norm(self, gradients: Sequence[torch.Tensor | None]) -> float:
+        norms = [torch.linalg.vector_norm(laid_out(g).float()) for g in gradients if g is not None and g.numel()]
+        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+
+
+def _share(terms: Sequence[Terms], mine: int) -> float:
+    """What one contribution is multiplied by, so that a mean over contributions is one over samples."""
+    weights = [term.weight for term in terms]
+    return 1.0 if min(weights) == max(weights) else weights[mine] * len(weights) / sum(weights)

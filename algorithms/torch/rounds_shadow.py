@@ -1,0 +1,63 @@
+"""The user's optimizer at the centre: the same optimizer, over the centre's replica instead of the model."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from algorithms.torch import rounds_options
+
+
+def refuse_unfit(optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError for an optimizer that cannot run where there are gradients only."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ValueError(
+            f"optimizer={type(optimizer).__name__}: its step needs a closure that evaluates the model again, so it cannot "
+            "run at the centre; it must be one that needs gradients only, like SGD, RMSprop or Adam"
+        )
+
+
+class Shadow:
+    """Steps the centre. Its state is shared with the user's optimizer, so that saving and loading go through that."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[torch.nn.Parameter],
+        centre: Sequence[torch.Tensor],
+        gradients: Sequence[torch.Tensor],
+    ) -> None:
+        refuse_unfit(optimizer)
+        self.users = optimizer
+        self.replicas = {
+            parameter: replica.requires_grad_() for parameter, replica in zip(parameters, centre, strict=True)
+        }
+        for replica, gradient in zip(self.replicas.values(), gradients, strict=True):
+            replica.grad = gradient
+        self.optimizer = copy.copy(optimizer)
+        self.optimizer.param_groups = [
+            {
+                **{key: copy.deepcopy(value) for key, value in group.items() if key != "params"},
+                "params": [self.replicas[p] for p in group["params"] if p in self.replicas],
+            }
+            for group in optimizer.param_groups
+        ]
+        self.linked: object = None
+
+    def step(self) -> None:
+        """Apply what lies in the gradients to the centre."""
+        if self.linked is not self.users.state:  # a state has been loaded, or this is the first step
+            self.optimizer.state = type(self.users.state)(dict)
+            for parameter, replica in self.replicas.items():
+                self.optimizer.state[replica] = self.users.state[parameter]
+            self.linked = self.users.state
+        self.optimizer.step()
+
+    def set_options(self, numbers: NDArray[np.float64]) -> None:
+        rounds_options.write(self.optimizer, numbers)
