@@ -1,0 +1,86 @@
+"""All commands, and what the process answers when one of them does not end well."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from suite.cli import doctor, listing, profile, records, train
+from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
+from suite.suggest import unknown
+
+app = typer.Typer(
+    name="farandole",
+    help="Train with, measure and compare distributed gradient-descent algorithms on Horovod.",
+    epilog="Start with `farandole doctor`, then `farandole bench quick`. Every command has --help with an example.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
+app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    command = typer.main.get_command(app)
+    try:
+        check_names(command, arguments)
+        result = command.main(args=list(arguments), prog_name="farandole", standalone_mode=False)
+    except BadInputError as error:
+        return _say(str(error), BAD_INPUT)
+    except typer.TyperException as error:
+        return _say(with_value(error.format_message(), arguments), error.exit_code)
+    except FailedError as error:
+        return _say(str(error), FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # else Python complains about it while it ends
+        return FAILED
+    return result if isinstance(result, int) else OK
+
+
+def check_names(command: Any, arguments: Sequence[str]) -> None:
+    """Refuse commands and options that do not exist, with what there is and the nearest."""
+    words = list(arguments)
+    while words and not words[0].startswith("-"):
+        commands = getattr(command, "commands", None)
+        if not commands:
+            break
+        if words[0] not in commands:
+            raise BadInputError(unknown("command", words[0], commands))
+        command = commands[words.pop(0)]
+    known = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    known = [name for name in known if name.startswith("-")] + ["--help", "-h"]
+    for word in words:
+        if word == "--":
+            return
+        name = word.split("=")[0]
+        if name.startswith("--") and name not in known:
+            allowed = sorted({name for name in known if name.startswith("--")})
+            raise BadInputError(unknown(f"option of {command.name}", name, allowed))
+
+
+def with_value(message: str, arguments: Sequence[str]) -> str:
+    """Typer names the option that got a wrong value, but not the value."""
+    found = re.match(r"Invalid value for '(--[\w-]+)'", message)
+    for place, word in enumerate(arguments):
+        if found and word.split("=")[0] == found[1]:
+            given = word.partition("=")[2] if "=" in word else next(iter(arguments[place + 1 : place + 2]), "")
+            return message.replace(found[0], f"{found[0]}, {given!r}", 1)
+    return message
+
+
+def _say(message: str, code: int) -> int:
+    if message:
+        print(f"error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,122 @@
+"""`farandole records ls|show|export`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.cli.errors import FAILED, OK, BadInputError
+from suite.cli.options import one_of
+
+if TYPE_CHECKING:
+    from suite.run.record import Record
+    from suite.run.store import Contents
+
+EXAMPLE = "Example: farandole records export --table steps --out steps.parquet"
+app = typer.Typer(help="Look at what was recorded.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Option("--records", help="The folder of records.")]
+Experiment = Annotated[str | None, typer.Option(help="Only the records of this experiment.")]
+DEFAULT_FOLDER = Path("results")
+
+
+@app.command("ls", epilog="Example: farandole records ls --experiment quick")
+def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
+    """One line per record; damaged files are named. Exit code 1 if there are any."""
+    from rich.console import Console
+    from rich.table import Table
+
+    contents = read(folder, experiment)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in (
+        "experiment",
+        "identity",
+        "framework",
+        "model",
+        "algorithm",
+        "workers",
+        "network",
+        "straggler",
+        "how",
+    ):
+        table.add_column(column, no_wrap=column == "identity")
+    for record in contents.records:
+        labels = record.labels
+        names = (
+            labels.framework,
+            labels.model,
+            labels.algorithm,
+            str(labels.workers),
+            labels.network,
+            labels.straggler,
+        )
+        attempt = f"-r{record.repetition}-a{record.attempt}"
+        table.add_row(record.experiment, record.identity[:8] + attempt, *names, outcome(record))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(contents.records)} records in {folder}")
+    for unreadable in contents.unreadable:
+        console.print(f"[red]not readable:[/] {unreadable.path}: {unreadable.why}")
+    return FAILED if contents.unreadable else OK
+
+
+@app.command("show", epilog="Example: farandole records show 3fa9c1d2")
+def show(
+    identity: Annotated[str, typer.Argument(help="The beginning of a record's identity (see `records ls`).")],
+    folder: Folder = DEFAULT_FOLDER,
+) -> int:
+    """Everything that one record holds, as JSON."""
+    contents = read(folder, None)
+    found = [record for record in contents.records if record.identity.startswith(identity.split("-")[0])]
+    if not found:
+        raise BadInputError(f"no record in {folder} begins with {identity!r}; `farandole records ls` shows them all")
+    for record in found:
+        print(record.model_dump_json(indent=1))
+    return OK
+
+
+@app.command("export", epilog=EXAMPLE)
+def export(
+    out: Annotated[Path, typer.Option(help="The file to write; .csv or .parquet.")],
+    table: Annotated[str, typer.Option(help="runs, steps or evaluations.")] = "runs",
+    folder: Folder = DEFAULT_FOLDER,
+    experiment: Experiment = None,
+) -> int:
+    """Write records as a flat table for other tools."""
+    from suite.run import tables
+
+    one_of("table", table, tables.KINDS)
+    one_of("kind of file", out.suffix, tables.SUFFIXES)
+    if not out.parent.is_dir():
+        raise BadInputError(f"--out {out}: there is no folder {out.parent}")
+    frame = tables.table(table, read(folder, experiment).records)
+    tables.export(frame, out)
+    print(f"{out}: {len(frame)} rows")
+    return OK
+
+
+def read(folder: Path, experiment: str | None) -> Contents:
+    from suite.run.store import Store, StoreError
+
+    if not folder.exists():
+        raise BadInputError(
+            f"there is no folder {folder}; `farandole bench` makes records, --records names another folder"
+        )
+    try:
+        contents = Store(folder).read()
+    except StoreError as error:
+        raise BadInputError(str(error)) from error
+    if experiment is None:
+        return contents
+    one_of("experiment in this folder", experiment, sorted({record.experiment for record in contents.records}))
+    return Store(folder).read(experiment)
+
+
+def outcome(record: Record) -> str:
+    from suite.run.record import Failed
+
+    if isinstance(record.outcome, Failed):
+        return f"[red]{record.outcome.reason.value}[/]: {record.outcome.message}"
+    return record.outcome.status

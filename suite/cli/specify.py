@@ -1,0 +1,133 @@
+"""From the options of `farandole train` to a run's specification, with every mistake said in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from suite.cli.errors import BadInputError, input_errors
+from suite.cli.options import one_of, settings
+from suite.data import NAMES as DATA_NAMES
+from suite.models import NAMES as MODEL_NAMES
+from suite.run import choices
+from suite.run.networks import resolve_straggler
+from suite.run.specification import Data, Model, Optimizer, Options, Replay, Specification
+
+FRAMEWORKS = ("torch", "tensorflow")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+DEVICES = ("cpu", "gpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What was written on the command line."""
+
+    framework: str
+    model: str
+    algorithm: str
+    options: Sequence[str] = ()
+    model_options: Sequence[str] = ()
+    image: int | None = None
+    width: float = 1.0
+    replay: str | None = None
+    data: str = "synthetic"
+    data_folder: str | None = None
+    data_options: Sequence[str] = ()
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = 8
+    steps: int = 20
+    warmup: int = 3
+    evaluate_every: int = 0
+    targets: Sequence[float] = ()
+    straggler: str = "none"
+    steps_per_execution: int = 1
+    agreement_every: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+
+
+def ranks_of_this_job() -> int:
+    """How many ranks a launcher has started; 1 where there is none."""
+    names = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
+    return next((int(os.environ[name]) for name in names if name in os.environ), 1)
+
+
+def specification(wanted: Wanted, workers: int) -> Specification:
+    """The run, resolved and checked."""
+    one_of("framework", wanted.framework, FRAMEWORKS)
+    one_of("model", wanted.model, MODEL_NAMES)
+    one_of("algorithm", wanted.algorithm, choices.algorithm_names())
+    one_of("data set", wanted.data, DATA_NAMES)
+    one_of("optimizer", wanted.optimizer, OPTIMIZERS)
+    one_of("device", wanted.device, DEVICES)
+    with input_errors():
+        if wanted.algorithm not in choices.algorithm_names(wanted.framework):
+            raise ValueError(f"algorithm {wanted.algorithm!r} does not run on {wanted.framework}")
+        algorithm = choices.resolve_algorithm(wanted.algorithm, settings(wanted.options, "--set"))
+        made = choices.make_algorithm(algorithm.name, algorithm.options)
+        made.check(workers)
+        straggler = resolve_straggler(wanted.straggler, workers)
+        try:
+            model = choices.resolve_model(_model(wanted), wanted.data)
+            if wanted.replay is not None:
+                name = wanted.replay.replace("{framework}", wanted.framework)
+                model = choices.resolve_replay(model, Replay(profile=name, digest=choices.profile_digest(name)))
+            return Specification(
+                framework=wanted.framework,  # type: ignore[arg-type]  # one of FRAMEWORKS
+                model=model,
+                algorithm=algorithm,
+                data=Data(
+                    name=wanted.data, folder=wanted.data_folder, options=_options(wanted.data_options, "--data-set")
+                ),
+                optimizer=Optimizer(
+                    name=wanted.optimizer,  # type: ignore[arg-type]  # one of OPTIMIZERS
+                    learning_rate=wanted.learning_rate,
+                    momentum=wanted.momentum,
+                    weight_decay=wanted.weight_decay,
+                ),
+                workers=workers,
+                straggler=straggler,
+                seed=wanted.seed,
+                batch_size=wanted.batch_size,
+                steps=wanted.steps,
+                warmup=wanted.warmup,
+                evaluate_every=wanted.evaluate_every,
+                targets=tuple(wanted.targets),
+                steps_per_execution=wanted.steps_per_execution,
+                agreement_every=wanted.agreement_every,
+                device=wanted.device,  # type: ignore[arg-type]  # one of DEVICES
+                threads=wanted.threads,
+            )
+        except ValidationError as error:
+            raise BadInputError(_message(error)) from error
+
+
+def _model(wanted: Wanted) -> Model:
+    return Model(
+        name=wanted.model,
+        image=wanted.image,
+        width=wanted.width,
+        options=_options(wanted.model_options, "--model-set"),
+    )
+
+
+def _options(texts: Sequence[str], option: str) -> Options:
+    return dict(settings(texts, option))
+
+
+def _message(error: ValidationError) -> str:
+    parts = []
+    for one in error.errors():
+        name = "--" + "-".join(str(part) for part in one["loc"][-1:]).replace("_", "-") if one["loc"] else ""
+        if "ctx" in one and "error" in one["ctx"]:
+            parts.append(str(one["ctx"]["error"]))
+        else:
+            parts.append(f"{name} {one['input']!r}: {one['msg'][0].lower()}{one['msg'][1:]}".strip())
+    return "; ".join(parts)
