@@ -64,6 +64,11 @@ class Experiment:
     shared: Mapping[str, Any]  # [run] as written, for overrides to be merged into
     lines: Mapping[tuple[str | int, ...], int]
 
+    @property
+    def source(self) -> str:
+        """Its name if it is shipped, else its path."""
+        return self.name if self.path.parent == SHIPPED else str(self.path)
+
     def problem(self, path: tuple[str | int, ...], message: str) -> Problem:
         return Problem(nearest_line(self.lines, path), message)
 

@@ -11,7 +11,7 @@ import fnmatch
 import itertools
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,6 +46,7 @@ class Plan:
     title: str
     runs: tuple[Planned, ...]
     minutes: float | None = None
+    source: str = ""  # what to call it on the command line
 
     def only(self, filters: Iterable[str]) -> Plan:
         """`axis=pattern` (several of one axis: any of them) or the beginning of an identity. A miss is an error."""
@@ -59,7 +60,7 @@ class Plan:
         if not kept:
             known = "; ".join(f"{axis}: {', '.join(self.values(axis))}" for axis in AXES if axis in by_axis)
             raise ValueError(f"--only leaves no run of {self.experiment}" + (f" ({known})" if known else ""))
-        return Plan(self.experiment, self.question, self.title, kept, self.minutes)
+        return replace(self, runs=kept)
 
     def values(self, axis: str) -> tuple[str, ...]:
         """The labels along one axis, in the order of the file."""
@@ -122,7 +123,9 @@ def expand(experiment: Experiment, *, repetitions: int | None = None) -> Plan:
     if problems:
         raise ExperimentError(experiment.path.name, problems)
     runs = _ordered(experiment, [pair for _, pair in resolved], times)
-    return Plan(experiment.name, file.question, file.title or experiment.name, tuple(runs), file.minutes)
+    return Plan(
+        experiment.name, file.question, file.title or experiment.name, tuple(runs), file.minutes, experiment.source
+    )
 
 
 def _cells(experiment: Experiment) -> Iterable[_Cell]:

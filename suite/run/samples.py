@@ -71,6 +71,7 @@ class RankFile:
     host: str = ""
     process: int = 0
     began: float = math.nan
+    zero: float = math.nan  # system time from which this rank's times count
     startup: Startup | None = None
     parameter_bytes: int | None = None
     memory_start_bytes: int | None = None
@@ -157,6 +158,8 @@ def _take(content: dict[str, Any], draft: _Draft) -> None:
             "memory_start_bytes": content["memory_start_bytes"],
             "fingerprint": content.get("fingerprint"),
         }
+    elif kind == "start":
+        draft.fields["zero"] = content["time"]
     elif kind == "evaluation":
         keys = ("samples", "loss_sum", "top1_count", "top5_count")
         counts = Evaluation(**{key: content.pop(key) for key in keys})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from algorithms.mechanisms.telemetry import Telemetry
+from suite.run.layer_spans import LayerSpans
 from suite.run.observer import Stopwatch
 from suite.run.specification import Specification
 from suite.training.session import Session
@@ -31,6 +32,7 @@ class Built:
     """
 
     session: Session
+    model: Any
     optimizer: Any
     telemetry: Callable[[], Telemetry] | None
     knows_blocked: bool
@@ -44,5 +46,8 @@ class Side(Protocol):
     def join(self, specification: Specification) -> Place: ...
 
     def build(self, specification: Specification, place: Place) -> Built: ...
+
+    def watch_layers(self, built: Built, spans: LayerSpans) -> None:
+        """Have the layers' own times written down, as far as the framework lets them be seen."""
 
     def leave(self) -> None: ...

@@ -25,7 +25,8 @@ DAMAGED = "damaged"
 RESERVE = ".reserve"
 LOCK = ".lock"
 HOLDER = ".holder"
-OWN = {LOCK, HOLDER, RESERVE}  # what a start that was cut short may leave
+WORK = ".work"  # where runs that are under way keep their files
+OWN = {LOCK, HOLDER, RESERVE, WORK}  # what a start that was cut short may leave
 RESERVE_BYTES = 1 << 20  # room for a few hundred failed records without their samples, should the disk fill up
 
 

@@ -16,6 +16,7 @@ from suite.models import replay_torch, torch_builder
 from suite.run import choices
 from suite.run.controls import Bare as BareControl
 from suite.run.controls import TorchDDP
+from suite.run.layer_spans import LayerSpans
 from suite.run.observer import Stopwatch
 from suite.run.side import Built, Place
 from suite.run.specification import Optimizer, Specification
@@ -73,7 +74,18 @@ def build(specification: Specification, place: Place) -> Built:
         learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
         device=device,
     )
-    return Built(session, optimizer, telemetry, True, size, updating)
+    return Built(session, model, optimizer, telemetry, True, size, updating)
+
+
+def watch_layers(built: Built, spans: LayerSpans) -> None:
+    """Every module with parameters of its own, forward and backward."""
+    for name, module in built.model.named_modules():
+        if any(True for _ in module.parameters(recurse=False)):
+            forward, backward = f"forward {name}", f"backward {name}"
+            module.register_forward_pre_hook(lambda *_, name=forward: spans.begin(name))
+            module.register_forward_hook(lambda *_, name=forward: spans.end(name))
+            module.register_full_backward_pre_hook(lambda *_, name=backward: spans.begin(name))
+            module.register_full_backward_hook(lambda *_, name=backward: spans.end(name))
 
 
 def leave() -> None:

@@ -30,6 +30,7 @@ from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.run import choices, job, samples  # noqa: E402
 from suite.run.diagnosis import is_consequence  # noqa: E402
 from suite.run.environment import host_of_this_rank  # noqa: E402
+from suite.run.layer_spans import LayerSpans  # noqa: E402
 from suite.run.observer import Observer  # noqa: E402
 from suite.run.record import Startup, Telemetry  # noqa: E402
 from suite.run.side import Built, Place, Side  # noqa: E402
@@ -110,8 +111,14 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         targets=specification.targets,
         stop_at_targets=specification.stop_at_target,
     )
+    spans = LayerSpans() if given.trace else None
+    if spans is not None:
+        side.watch_layers(built, spans)
     place.exchange("start")  # leave together: times of all ranks count from here
     observer.start()
+    writer.event("start", time=time.time())
+    if spans is not None:
+        spans.start()
     cpu = time.process_time()
     result = train(
         observer,
@@ -125,6 +132,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     if result.diverged is not None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()
+    if spans is not None:
+        spans.write(Path(given.folder) / f"spans-{place.rank}.json")
     end(built, writer, specification, place, cpu, result.verdict)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     side.leave()
