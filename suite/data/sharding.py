@@ -87,8 +87,13 @@ class Sharding:
 
     def samples_until(self, step: int) -> int:
         """How many samples all ranks together have read before step `step`, counted over all epochs."""
+        return sum(self.own_samples_until(rank, step) for rank in range(self.size))
+
+    def own_samples_until(self, rank: int, step: int) -> int:
+        """How many of them `rank` has read."""
         epochs, rest = divmod(step, self.steps_per_epoch)
-        return epochs * self._read_in(self.steps_per_epoch) + self._read_in(rest)
+        whole, part = (min(self.owned_count(rank), steps * self.batch_size) for steps in (self.steps_per_epoch, rest))
+        return epochs * whole + part
 
     def weight(self, rank: int, step: int) -> float:
         """The factor on this rank's mean gradient that makes the plain average over ranks the mean over samples.
@@ -96,9 +101,6 @@ class Sharding:
         (1/size) * sum_i weight_i * mean_i = sum_i n_i * mean_i / sum_i n_i.  1 in every full step, 0 for an empty batch.
         """
         return self.count(rank, step) * self.size / self.total(step)
-
-    def _read_in(self, steps: int) -> int:
-        return sum(min(self.owned_count(rank), steps * self.batch_size) for rank in range(self.size))
 
     def _check_rank(self, rank: int) -> None:
         if not 0 <= rank < self.size:

@@ -94,6 +94,10 @@ class Source:
         """How many samples all ranks together have read before step `step`, counted over all epochs."""
         return self.sharding.samples_until(step)
 
+    def own_samples_until(self, step: int) -> int:
+        """How many samples this rank has read before its own step `step`."""
+        return self.sharding.own_samples_until(self.rank, step)
+
     def batches(self, epoch: int = 0) -> Prefetcher[Batch]:
         """One epoch, read ahead in the background."""
         if epoch < 0:

@@ -61,15 +61,16 @@ def test_it_reads_ahead_by_depth_and_no_further() -> None:
 
 
 def test_closing_or_dropping_ends_the_thread() -> None:
-    before = len(readers())
+    others = readers()
     closed = Prefetcher(iter(int, 1), depth=1)
     dropped = Prefetcher(iter(int, 1), depth=1)
     next(closed), next(dropped)
-    assert len(readers()) == before + 2
+    own = [thread for thread in readers() if thread not in others]
+    assert len(own) == 2
     closed.close()
     del dropped
     gc.collect()
-    assert wait_for(lambda: len(readers()) == before)
+    assert wait_for(lambda: not any(thread.is_alive() for thread in own))
 
 
 def test_a_slow_consumer_does_not_wait_and_a_slow_reader_is_seen() -> None:

@@ -33,6 +33,7 @@ class Scripted:
         self.steps_taken = 0
         self.steps_per_call = steps_per_call
         self.saved: list[int] = []
+        self.finished_at: list[int] = []
         self.read: list[tuple[int, float]] = []
         self.seen: list[bytes] = []
         self._clock, self._loss, self._accuracy, self._step_seconds = clock, loss, accuracy, step_seconds
@@ -52,6 +53,10 @@ class Scripted:
         samples = sum(len(labels) for _, labels in batches)
         right = round(self._accuracy(self.steps_taken) * samples)
         return Evaluation(samples=samples, loss_sum=0.0, top1_count=right, top5_count=samples)
+
+    def finish(self) -> None:
+        """The optimizer's, which a script has not."""
+        self.finished_at.append(self.steps_taken)
 
     def parameters(self) -> dict[str, NDArray[np.float32]]:
         return {}

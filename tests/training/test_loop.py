@@ -2,13 +2,14 @@
 
 import math
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from suite.data import Source, open_data
+from suite.data import Batch, Source, open_data
 from suite.training import DivergenceWatch, Plan, Result, train
 from tests.training.scripted import Clock, Scripted
 
@@ -150,11 +151,13 @@ class Meeting:
     def __init__(self, size: int) -> None:
         self._barrier = threading.Barrier(size, timeout=20)
         self._held: list[Any] = [None] * size
+        self.count = 0
 
     def of(self, rank: int) -> Any:
         def exchange(mine: Any) -> Sequence[Any]:
             self._held[rank] = mine
-            self._barrier.wait()
+            if self._barrier.wait() == 0:
+                self.count += 1
             everybody = list(self._held)
             self._barrier.wait()
             return everybody
@@ -162,7 +165,9 @@ class Meeting:
         return exchange
 
 
-def together(sessions: list[Scripted], plan: Plan, clock: Clock) -> list[Result]:
+def together(
+    sessions: Sequence[Scripted], plan: Plan, clock: Any = time.perf_counter, batch_size: int = 100
+) -> tuple[list[Result], Meeting]:
     size = len(sessions)
     meeting = Meeting(size)
     results: list[Any] = [None] * size
@@ -170,10 +175,11 @@ def together(sessions: list[Scripted], plan: Plan, clock: Clock) -> list[Result]
     def work(rank: int) -> None:
         results[rank] = train(
             sessions[rank],
-            source(rank, size),
+            source(rank, size, batch_size),
             plan,
             test=held_out(rank, size),
             exchange=meeting.of(rank),
+            finish=sessions[rank].finish,
             clock=clock,
         )
 
@@ -183,14 +189,14 @@ def together(sessions: list[Scripted], plan: Plan, clock: Clock) -> list[Result]
     for thread in threads:
         thread.join(timeout=40)
     assert all(result is not None for result in results), "a rank is missing"
-    return results
+    return results, meeting
 
 
 def test_one_ranks_divergence_ends_all_ranks_at_the_same_step_with_the_same_verdict() -> None:
     clock = Clock()
     sessions = [Scripted(clock=clock) for _ in range(3)]
     sessions[1] = Scripted(clock=clock, loss=lambda step: math.inf if step >= 7 else 1.0)
-    results = together(sessions, Plan(steps=100, look_every=10), clock)
+    results, _ = together(sessions, Plan(steps=100, look_every=10), clock)
     assert {result.verdict for result in results} == {"diverged at step 7: the loss is inf"}
     assert {session.steps_taken for session in sessions} == {10}
 
@@ -203,7 +209,7 @@ def test_ranks_count_their_parts_of_the_test_and_stop_together() -> None:
         Scripted(clock=clock, accuracy=lambda step: 0.6 if step >= 6 else 0.0),
     ]
     plan = Plan(steps=100, evaluate_every=600, targets=(0.7,), stop_at_targets=True)
-    results = together(sessions, plan, clock)
+    results, _ = together(sessions, plan, clock)
     assert {session.steps_taken for session in sessions} == {6}
     for result in results:
         assert [one.evaluation.samples for one in result.evaluations] == [200, 200]
@@ -214,22 +220,97 @@ def test_ranks_count_their_parts_of_the_test_and_stop_together() -> None:
 def test_a_rank_out_of_samples_steps_on_with_weight_zero() -> None:
     clock = Clock()
     sessions = [Scripted(clock=clock) for _ in range(2)]
-    meeting = Meeting(2)
-    ranks = [
-        threading.Thread(
-            target=train,
-            args=(sessions[rank], source(rank, 2, batch_size=718), Plan(steps=2)),
-            kwargs={"exchange": meeting.of(rank), "clock": clock},
-            daemon=True,
-        )
-        for rank in range(2)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(timeout=40)
+    together(sessions, Plan(steps=2), clock, batch_size=718)
     assert sessions[0].read == [(718, 1.0), (1, 2.0)]
     assert sessions[1].read == [(718, 1.0), (0, 0.0)]
+
+
+def test_workers_with_copies_of_their_own_are_not_weighed() -> None:
+    clock = Clock()
+    sessions = [Scripted(clock=clock) for _ in range(2)]
+    together(sessions, Plan(steps=2, weighted=False), clock, batch_size=718)
+    assert [one.read for one in sessions] == [[(718, 1.0), (1, 1.0)], [(718, 1.0), (0, 0.0)]]
+
+
+def test_meetings_are_no_more_than_asked_for_and_the_last_one_comes_after_finish() -> None:
+    clock = Clock()
+    sessions = [Scripted(clock=clock) for _ in range(2)]
+    _, meeting = together(sessions, Plan(steps=60, evaluate_every=3000), clock)
+    assert meeting.count == 4  # at 3000, 6000 and 9000 samples, and at the end: nothing else holds a rank up
+    assert [one.finished_at for one in sessions] == [[60], [60]]
+
+
+class Quorum:
+    """Rounds that close when two of three have offered; who left by `finish` is not waited for until it comes back."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._active = {0, 1, 2}
+        self._offers: set[int] = set()
+        self._round = 0
+
+    def offer(self, rank: int) -> None:
+        with self._changed:
+            self._active.add(rank)
+            self._offers.add(rank)
+            mine = self._round
+            self._close()
+            assert self._changed.wait_for(lambda: self._round > mine, timeout=20), "waited for ranks in a meeting"
+
+    def leave(self, rank: int) -> None:
+        with self._changed:
+            self._active.discard(rank)
+            self._close()
+
+    def _close(self) -> None:
+        if self._offers and len(self._offers) >= min(2, len(self._active)):
+            self._offers.clear()
+            self._round += 1
+            self._changed.notify_all()
+
+
+class InRounds(Scripted):
+    """A rank whose step takes real time and then waits for a round; with a straggler, ranks fall out of step."""
+
+    def __init__(self, rank: int, quorum: Quorum, seconds: float) -> None:
+        super().__init__(clock=Clock())
+        self._rank, self._quorum, self._seconds = rank, quorum, seconds
+
+    def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
+        time.sleep(self._seconds)
+        self._quorum.offer(self._rank)
+        return super().steps(batches, weights)
+
+    def finish(self) -> None:
+        super().finish()
+        self._quorum.leave(self._rank)
+
+
+def test_free_ranks_do_not_wait_for_the_slowest_and_share_the_work_of_the_plan() -> None:
+    quorum = Quorum()
+    sessions = [InRounds(rank, quorum, 0.05 if rank == 2 else 0.002) for rank in range(3)]
+    results, meeting = together(sessions, Plan(steps=40, meet_every=0.1))
+    taken = [one.steps_taken for one in sessions]
+    assert sum(taken) >= 3 * 40 and taken[2] < min(taken[:2]) / 2
+    assert {result.verdict for result in results} == {"finished"}
+    for session, result in zip(sessions, results, strict=True):
+        assert len(session.finished_at) == meeting.count == len(result.evaluations)
+        last = result.evaluations[-1].point
+        assert last.samples == sum(samples for one in sessions for samples, _ in one.read)
+        assert last.step == session.steps_taken
+        assert {weight for _, weight in session.read} == {1.0}
+
+
+def test_free_ranks_stop_together_at_a_target_and_at_a_divergence() -> None:
+    for change, said in (
+        ({"accuracy": lambda step: 1.0}, "reached every target"),
+        ({"loss": lambda step: math.nan if step > 3 else 1.0}, "diverged at step 4: the loss is nan"),
+    ):
+        clock = Clock()
+        sessions = [Scripted(clock=clock, **(change if rank == 1 else {})) for rank in range(2)]  # type: ignore[arg-type]
+        plan = Plan(steps=10**6, meet_every=0.05, targets=(0.5,), stop_at_targets=True)
+        results, _ = together(sessions, plan)
+        assert {result.verdict for result in results} == {said}
 
 
 @pytest.mark.parametrize(
@@ -241,6 +322,10 @@ def test_a_rank_out_of_samples_steps_on_with_weight_zero() -> None:
         ({"look_every": 0}, "look_every = 0"),
         ({"checkpoint_every": 0}, "checkpoint_every = 0"),
         ({"targets": (0.9, 0.5)}, "must ascend"),
+        ({"meet_every": 0.0}, "meet_every = 0.0: more than 0 seconds"),
+        ({"meet_every": math.nan}, "meet_every = nan"),
+        ({"meet_every": 1.0, "evaluate_every": 100}, "free ranks share no update number"),
+        ({"meet_every": 1.0, "look_every": 100}, "free ranks share no update number"),
     ],
 )
 def test_bad_plans_are_refused(change: dict[str, Any], said: str) -> None:
