@@ -52,14 +52,16 @@ class Route:
         return counts
 
 
-class Lost(RuntimeError):
+class Lost(RuntimeError):  # noqa: N818 - it says what happened
     """The helper could not go on: nothing more will land."""
 
 
 class Flight(Generic[C]):
     """The exchange of one step's tensors."""
 
-    def __init__(self, route: Route, lane: int, condition: threading.Condition, failure: Callable[[], Exception | None]):
+    def __init__(
+        self, route: Route, lane: int, condition: threading.Condition, failure: Callable[[], Exception | None]
+    ):
         self.route = route
         self.lane = lane
         self.abandoned = False
@@ -142,7 +144,7 @@ class Courier(Generic[C]):
 
     def open(self, route: Route) -> Flight[C]:
         """The next flight: it leaves when the ones before have left. Call on every worker in the same order."""
-        flight = Flight(route, self._opened % self._lanes, self._condition, lambda: self._failure)
+        flight: Flight[C] = Flight(route, self._opened % self._lanes, self._condition, lambda: self._failure)
         self._opened += 1
         with self._condition:
             self._waiting.append(flight)
@@ -199,7 +201,9 @@ class Courier(Generic[C]):
     def _depart(self, flight: Flight[C], piece: Piece) -> bool:
         """Wait until this piece may leave, and send it. False: it never will."""
         name = f"{self._prefix}{piece.tensor}.{piece.start}.{flight.lane}"
-        if not self._pause(lambda: flight.abandoned or (flight.holds(piece.tensor) and self._fits(piece, name, flight))):
+        if not self._pause(
+            lambda: flight.abandoned or (flight.holds(piece.tensor) and self._fits(piece, name, flight))
+        ):
             return False
         if flight.abandoned:
             return False

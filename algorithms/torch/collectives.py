@@ -21,7 +21,8 @@ def wait(handle: int) -> torch.Tensor:
     try:
         while not hvd.poll(handle):
             time.sleep(REST)
-        return hvd.synchronize(handle)
+        result: torch.Tensor = hvd.synchronize(handle)
+        return result
     except HorovodInternalError as error:
         raise stopped(error) from error
 
@@ -53,7 +54,7 @@ def gather(value: object, name: str) -> list[object]:
     lengths[hvd.rank()] = mine.numel()
     total(lengths, name + ".lengths")
     everything = wait(hvd.allgather_async(mine, name=name))
-    return [pickle.loads(part.numpy().tobytes()) for part in everything.split(lengths.tolist())]
+    return [pickle.loads(part.numpy().tobytes()) for part in torch.split(everything, lengths.tolist())]
 
 
 def verdict(problem: str | None, name: str, error: type[Exception] = ValueError) -> None:

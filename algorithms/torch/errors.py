@@ -7,9 +7,9 @@ class TrainingError(RuntimeError):
     """Raised on every rank at once: nobody is left waiting."""
 
 
-class RanksDisagree(TrainingError):
+class RanksDisagree(TrainingError):  # noqa: N818 - it says what happened
     """Parameters that must be equal are not."""
 
 
-class RankStopped(RuntimeError):
+class RankStopped(RuntimeError):  # noqa: N818 - it says what happened
     """Another rank stopped, died or left Horovod; this one cannot go on."""

@@ -1,0 +1,91 @@
+"""What ranks tell each other about a step, in one small sum that travels with its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+
+
+class Fault(IntEnum):
+    """A mistake of one rank, which all ranks must hear of so that none waits for the other."""
+
+    NONE = 0
+    NO_BACKWARD = 1
+    BACKWARD_AGAIN = 2
+    CHANGED = 3
+    SPARSE = 4
+    NOT_WEIGHED = 5
+    UNFROZEN = 6
+
+
+SAID = {
+    Fault.NO_BACKWARD: "step() without a gradient: call backward() before step(), or weigh(0) on a rank without samples",
+    Fault.BACKWARD_AGAIN: "a parameter got its gradient more often than there are passes: step() after each backward(), "
+    "or wrap with passes=n to accumulate n of them (checkpointing needs use_reentrant=False)",
+    Fault.CHANGED: "a gradient was changed, or cleared, between backward() and step() while it travelled: use "
+    "Synchronous(overlap=False), or clip the average with DistributedOptimizer(..., clip_norm=...)",
+    Fault.SPARSE: "a sparse gradient: use sparse=False, because sparse gradients have no place in a planned exchange",
+    Fault.NOT_WEIGHED: "weighted=True needs weigh(samples) before the backward() of each step",
+    Fault.UNFROZEN: "a parameter that was frozen has got a gradient: freeze and unfreeze before wrapping",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """One rank's word on one step."""
+
+    fault: Fault
+    weight: float
+    present: Sequence[bool]  # which parameters have a gradient here
+
+    def encode(self, rank: int, workers: int) -> torch.Tensor:
+        faults = [float(self.fault) if worker == rank else 0.0 for worker in range(workers)]
+        return torch.tensor([*faults, 1.0, self.weight, *map(float, self.present)], dtype=torch.float64)
+
+
+def length(workers: int, parameters: int) -> int:
+    """Elements of an encoded header."""
+    return workers + 2 + parameters
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What all ranks together said."""
+
+    faults: tuple[Fault, ...]  # by rank
+    here: int  # ranks that took part
+    weight: float
+    present: tuple[bool, ...]  # which parameters have a gradient anywhere
+
+    @classmethod
+    def decode(cls, summed: torch.Tensor, workers: int) -> Answer:
+        values = summed.tolist()
+        return cls(
+            faults=tuple(Fault(round(value)) for value in values[:workers]),
+            here=round(values[workers]),
+            weight=values[workers + 1],
+            present=tuple(value > 0 for value in values[workers + 2 :]),
+        )
+
+    @classmethod
+    def of(cls, header: Header, workers: int) -> Answer:
+        """One rank's word, where there is nobody else or all have been heard."""
+        return cls((header.fault,), workers, header.weight, tuple(header.present))
+
+    def problem(self, workers: int) -> str | None:
+        """What is wrong, in words for the user of any rank."""
+        if self.here < workers:
+            return (
+                f"{workers - self.here} of {workers} ranks called finish() while this one made another step: give every "
+                "rank the same number of steps (weighted=True and weigh(0) let a rank without samples take part)"
+            )
+        faulty = [rank for rank, fault in enumerate(self.faults) if fault]
+        if faulty:
+            who = "every rank" if len(faulty) == workers else f"rank {', '.join(map(str, faulty))}"
+            return f"{who}: {'; '.join(SAID[fault] for fault in sorted({*self.faults} - {Fault.NONE}))}"
+        if not self.weight > 0:
+            return "no rank had a sample: at least one must call weigh() with more than 0"
+        return None

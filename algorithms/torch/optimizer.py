@@ -1,0 +1,194 @@
+"""The optimizer that the user holds."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import horovod.torch as hvd
+import torch
+from torch import nn
+
+from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.no_communication import NoCommunication
+from algorithms.stock_horovod import StockHorovod
+from algorithms.torch import agreement
+from algorithms.torch.alone import AloneDriver
+from algorithms.torch.attach import Wishes, attach, release
+from algorithms.torch.driver import Attached, Driver
+from algorithms.torch.errors import TrainingError
+from algorithms.torch.exchange import ExchangeDriver
+from algorithms.torch.stock import StockDriver
+
+STATE = "farandole"  # key of what is ours in state_dict()
+
+
+class DistributedOptimizer(torch.optim.Optimizer):
+    """Drives any torch optimizer with any algorithm; the training loop stays as it was.
+
+    It is an `Optimizer` so that schedulers take it; `param_groups` and `state` are those of the wrapped one. Make it on
+    every rank, with the same arguments: rank 0's parameters, buffers and optimizer state become everybody's.
+
+    passes:      backward passes per step, whose gradients add up before they travel.
+    weighted:    `weigh(samples)` is called before the backward of each step, and gradients, which must be means over
+                 the rank's samples, are averaged over all samples. `weigh(0)` and `step()` without a backward: no sample.
+    clip_norm:   the averaged gradient is made no longer than this (algorithms that apply all layers together).
+    check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never.
+    clock:       seconds, for telemetry.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        algorithm: Algorithm,
+        *,
+        passes: int = 1,
+        weighted: bool = False,
+        clip_norm: float | None = None,
+        check_every: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        wishes = Wishes(passes=passes, weighted=weighted, clip_norm=clip_norm, check_every=check_every, clock=clock)
+        self._attached = attach(self, optimizer, model, algorithm, wishes)
+        self._algorithm = algorithm
+        self._check_every = check_every
+        self._steps = 0
+        self._driver = _driver(algorithm, self._attached)
+        self._detach = weakref.finalize(self, _detach, self._driver, self._attached)
+        self._detach.atexit = False  # helper threads see to that themselves, before Horovod goes
+        super().__setstate__({})  # gives this object hooks of its own, without parameters of its own
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The wrapped optimizer's own: change them, or let a scheduler."""
+        return self._driver.optimizer.param_groups
+
+    @property
+    def state(self) -> Any:  # type: ignore[override]
+        """The wrapped optimizer's own."""
+        return self._driver.optimizer.state
+
+    @property
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]
+        """The wrapped optimizer's own."""
+        return self._driver.optimizer.defaults
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        raise ValueError(
+            "add_param_group: add it to the optimizer before wrapping, so that all ranks agree on what travels"
+        )
+
+    def weigh(self, samples: float) -> None:
+        """How many samples this rank's next gradient is the mean of; 0 is one without. Before backward."""
+        if not self._attached.weighted:
+            raise ValueError("weigh() needs DistributedOptimizer(..., weighted=True) on every rank")
+        if not 0 <= samples < float("inf"):
+            raise ValueError(f"samples={samples!r}: must be a number >= 0")
+        self._driver.weigh(float(samples))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self._driver.zero_grad(set_to_none)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Backward has ended; what that means is the algorithm's affair. A closure is called once."""
+        if not self._detach.alive:
+            raise ValueError("this DistributedOptimizer has been detached: wrap the optimizer again")
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._driver.step()
+        self._steps += 1
+        if self._check_every and self._steps % self._check_every == 0:
+            self.check_agreement()
+        return loss
+
+    def check_agreement(self) -> None:
+        """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective."""
+        self._driver.settle()
+        agreement.check(self._driver.shared(), self._steps, f"{self._attached.prefix}agree")
+
+    def finish(self) -> None:
+        """Apply (or drop, as the algorithm says) what is in flight, and meet the other ranks. Safe to call twice."""
+        if self._detach.alive:
+            self._driver.finish()
+
+    def evaluation(self) -> AbstractContextManager[None]:
+        """The parameters to evaluate with, put back afterwards."""
+        return self._driver.evaluation()
+
+    def telemetry(self) -> Telemetry:
+        return self._driver.telemetry()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The wrapped optimizer's, and what is in flight. Any rank may save alone."""
+        ours = {"algorithm": _identity(self._algorithm), "driver": self._driver.state_dict()}
+        return {**self._driver.optimizer.state_dict(), STATE: ours}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there: on every rank, with the model's state loaded as well. A plain optimizer's will do."""
+        ours = state_dict.get(STATE)
+        if ours is not None and ours["algorithm"] != _identity(self._algorithm):
+            raise ValueError(f"this state was saved with {ours['algorithm']}, not {_identity(self._algorithm)}")
+        theirs = {key: value for key, value in state_dict.items() if key != STATE}
+        self._driver.settle()
+        self._driver.optimizer.load_state_dict(theirs)
+        if ours is not None:
+            self._driver.load_state_dict(ours["driver"])
+
+    def detach(self) -> None:
+        """Give optimizer and model back as they were. Call `finish` first to lose nothing. Not collective."""
+        self._detach()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish and detach. After an error that the others cannot know of, leave Horovod so that they don't wait."""
+        try:
+            if kind is None:
+                self.finish()
+            elif not issubclass(kind, TrainingError) and hvd.size() > 1:
+                self._detach()
+                hvd.shutdown()
+        finally:
+            self._detach()
+
+    def __repr__(self) -> str:
+        return f"DistributedOptimizer({self._driver.optimizer!r}, {self._algorithm!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("a DistributedOptimizer cannot be pickled or copied: save its state_dict()")
+
+
+def _identity(algorithm: Algorithm) -> dict[str, Any]:
+    return {"name": algorithm.name, **asdict(algorithm)}  # type: ignore[call-overload]
+
+
+def _driver(algorithm: Algorithm, attached: Attached) -> Driver:
+    """Who runs this algorithm."""
+    if isinstance(algorithm, NoCommunication):
+        return AloneDriver(algorithm, attached)
+    if isinstance(algorithm, StockHorovod):
+        return StockDriver(algorithm, attached)
+    if isinstance(algorithm, Exchange):
+        return ExchangeDriver(algorithm, attached)
+    if isinstance(algorithm, Rounds):
+        from algorithms.torch.rounds import RoundsDriver  # only those who meet pay for it
+
+        return RoundsDriver(algorithm, attached)
+    raise ValueError(f"{algorithm.name}: PyTorch cannot do this")
+
+
+def _detach(driver: Driver, attached: Attached) -> None:
+    driver.detach()
+    release(attached)

@@ -1,0 +1,70 @@
+"""One piece of a tensor on Horovod's wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import horovod.torch as hvd
+import torch
+
+from algorithms.mechanisms.plan import Piece
+from algorithms.torch.memory import flat
+
+# Horovod 0.28.1 has no bfloat16. float32 holds each of them, so casting loses nothing; the sum is rounded once, at the end.
+TRAVELS = {torch.float16: torch.float16, torch.float32: torch.float32, torch.float64: torch.float64}
+
+
+@dataclass(frozen=True, eq=False)
+class Cargo:
+    """A tensor that is summed or averaged where it lies."""
+
+    tensor: torch.Tensor
+    wire: torch.Tensor  # flat, of a type that Horovod knows; the same memory as `tensor` where that can be
+    shared: bool
+    average: bool
+    ready: torch.cuda.Event | None  # the stream that computed it has got this far
+
+    @property
+    def bytes(self) -> int:
+        return self.wire.numel() * self.wire.element_size()
+
+    @property
+    def extra_bytes(self) -> int:
+        return 0 if self.shared else self.bytes
+
+
+def load(tensor: torch.Tensor, *, average: bool = True) -> Cargo:
+    """Make a dense tensor ready to leave."""
+    elements = flat(tensor)
+    if elements is None:
+        raise ValueError(f"a tensor of strides {tensor.stride()} and shape {tuple(tensor.shape)} has gaps")
+    kind = TRAVELS.get(elements.dtype, torch.float32)
+    wire = elements.to(kind)
+    ready = None
+    if wire.is_cuda:
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        ready.record(torch.cuda.current_stream(wire.device))
+    return Cargo(tensor, wire, wire is elements, average, ready)
+
+
+class HorovodWire:
+    """Pieces of cargo as named, asynchronous, in-place all-reduces."""
+
+    def send(self, cargo: Cargo, piece: Piece, name: str) -> int:
+        if cargo.ready is not None:
+            torch.cuda.current_stream(cargo.wire.device).wait_event(cargo.ready)
+        part = cargo.wire[piece.start : piece.stop]
+        handle: int = hvd.allreduce_async_(part, name=name, op=hvd.Average if cargo.average else hvd.Sum)
+        return handle
+
+    def done(self, handle: int) -> bool:
+        return bool(hvd.poll(handle))
+
+    def take(self, handle: int) -> None:
+        hvd.synchronize(handle)
+
+    def landed(self, cargo: Cargo) -> None:
+        if not cargo.shared:
+            elements = flat(cargo.tensor)
+            assert elements is not None
+            elements.copy_(cargo.wire)
