@@ -72,7 +72,7 @@ class RoundsDriver:
         self.evaluating = False
         self.weight = 1.0
         self.diary = Diary(kept=record)
-        self.loaded = False
+        self.fresh, self.loaded = True, False
         self.past = Telemetry()  # of helpers that have finished
         self.exposed_seconds = 0.0
         self.steps = 0
@@ -174,6 +174,9 @@ class RoundsDriver:
         if self.helper is None:
             if self.loaded:
                 self._agree()
+            elif self.fresh:
+                self.work.begin()  # a state may have been loaded into the model since this was made
+            self.fresh = False
             self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock)
             self.helper.start()
         return self.helper
@@ -249,9 +252,8 @@ class RoundsDriver:
                     laid_out(parameter).copy_(kept)
 
     def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
-        """The centre, whenever no round can begin or be under way without this worker."""
-        still = self.helper is None or (self.rules.everyone and self.member.offer is None)
-        if not still:
+        """The centre, whenever no round can be under way: all workers meet and wait, or all have finished."""
+        if self.helper is not None and (self.algorithm.overlap or not self.rules.everyone):
             return ()
         names = self.attached.names
         return tuple(

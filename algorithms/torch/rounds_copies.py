@@ -37,19 +37,27 @@ class CopyWork:
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.adopted = 0  # the same when the helper last wrote into the model
-        for piece in space.pieces:
-            own = algorithm.own(space.read(piece))
-            if own.multiplier is not None:
-                raise ValueError(f"{algorithm.name} keeps a dual variable, which this binding does not")
-            if own.anchor is not None:
-                self.anchor = self.anchor or space.empty()
-                self.anchor.put(piece, own.anchor)
+        self._begin_own()
         moved = torch.empty(0)
         own = Own(parameters=None, anchor=None if self.anchor is None else torch.empty(0))
         after = algorithm.local(own, moved, Centre(), self._situation())
         self.plain = after.parameters is moved and after.anchor is own.anchor  # nothing follows from a local step
 
     # -- the training thread
+
+    def begin(self) -> None:
+        """Start from the model's parameters."""
+        self.replica.begin()
+        self._begin_own()
+
+    def _begin_own(self) -> None:
+        for piece in self.space.pieces:
+            own = self.algorithm.own(self.space.read(piece))
+            if own.multiplier is not None:
+                raise ValueError(f"{self.algorithm.name} keeps a dual variable, which this binding does not")
+            if own.anchor is not None:
+                self.anchor = self.anchor or self.space.empty()
+                self.anchor.put(piece, own.anchor)
 
     def capture(self, weight: float) -> Terms:
         """Offer the copy as it is. Where its worker goes on at once, what travels is made now."""

@@ -17,9 +17,10 @@ from algorithms.contract import Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
 from algorithms.torch import rounds_options
 from algorithms.torch.driver import Attached
+from algorithms.torch.memory import like, size_in_bytes
 from algorithms.torch.rounds_replica import Replica
 from algorithms.torch.rounds_shadow import Shadow
-from algorithms.torch.rounds_space import Piece, Space, laid_out, like
+from algorithms.torch.rounds_space import Piece, Space, laid_out
 from algorithms.torch.rounds_wire import TorchWire
 
 
@@ -48,11 +49,16 @@ class GradientWork:
 
     # -- the training thread
 
+    def begin(self) -> None:
+        """Start from the model's parameters."""
+        with torch.no_grad():
+            self.replica.begin()
+
     def capture(self, weight: float) -> Terms:
         """Offer the gradients of this step."""
         gradients: list[torch.Tensor | None] = []
         for parameter in self.attached.parameters:
-            gradient = parameter.grad
+            gradient = parameter.grad if weight else None
             if gradient is not None:
                 gradient = like(parameter, gradient).detach()
                 # A worker that waits keeps them: what the user looks at after the step is still there.
@@ -80,7 +86,7 @@ class GradientWork:
 
     @property
     def bytes(self) -> int:
-        taken = 0 if self.algorithm.waits else sum(g.numel() * g.element_size() for g in self.offered if g is not None)
+        taken = 0 if self.algorithm.waits else size_in_bytes(self.offered)
         return self.replica.bytes + self.total.bytes + taken
 
     # -- the helper thread
@@ -95,7 +101,7 @@ class GradientWork:
         share = 1.0 if mine is None else _share(verdict.terms, mine)
 
         def fill(piece: Piece, buffer: torch.Tensor) -> None:
-            if mine is None:
+            if mine is None or share == 0:
                 buffer.zero_()
                 return
             group = self.space.groups[piece.group]

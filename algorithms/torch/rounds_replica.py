@@ -24,8 +24,12 @@ class Replica:
         self.parameters: Flat | None = None
         self.velocity: Flat | None = None
         self.average: Flat | None = None
-        for piece in space.pieces:
-            self.put(piece, algorithm.centre(space.read(piece)))
+        self.begin()
+
+    def begin(self) -> None:
+        """Start from the model's parameters."""
+        for piece in self.space.pieces:
+            self.put(piece, self.algorithm.centre(self.space.read(piece)))
 
     def at(self, piece: Piece) -> Centre:
         """What the rules see of a piece. They get the memory itself and return new arrays."""

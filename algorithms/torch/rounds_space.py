@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from algorithms.mechanisms.flat import Cut, cut_between, cut_flat
+from algorithms.torch.memory import flat, size_in_bytes
 
 PIECE_BYTES = 4 << 20  # of one exchange: large against a collective's latency, small against a model
 MOST_PIECES = 256  # Horovod remembers 1024 names of tensors; a piece needs one
@@ -15,28 +16,10 @@ MOST_PIECES = 256  # Horovod remembers 1024 names of tensors; a piece needs one
 
 def laid_out(tensor: torch.Tensor) -> torch.Tensor:
     """The elements of a dense tensor as they lie in memory, as one dimension that shares it."""
-    tensor = tensor.detach()
-    return tensor.view(-1) if tensor.is_contiguous() else torch.as_strided(tensor, (tensor.numel(),), (1,))
-
-
-def is_dense(tensor: torch.Tensor) -> bool:
-    """Whether the elements fill a stretch of memory without gaps or overlaps, in whatever order."""
-    expected = 1
-    for stride, size in sorted(zip(tensor.stride(), tensor.size(), strict=True)):
-        if size > 1:
-            if stride != expected:
-                return False
-            expected *= size
-    return tensor.layout is torch.strided
-
-
-def like(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """The value, lying in memory in the order of `tensor`."""
-    if value.is_sparse:
-        value = value.to_dense()
-    if value.stride() == tensor.stride() and is_dense(value):
-        return value
-    return torch.empty_like(tensor, requires_grad=False).copy_(value.detach())
+    elements = flat(tensor)
+    if elements is None or tensor.is_complex():
+        raise ValueError(f"{tensor.dtype} of shape {tuple(tensor.shape)}: must be real numbers without gaps in memory")
+    return elements
 
 
 @dataclass(frozen=True)
@@ -71,8 +54,11 @@ class Space:
     ) -> None:
         self.parameters = tuple(parameters)
         for place, parameter in enumerate(self.parameters):
-            if not is_dense(parameter) or not parameter.is_floating_point():
-                raise ValueError(f"parameter {place} of shape {tuple(parameter.shape)}: must be dense floating point")
+            if flat(parameter) is None or not parameter.is_floating_point():
+                raise ValueError(
+                    f"parameter {place}, {parameter.dtype} of shape {tuple(parameter.shape)}: must be floating-point "
+                    "numbers without gaps in memory"
+                )
         keys = dict.fromkeys((p.dtype, p.device) for p in self.parameters)
         self.groups: list[Group] = []
         self.pieces: list[Piece] = []
@@ -134,7 +120,7 @@ class Flat:
 
     @property
     def bytes(self) -> int:
-        return sum(array.numel() * array.element_size() for array in self.arrays)
+        return size_in_bytes(self.arrays)
 
     def views(self) -> list[torch.Tensor]:
         """Tensors shaped and laid out like the parameters, in their order, that share this memory."""

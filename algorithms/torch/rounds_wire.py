@@ -11,6 +11,7 @@ import torch
 
 from algorithms.mechanisms.quorum_ballot import Vector
 from algorithms.mechanisms.quorum_pace import Patience
+from algorithms.torch.memory import size_in_bytes
 from algorithms.torch.rounds_space import Flat, Piece, Space
 
 WINDOW = 3  # exchanges under way at once: one travels, one is being added, one is being filled
@@ -89,7 +90,7 @@ class TorchWire:
 
     @property
     def bytes_held(self) -> int:
-        return sum(buffer.numel() * buffer.element_size() for buffer in self.buffers.values())
+        return size_in_bytes(self.buffers.values())
 
     def _buffer(self, piece: Piece, slot: int) -> torch.Tensor:
         """A part of a scratch buffer, in the memory that Horovod was built to read."""
