@@ -6,29 +6,21 @@ Every refusal is a ValueError of one line with the offending value, what is allo
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import algorithms
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
 from suite.run.controls import CONTROLS
-from suite.run.specification import Algorithm, Model, Options, Replay, Value
+from suite.run.specification import Algorithm, Model, Optimizer, Options, Replay, Value
+from suite.suggest import unknown
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 REPLAY_INPUT = (8, 8, 3)
 DATA_CLASSES = {"digits": 10, "cifar10": 10, "imagenet": 1000}
-
-
-def unknown(what: str, value: object, allowed: Iterable[object]) -> str:
-    """`unknown algorithm 'delayd' (did you mean 'delayed'?); known: ...`"""
-    names = [str(one) for one in allowed]
-    near = difflib.get_close_matches(str(value), names, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {what} {value!r}{hint}; known: {', '.join(names)}"
 
 
 def algorithm_names(framework: str | None = None) -> tuple[str, ...]:
@@ -66,6 +58,16 @@ def resolve_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:
         field.name: _plain(getattr(made, field.name)) for field in dataclasses.fields(made) if field.init
     }
     return Algorithm(name=name, options=filled)
+
+
+def checked_optimizer(framework: str, optimizer: Optimizer) -> Optimizer:
+    """Refuse what the two frameworks mean different things by."""
+    if framework == "tensorflow" and optimizer.weight_decay and optimizer.name != "adamw":
+        raise ValueError(
+            f"weight_decay with {optimizer.name} is a term of the gradient in torch and a shrinking of the weights in "
+            "Keras: no comparison. Use adamw, or torch alone"
+        )
+    return optimizer
 
 
 def resolve_model(model: Model, data: str) -> Model:

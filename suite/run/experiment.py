@@ -31,9 +31,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from suite.run import choices
 from suite.run.experiment_file import ExperimentFile, Shared
 from suite.run.toml_lines import locate, nearest_line
+from suite.suggest import unknown
 
 SHIPPED = Path(__file__).parent.parent / "experiments"
 
@@ -79,7 +79,7 @@ def load(where: str | Path) -> Experiment:
     if path.suffix != ".toml":
         shipped = sorted(file.stem for file in SHIPPED.glob("*.toml"))
         if str(where) not in shipped:
-            raise ValueError(choices.unknown("experiment", str(where), shipped) + " (or the path of a .toml file)")
+            raise ValueError(unknown("experiment", str(where), shipped) + " (or the path of a .toml file)")
         path = SHIPPED / f"{where}.toml"
     try:
         text = path.read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def _message(kind: type[BaseModel], error: Any, prefix: tuple[str | int, ...]) -
         return str(error["ctx"]["error"])
     given = error["input"]
     if error["type"] == "literal_error" and isinstance(given, str):
-        return choices.unknown(where, given, re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        return unknown(where, given, re.findall(r"'([^']*)'", error["ctx"]["expected"]))
     shown = f" = {given!r}" if isinstance(given, bool | int | float | str) else ""
     return f"{where}{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"
 

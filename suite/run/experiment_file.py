@@ -22,6 +22,7 @@ from suite.run.specification import (
     PositiveNumber,
     Share,
 )
+from suite.suggest import unknown
 from suite.training import learning_rates
 
 AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "seed")
@@ -142,7 +143,7 @@ class DataChoice(Data):
     @model_validator(mode="after")
     def _known(self) -> DataChoice:
         if self.name not in DATA_NAMES:
-            raise ValueError(choices.unknown("data set", self.name, DATA_NAMES))
+            raise ValueError(unknown("data set", self.name, DATA_NAMES))
         return self
 
 

@@ -22,6 +22,7 @@ from suite.run.experiment_file import AXES, AlgorithmChoice, ModelChoice, Networ
 from suite.run.networks import resolve_network, resolve_straggler
 from suite.run.record import Labels
 from suite.run.specification import Data, Model, Network, Replay, Specification, describe_network
+from suite.suggest import unknown
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Plan:
         for text in filters:
             axis, equals, pattern = text.partition("=")
             if equals and axis not in AXES:
-                raise ValueError(choices.unknown("axis in --only", axis, AXES))
+                raise ValueError(unknown("axis in --only", axis, AXES))
             by_axis.setdefault(axis if equals else "", []).append(pattern if equals else text)
         kept = tuple(run for run in self.runs if all(_chosen(run, axis, any_of) for axis, any_of in by_axis.items()))
         if not kept:
@@ -207,8 +208,9 @@ class _Resolver:
             return None
         model = self._try(cell, "model", lambda: _model(cell, shared.data.name))
         straggler = self._try(cell, "straggler", lambda: (resolve_straggler(cell.straggler, cell.workers),))
+        optimizer = self._try(cell, "framework", lambda: choices.checked_optimizer(cell.framework, shared.optimizer))
         batch = self._try(cell, "workers", lambda: _batch_size(shared, cell.workers))
-        if model is None or straggler is None or batch is None:
+        if model is None or straggler is None or batch is None or optimizer is None:
             return None
         settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
         made_of: Specification | None = self._try(
@@ -219,7 +221,7 @@ class _Resolver:
                 model=model,
                 algorithm=algorithm,
                 data=Data.model_validate(shared.data.model_dump()),
-                optimizer=shared.optimizer,
+                optimizer=optimizer,
                 workers=cell.workers,
                 network=network,
                 straggler=straggler[0],

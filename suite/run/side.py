@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from algorithms.mechanisms.telemetry import Telemetry
+from suite.cluster.fingerprint import LoadedHorovod
 from suite.run.layer_spans import LayerSpans
 from suite.run.observer import Stopwatch
 from suite.run.specification import Specification
@@ -21,6 +22,7 @@ class Place:
     size: int
     local_rank: int
     exchange: Callable[[Any], Sequence[Any]]
+    horovod: LoadedHorovod | None = None
 
 
 @dataclass(frozen=True)

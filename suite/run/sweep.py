@@ -25,6 +25,7 @@ from suite.run.record import Failed, Reason, Record, Sweep
 from suite.run.specification import Network
 from suite.run.store import WORK, DiskFullError, Store, Unreadable, Writer
 
+WIDTH = 160  # of a table that goes into a file or a pipe
 # A run that failed for these reasons is not there: it says nothing about what was to be measured.
 AGAIN = {Reason.INTERRUPTED, Reason.DISK, Reason.HARNESS}
 
@@ -100,7 +101,8 @@ class Sweeper:
 
     def show(self, outline: Outline) -> None:
         """The dry run."""
-        self.console.print(dry_run(outline.plan, outline.expected, outline.deadlines, set(outline.present)))
+        console = self.console if self.console.is_terminal else Console(file=self.console.file, width=WIDTH)
+        console.print(dry_run(outline.plan, outline.expected, outline.deadlines, set(outline.present)))
 
     def run(self, plan: Plan, options: Options) -> Done:
         with _termination_is_interruption(), self.store.writing() as writer:

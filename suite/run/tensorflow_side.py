@@ -38,7 +38,7 @@ def join(specification: Specification) -> Place:
     if cards:
         visible = [cards[hvd.local_rank()]] if specification.device == "gpu" else []
         tf.config.set_visible_devices(visible, "GPU")
-    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange)
+    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
 def build(specification: Specification, place: Place) -> Built:

@@ -32,7 +32,7 @@ def join(specification: Specification) -> Place:
     hvd.init()
     if specification.algorithm.name == TorchDDP.name:
         return _join_gloo()
-    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange)
+    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
 def build(specification: Specification, place: Place) -> Built:
@@ -63,7 +63,7 @@ def build(specification: Specification, place: Place) -> Built:
     else:
         from algorithms.torch import DistributedOptimizer  # the controls do without it
 
-        optimizer = DistributedOptimizer(inner, model, algorithm)
+        optimizer = DistributedOptimizer(inner, model, algorithm, check_every=specification.agreement_every)
         telemetry = optimizer.telemetry
     updating = None if telemetry is None else Stopwatch()
     rule = specification.optimizer.schedule
@@ -131,7 +131,7 @@ def _join_gloo() -> Place:
         torch.distributed.all_gather_object(found, mine)
         return found
 
-    return Place(rank, size, local, exchange)
+    return Place(rank, size, local, exchange, hvd)
 
 
 class _Timed:

@@ -92,7 +92,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         startup=startup.model_dump(),
         parameter_bytes=built.parameter_bytes,
         memory_start_bytes=memory,
-        fingerprint=host_of_this_rank(specification.framework).model_dump() if place.local_rank == 0 else None,
+        fingerprint=host_of_this_rank(place.horovod).model_dump() if place.local_rank == 0 else None,
     )
     observer = Observer(
         built.session,
