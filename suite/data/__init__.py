@@ -9,6 +9,7 @@ with source.stream() as batches:
 import difflib
 import time
 from pathlib import Path
+from typing import Literal
 
 from suite.data.cifar10 import Cifar10, Cifar10Options
 from suite.data.cifar10_files import SIDE as CIFAR10_SIDE
@@ -18,10 +19,12 @@ from suite.data.digits import Digits, DigitsOptions
 from suite.data.errors import DataError
 from suite.data.imagenet import Imagenet, ImagenetOptions
 from suite.data.options import parse
+from suite.data.pixels import LEVELS, Pixels
 from suite.data.prefetch import Clock, Prefetcher
 from suite.data.sharding import Last, Sharding, choose
 from suite.data.source import Batch, DataSet, Source, Split
 from suite.data.synthetic import Synthetic, SyntheticOptions
+from suite.data.tokens import Tokens, TokensOptions
 
 __all__ = [
     "NAMES",
@@ -37,12 +40,15 @@ __all__ = [
     "open_data",
 ]
 
-NAMES: tuple[str, ...] = ("synthetic", "digits", "cifar10", "imagenet")
+NAMES: tuple[str, ...] = ("synthetic", "tokens", "digits", "cifar10", "imagenet")
+Answers = Literal["classes", "pixels"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 _SYNTHETIC_SIDE = 224
 _SYNTHETIC_CLASSES = 1000
 _IMAGENET_SIDE = 224
+_TOKENS_LENGTH = 256
+_TOKENS_VOCABULARY = 256
 
 
 def open_data(
@@ -56,6 +62,7 @@ def open_data(
     image: int | None = None,
     classes: int | None = None,
     folder: Path | str | None = None,
+    answers: Answers = "classes",
     limit: int | None = None,
     last: Last = "short",
     prefetch: int = 2,
@@ -64,8 +71,9 @@ def open_data(
 ) -> Source:
     """This rank's part of a data set.
 
-    `image` is the side of the square images handed out (default: the data set's own; 224 for ImageNet and synthetic),
-    `classes` what the model's head has: with real data anything but the data set's own number is refused. "train" is
+    `image` is the side of the square images handed out (default: the data set's own; 224 for ImageNet and synthetic; the
+    length of "tokens"), `classes` what the model's head has: with real data anything but the data set's own number is
+    refused. `answers="pixels"` asks for the level of every pixel's every colour, in `classes` levels. "train" is
     shuffled and augmented, "test" is neither. `limit` leaves so many samples, all ranks together: a fixed random choice
     that does not depend on the seed. `last` and fewer samples than ranks: see `sharding`.
     """
@@ -75,7 +83,13 @@ def open_data(
         raise ValueError(f"image = {image}: a side of at least 1 pixel")
     if classes is not None and classes < 1:
         raise ValueError(f"classes = {classes}: at least 1")
-    data_set = _open(name, split, image, classes, None if folder is None else Path(folder), options)
+    where = None if folder is None else Path(folder)
+    if answers == "pixels":
+        data_set = _by_pixels(name, _open(name, split, image, None, where, options), classes or LEVELS, options)
+    elif answers == "classes":
+        data_set = _open(name, split, image, classes, where, options)
+    else:
+        raise ValueError(f"answers = {answers!r}: 'classes' or 'pixels'")
     found = len(data_set.contents.classes)
     if classes is not None and classes != found:
         raise DataError(data_set.contents.where, f"{found} classes", f"classes = {classes}, as was asked for")
@@ -98,6 +112,13 @@ def _open(
             classes=classes or _SYNTHETIC_CLASSES,
             options=parse(SyntheticOptions, what, options),
         )
+    if name == "tokens":
+        return Tokens(
+            split=split,
+            length=image or _TOKENS_LENGTH,
+            vocabulary=classes or _TOKENS_VOCABULARY,
+            options=parse(TokensOptions, what, options),
+        )
     if name == "digits":
         return Digits(split=split, image=image or DIGITS_SIDE, options=parse(DigitsOptions, what, options))
     if name == "cifar10":
@@ -116,6 +137,14 @@ def _open(
     near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(f"unknown data set {name!r}{hint}; known: {', '.join(NAMES)}")
+
+
+def _by_pixels(name: str, images: DataSet, levels: int, options: dict[str, object]) -> DataSet:
+    if name == "tokens":
+        raise ValueError("answers = 'pixels': tokens are no images")
+    if "mean" in options or "deviation" in options:
+        raise ValueError("answers = 'pixels' needs images in [0, 1]: without mean and deviation")
+    return Pixels(images, levels, centred=name == "synthetic")
 
 
 def _needed(name: str, folder: Path | None) -> Path:

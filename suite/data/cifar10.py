@@ -66,6 +66,7 @@ class Cifar10:
         self.contents = Contents(
             where=str(place),
             classes=CLASSES,
+            samples=len(self._labels),
             samples_per_class=tuple(int(count) for count in np.bincount(self._labels, minlength=len(CLASSES))),
             digest=digest(str(label) for label in self._labels),
             checked="md5" if all(checked) else "structure",

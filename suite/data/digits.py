@@ -49,6 +49,7 @@ class Digits:
         self.contents = Contents(
             where=f"scikit-learn's digits, {split}",
             classes=tuple(str(digit) for digit in range(CLASSES)),
+            samples=len(chosen),
             samples_per_class=tuple(int(count) for count in np.bincount(self._labels, minlength=CLASSES)),
             digest=digest(f"{number} {label}" for number, label in zip(chosen, self._labels, strict=True)),
             checked="shipped with scikit-learn",

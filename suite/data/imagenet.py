@@ -65,6 +65,7 @@ class Imagenet:
         self.contents = Contents(
             where=str(self._files.where),
             classes=self._files.classes,
+            samples=len(self._files.names),
             samples_per_class=tuple(
                 int(count) for count in np.bincount(self._files.labels, minlength=len(self._files.classes))
             ),

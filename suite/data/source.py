@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from suite.data.contents import Contents
 from suite.data.prefetch import Clock, Prefetcher
 from suite.data.sharding import AUGMENTATION, Indices, Sharding
 
-Images = NDArray[np.float32]
+Inputs = NDArray[Any]
 Labels = NDArray[np.int64]
-Batch = tuple[Images, Labels]
-"""Images N x H x W x C, labels N; N = 0 is legal (a rank without samples in this step)."""
+Batch = tuple[Inputs, Labels]
+"""Images N x H x W x C in float32, labels N; or tokens N x length in int32, labels N x length (one answer per position).
+
+N = 0 is legal: a rank without samples in this step.
+"""
 
 Split = Literal["train", "test"]
 
@@ -27,7 +30,8 @@ class DataSet(Protocol):
     def contents(self) -> Contents: ...
 
     @property
-    def image_shape(self) -> tuple[int, int, int]: ...
+    def image_shape(self) -> tuple[int, ...]:
+        """Of one input."""
 
     @property
     def skipped(self) -> int:
@@ -74,7 +78,7 @@ class Source:
         return len(self.contents.classes)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         return self.data_set.image_shape
 
     @property

@@ -53,6 +53,7 @@ class Synthetic:
         self.contents = Contents(
             where=f"synthetic {split}",
             classes=tuple(f"class {number}" for number in range(classes)),
+            samples=samples,
             samples_per_class=tuple(per_class),
             digest=f"{options!r} {split} {self.image_shape} {classes}",
             checked="generated",

@@ -86,7 +86,7 @@ def test_a_resumed_stream_continues_exactly() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "digit"}, r"unknown data set 'digit' \(did you mean 'digits'\?\); known: synthetic, digits"),
+        ({"name": "digit"}, r"unknown data set 'digit' \(did you mean 'digits'\?\); known: synthetic, tokens, digits"),
         ({"chanels": 3}, r"no option 'chanels' \(did you mean 'channels'\?\)"),
         ({"channels": 0}, "option channels = 0: input should be greater than or equal to 1"),
         ({"classes": 100}, "digits, train: 10 classes; expected classes = 100"),

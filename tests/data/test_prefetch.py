@@ -79,12 +79,12 @@ def test_a_slow_consumer_does_not_wait_and_a_slow_reader_is_seen() -> None:
             time.sleep(seconds)
             yield number
 
-    ahead = Prefetcher(slow(0.005), depth=2)
+    ahead = Prefetcher(slow(0.01), depth=2)
     next(ahead)
     first = ahead.waited_seconds
     for _ in ahead:
-        time.sleep(0.03)  # the step: longer than reading
-    assert ahead.waited_seconds - first < 0.25 * 9 * 0.005 + 0.02
+        time.sleep(0.05)  # the step: longer than reading
+    assert ahead.waited_seconds - first < 0.5 * 9 * 0.01
 
     behind = Prefetcher(slow(0.02), depth=2)
     for _ in behind:
