@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from algorithms.contract import Exchange
+from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow.agreement import require_agreement
+from algorithms.tensorflow.block import Block
+from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
+from algorithms.tensorflow.exposure import Exposure
 from algorithms.tensorflow.names import Names
+from algorithms.tensorflow.pieces import Route, averaged
+from algorithms.tensorflow.profile import Stopwatch, planned_route
 from algorithms.tensorflow.ring import Ring
 from algorithms.tensorflow.update import require_consumed, update
 
@@ -23,16 +28,23 @@ if TYPE_CHECKING:
 class ExchangeDriver:
     """The state of one wrapped optimizer between steps."""
 
-    def __init__(self, optimizer: DistributedOptimizer, algorithm: Exchange, check_agreement: bool) -> None:
+    def __init__(
+        self, optimizer: DistributedOptimizer, algorithm: Exchange, *, check_agreement: bool, clock: Clock
+    ) -> None:
         self.names = Names(in_flight=algorithm.delay + 2)
+        self.stopwatch: Stopwatch | None = None
+        self.route: Route | None = None
         self._optimizer = optimizer
         self._algorithm = algorithm
+        self._clock = clock
         self._travels = travels(algorithm)
         self._variables: tuple[Any, ...] = ()
         self._rings: tuple[Ring, ...] = ()
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
+        self._first = -1  # the variable whose gradient backward makes first
+        self._block = Block()
+        self._exposure = Exposure(clock)
         self._unchecked = tf.Variable(check_agreement and self._travels, trainable=False, name="unchecked")
-        self._exposed = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="exposed_seconds")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._drains = 0  # exchanges made by `finish`
         self._dropped = 0  # averages that `finish` did not apply
@@ -51,6 +63,37 @@ class ExchangeDriver:
         with tf.init_scope():
             return f"{int(self._flying.numpy())} steps in flight" if self._rings else "nothing in flight"
 
+    # Steps unrolled into one function
+
+    @property
+    def crosses(self) -> bool:
+        """Whether an exchange goes on during the next step, if both are traced into one function."""
+        return self._travels and (self._algorithm.finish is Finish.NEXT_USE or self._algorithm.delay > 0)
+
+    @contextmanager
+    def tracing(self, block: Block) -> Iterator[None]:
+        """Steps traced meanwhile stand there."""
+        before, self._block = self._block, block
+        try:
+            yield
+        finally:
+            self._block = before
+
+    def measure(self, variables: int) -> None:
+        """Let single steps measure themselves, so that `plan` knows."""
+        self.stopwatch = Stopwatch(variables, self._clock)
+
+    def plan(self) -> None:
+        """Make the route from what single steps have measured. Collective."""
+        assert self.stopwatch is not None
+        ready, self.stopwatch = self.stopwatch.ready, None
+        sizes = [variable.shape.num_elements() for variable in self._variables]
+        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock)
+        timed = [number for number, time in enumerate(ready) if time > 0]
+        self._first = min(timed, key=lambda number: ready[number], default=-1)
+        if timed:
+            self._exposure.undisturbed(float(ready[self._first]))
+
     # One step
 
     def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -59,10 +102,12 @@ class ExchangeDriver:
         local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
         if not local:
             raise ValueError("No variable has a gradient")
+        if self._block.stopwatch is not None:
+            self._block.stopwatch.trace(local)
         if self._rings:
             self._delayed_step(local)
         else:
-            averages = self._exchanged(local, ready=list(local.values()))
+            averages = self._exchanged(local, local)
             self._apply(averages)
             self._compare_once(tf.constant(True))
         self._steps.assign_add(1)
@@ -73,7 +118,7 @@ class ExchangeDriver:
         if self._present != frozenset(local):
             raise ValueError("With a delay the same variables must have gradients in every step")
         stored = {i: self._rings[i].newest.value.read_value() for i in local}
-        averages = self._exchanged(stored, ready=list(local.values()))
+        averages = self._exchanged(stored, local)
         full = tf.equal(self._flying.value, self._algorithm.delay)
         lines = {i: self._rings[i].line(averages[i]) for i in local}
         then = {i: self._rings[i].taken_at() for i in local}
@@ -90,19 +135,27 @@ class ExchangeDriver:
         self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
         self._compare_once(full)
 
-    def _exchanged(self, gradients: dict[int, tf.Tensor], ready: Sequence[tf.Tensor]) -> dict[int, tf.Tensor]:
-        """Averages by variable; the time between backward's end (`ready`) and the last of them is exposed."""
-        algorithm, prefix = self._algorithm, self.names.of_step()
+    def _exchanged(self, sent: dict[int, tf.Tensor], made: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
+        """Averages of `sent` by variable, during a step that makes the gradients `made`."""
+        algorithm, block = self._algorithm, self._block
+        prefix = self.names.of_step()
         with tf.name_scope(""), tf.name_scope("farandole"):
-            averages = reduced(algorithm, list(gradients.values()), [f"{prefix}.{i}" for i in gradients])
-            if self._travels:
-                with tf.control_dependencies(ready):
-                    computed = tf.timestamp()
-                with tf.control_dependencies(averages):
-                    landed = tf.timestamp()
-                # A stateful op, which always runs, consumes every average: none can be pruned on one rank only.
-                self._exposed.assign_add(tf.maximum(landed - computed, 0.0))
-            return dict(zip(gradients, finished(algorithm, averages), strict=True))
+            if not self._travels:
+                return sent
+            if block.route is not None:
+                averages = averaged(sent, block.route, prefix)
+            else:
+                names = [f"{prefix}.{i}" for i in sent]
+                averages = dict(zip(sent, reduced(algorithm, list(sent.values()), names), strict=True))
+            ready, landed = list(made.values()), list(averages.values())
+            crosses = self.crosses and not algorithm.delay
+            if crosses and block.step:
+                self._exposure.step_was_crossed(made.get(self._first, ready[0]))
+            if crosses and not block.is_last:
+                self._exposure.step_crosses(ready, landed)
+            else:
+                self._exposure.step_ends(ready, landed)
+            return dict(zip(averages, finished(algorithm, landed), strict=True))
 
     def _apply(self, averages: dict[int, tf.Tensor]) -> None:
         """One step of the user's optimizer, on the variables that have a gradient."""
@@ -142,7 +195,7 @@ class ExchangeDriver:
     def _drain(self, flying: int) -> None:
         present = sorted(self._present or range(len(self._rings)))
         stored = {i: self._rings[i].newest.value.read_value() for i in present}
-        averages = self._exchanged(stored, ready=())
+        averages = self._exchanged(stored, stored)
         lines = {i: self._rings[i].line(averages[i])[-flying:] for i in present}
         then = {i: self._rings[i].taken_at()[-flying:] for i in present}
         for turn in range(flying):
@@ -165,7 +218,7 @@ class ExchangeDriver:
             steps=steps,
             rounds=rounds,
             bytes_sent=rounds * _bytes(self._variables) if self._travels else 0,
-            exposed_seconds=float(self._exposed.numpy()),
+            exposed_seconds=self._exposure.seconds,
             staleness={self._algorithm.delay: used} if used else {},
             used=used,
             dropped=self._dropped,

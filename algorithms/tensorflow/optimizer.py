@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +15,7 @@ from tensorflow.python.ops import control_flow_util
 import algorithms
 from algorithms.contract import Algorithm, Exchange
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
 from algorithms.tensorflow.start import begin_alike, initialised
 
@@ -32,6 +34,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         algorithm: Algorithm,
         *,
         check_agreement: bool = True,
+        clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
         _refuse(optimizer, algorithm)
@@ -40,7 +43,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.inner_optimizer = optimizer
         self.algorithm = algorithm
         self.check_agreement = check_agreement
-        self._driver = _driver(self, algorithm, check_agreement)
+        self._driver = _driver(self, algorithm, check_agreement=check_agreement, clock=clock)
         self._begun = False
         self._eager_step: Any = None
         self._wrapping = True
@@ -143,6 +146,16 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """What was counted on this rank so far."""
         return self._driver.telemetry()
 
+    @property
+    def crosses(self) -> bool:
+        """Whether steps unrolled into one function would hide exchanges behind each other."""
+        return self._driver.crosses
+
+    @property
+    def exchange(self) -> ExchangeDriver:
+        """The driver, for whoever traces several steps into one function."""
+        return self._driver
+
     # How
 
     def _check_variables(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -199,9 +212,11 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     algorithm.check(hvd.size())
 
 
-def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, check_agreement: bool) -> ExchangeDriver:
+def _driver(
+    optimizer: DistributedOptimizer, algorithm: Algorithm, *, check_agreement: bool, clock: Clock
+) -> ExchangeDriver:
     if isinstance(algorithm, Exchange):
-        return ExchangeDriver(optimizer, algorithm, check_agreement)
+        return ExchangeDriver(optimizer, algorithm, check_agreement=check_agreement, clock=clock)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
 
 

@@ -1,0 +1,66 @@
+"""Tensors cut into pieces that go over the wire in a planned order, as dataflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from algorithms.mechanisms.plan import Piece
+from algorithms.tensorflow.wire import average
+
+
+@dataclass(frozen=True)
+class Route:
+    """All pieces in the order of transmission, and how many elements may be on the wire at once."""
+
+    order: tuple[Piece, ...]
+    window: int
+
+
+def averaged(tensors: Mapping[int, tf.Tensor], route: Route, prefix: str) -> dict[int, tf.Tensor]:
+    """The means of these tensors over all ranks.
+
+    A piece leaves when it is ready and when the pieces planned before it, but for a window full, have landed. It waits
+    for earlier ones only, so there is always one that all ranks can send, however late one of them is.
+    """
+    order = [piece for piece in route.order if piece.tensor in tensors]
+    parts = _cut(tensors, order)
+    landed: list[tf.Tensor] = []
+    for number, piece in enumerate(order):
+        with tf.control_dependencies(landed[_gate(order, number, route.window)]):
+            part = tf.identity(parts[piece])
+        landed.append(average(part, f"{prefix}.{piece.tensor}.{piece.start}"))
+    by_tensor: dict[int, list[tuple[int, tf.Tensor]]] = {}
+    for piece, part in zip(order, landed, strict=True):
+        by_tensor.setdefault(piece.tensor, []).append((piece.start, part))
+    whole = {
+        number: tf.reshape(_joined([part for _, part in sorted(held, key=lambda h: h[0])]), tensors[number].shape)
+        for number, held in by_tensor.items()
+    }
+    return {number: whole.get(number, tensor) for number, tensor in tensors.items()}  # empty tensors have no pieces
+
+
+def _gate(order: Sequence[Piece], number: int, window: int) -> slice:
+    """The piece that must have landed before piece `number` leaves, for whose sake it waits for no others."""
+    flying = order[number].size
+    for earlier in range(number - 1, -1, -1):
+        flying += order[earlier].size
+        if flying > window:
+            return slice(earlier, earlier + 1)
+    return slice(0)
+
+
+def _cut(tensors: Mapping[int, tf.Tensor], order: Sequence[Piece]) -> dict[Piece, tf.Tensor]:
+    parts: dict[Piece, tf.Tensor] = {}
+    for number, tensor in tensors.items():
+        pieces = sorted(piece for piece in order if piece.tensor == number)
+        flat = tf.reshape(tensor, [-1])
+        split = [flat] if len(pieces) == 1 else tf.split(flat, [piece.size for piece in pieces])
+        parts.update(zip(pieces, split, strict=False))
+    return parts
+
+
+def _joined(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    return parts[0] if len(parts) == 1 else tf.concat(parts, 0)

@@ -1,0 +1,85 @@
+"""Several training steps in one traced function, so that one step's exchange can travel during the next step.
+
+Keras runs `steps_per_execution` steps as a loop whose body is a function of its own, and TensorFlow runs all of a
+function's side effects before anything that follows it: nothing crosses from one step into the next. Here the same
+`train_step` is traced several times into one graph, where a step waits for exactly what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from algorithms.tensorflow.block import Block
+
+if TYPE_CHECKING:
+    from algorithms.tensorflow.optimizer import DistributedOptimizer
+
+MEASURED = 4  # single steps before the plan is made: the first one allocates
+
+
+class UnrolledTrainFunction:
+    """What Keras calls with its iterator: takes the place of `model.train_function`."""
+
+    def __init__(self, model: keras.Model, optimizer: DistributedOptimizer) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._driver = optimizer.exchange
+        self._driver.measure(len(model.trainable_variables))
+        self._steps = model.steps_per_execution
+        self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
+        self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)
+        self._measured = 0
+
+    def fits(self, model: keras.Model) -> bool:
+        """Whether this was made for the model as it is compiled now."""
+        same = model is self._model and model.optimizer is self._optimizer
+        return same and model.steps_per_execution == self._steps
+
+    def __call__(self, iterator: Iterator[Any]) -> Any:
+        batches = [_without_optionals(batch) for batch in islice(iterator, self._steps)]
+        if not batches:
+            raise StopIteration
+        if len(batches) == self._steps and self._measured >= MEASURED:
+            return self._several(batches)
+        logs = None
+        for batch in batches:
+            logs = self._measured_step(batch)
+        return logs
+
+    @property
+    def traces(self) -> int:
+        """How often a function was traced."""
+        return sum(int(traced.experimental_get_tracing_count()) for traced in (self._single, self._several))
+
+    def _measured_step(self, batch: Any) -> Any:
+        stopwatch = self._driver.stopwatch
+        if stopwatch is None or self._measured >= MEASURED:
+            return self._single(batch)
+        stopwatch.begin()
+        logs = self._single(batch)
+        stopwatch.lap()
+        self._measured += 1
+        if self._measured == MEASURED:
+            self._driver.plan()
+        return logs
+
+    def _one_step(self, batch: Any) -> Any:
+        with self._driver.tracing(Block(stopwatch=self._driver.stopwatch)):
+            return self._model.train_step(batch)
+
+    def _all_steps(self, batches: list[Any]) -> Any:
+        logs = None
+        for step, batch in enumerate(batches):
+            with self._driver.tracing(Block(step=step, steps=len(batches), route=self._driver.route)):
+                logs = self._model.train_step(batch)
+        return logs
+
+
+def _without_optionals(batch: Any) -> Any:
+    """Keras's adapters say None with an empty `Optional`."""
+    return keras.tree.map_structure(lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch)
