@@ -17,7 +17,7 @@ from algorithms.contract import Moment, Place, Reduction, Rounds
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_helper import Helper, RoundsError
 from algorithms.mechanisms.quorum_member import Member
-from algorithms.mechanisms.quorum_record import Diary, RoundRecord
+from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped, TrainingError
@@ -71,7 +71,6 @@ class RoundsDriver:
         self.begun = False
         self.evaluating = False
         self.weight = 1.0
-        self.diary = Diary(kept=record)
         self.fresh, self.loaded = True, False
         self.past = Telemetry()  # of helpers that have finished
         self.exposed_seconds = 0.0
@@ -110,7 +109,6 @@ class RoundsDriver:
             if self.member.over:
                 return
             self.steps += 1
-            self.diary.add("Compute", self.step_number, self.read)
             if isinstance(self.work, GradientWork):
                 self._gradient_step()
             else:
@@ -123,11 +121,8 @@ class RoundsDriver:
             self._settle()
             return
         self._wait()  # for the offer before: a worker has one on offer at a time
-        if self.due is not None and self.member.drops > self.drops:
-            self.diary.add("Drop", self.step_number, self.member.round)
         self._offer()
         self.read = self.work.refresh()
-        self.diary.add("Read", self.step_number, self.read)
         self.step_number += 1
 
     def _copy_step(self, work: CopyWork) -> None:
@@ -149,7 +144,6 @@ class RoundsDriver:
         self.due = self.step_number + self.algorithm.overlap
         self.drops = self.member.drops
         helper.offer(self.step_number, self.read, terms)
-        self.diary.add("Offer", self.step_number, self.member.round)
 
     def _wait(self) -> None:
         """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
@@ -167,7 +161,6 @@ class RoundsDriver:
         self.due = None
         dropped = self.member.drops > self.drops
         self.read = self.work.refresh() if dropped else self.work.adopt()
-        self.diary.add("Drop" if dropped else "Settle", self.step_number, self.read)
         self.step_number = self.read if self.algorithm.tagged else self.step_number + 1
 
     def _start(self) -> Helper:
@@ -209,7 +202,7 @@ class RoundsDriver:
         if self.helper is None:
             return
         with self._translated():
-            if self.due is not None:
+            if self.due is not None and self.algorithm.waits:
                 self._settle()
             self.helper.leave()
             if isinstance(self.work, GradientWork):
@@ -227,11 +220,12 @@ class RoundsDriver:
         self.step_number = self.read if self.algorithm.tagged else 0
         self.due = None
         self.begun = False
+        self.work.forget()
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
-        if self.due is not None and not self.algorithm.overlap:
+        if self.due is not None and isinstance(self.work, CopyWork) and not self.work.ahead:
             with self._translated():
                 self._wait()  # the copy as it stands is on offer
         seen = self.work.replica.evaluated

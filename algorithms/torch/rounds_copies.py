@@ -101,6 +101,9 @@ class CopyWork:
                     self._keep(piece, self.algorithm.own(parameters))
             return self.rounds
 
+    def forget(self) -> None:
+        """Nothing is on offer any more."""
+
     @property
     def bytes(self) -> int:
         flats = (self.anchor, self.contribution)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from algorithms.contract import Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
@@ -42,20 +43,21 @@ class GradientWork:
         self.rounds = 0  # that the centre has seen
         self.offered: Sequence[torch.Tensor | None] = ()
         self.norm: float | None = None
-        self.options = rounds_options.read(attached.optimizer)
-        self.shadow.set_options(self.options)
+        self.options_mark = -1  # of the options in force; none yet, so the first round agrees on some
         self.options_step = -1  # of the worker whose options are in force
-        self.own_options = self.options  # when this worker offered
+        self.own_options = rounds_options.read(attached.optimizer)  # when this worker offered
 
     # -- the training thread
 
     def begin(self) -> None:
         """Start from the model's parameters."""
+        self.shadow.link()
         with torch.no_grad():
             self.replica.begin()
 
     def capture(self, weight: float) -> Terms:
         """Offer the gradients of this step."""
+        self.shadow.check_link()
         gradients: list[torch.Tensor | None] = []
         for parameter in self.attached.parameters:
             gradient = parameter.grad if weight else None
@@ -83,6 +85,10 @@ class GradientWork:
             for piece in self.space.pieces:
                 self.space.write(piece, self.algorithm.own(self.replica.at(piece).parameters).parameters)
             return self.rounds
+
+    def forget(self) -> None:
+        """Nothing is on offer any more."""
+        self.offered = ()
 
     @property
     def bytes(self) -> int:
@@ -141,11 +147,10 @@ class GradientWork:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.replica.load_state_dict(self.attached.names, state["centre"])
         self.options_step = state["options_step"]
-        self.options = rounds_options.read(self.attached.optimizer)
-        self.shadow.set_options(self.options)
 
     def agree(self) -> None:
         """After each worker has loaded a state: go on from one centre with one optimizer."""
+        self.shadow.link()
         self.replica.agree(self.wire, self.rounds, at_once=True)
         users = self.attached.optimizer
         tensors = [
@@ -156,24 +161,23 @@ class GradientWork:
         ]
         for number, tensor in enumerate(tensors):
             self.wire.broadcast_tensor(tensor, f"state.{number}")
-        mine = rounds_options.read(users)
-        sent = mine if self.attached.rank == 0 else np.zeros_like(mine)
-        self.options = self.wire.vote(sent.view(np.int64)).view(np.float64)
-        self.shadow.set_options(self.options)
+        self._share_options(rounds_options.read(users), leads=self.attached.rank == 0)
 
     def _agree_on_options(self, verdict: Verdict) -> None:
         """Step with the options of the contributor that has come furthest."""
-        leader = verdict.leader
-        offer, terms = verdict.taken[leader], verdict.terms[leader]
-        if offer.step < self.options_step or terms.mark == rounds_options.mark(self.options):
-            self.options_step = max(self.options_step, offer.step)
+        offer, terms = verdict.taken[verdict.leader], verdict.terms[verdict.leader]
+        if offer.step < self.options_step:
             return
         self.options_step = offer.step
-        leads = offer.worker == self.attached.rank
-        sent = self.own_options if leads else np.zeros_like(self.own_options)
-        bits = self.wire.vote(sent.view(np.int64))  # as bits, which the zeros of the others leave alone
-        self.options = bits.view(np.float64)
-        self.shadow.set_options(self.options)
+        if terms.mark != self.options_mark:
+            self._share_options(self.own_options, leads=offer.worker == self.attached.rank)
+
+    def _share_options(self, mine: NDArray[np.float64], *, leads: bool) -> None:
+        """Everyone's replica steps with the leader's options from now on."""
+        sent = mine if leads else np.zeros_like(mine)
+        options = self.wire.vote(sent.view(np.int64)).view(np.float64)  # bits, which the others' zeros leave alone
+        self.options_mark = rounds_options.mark(options)
+        self.shadow.set_options(options)
 
     def _rate(self) -> float:
         return rounds_options.learning_rate(self.shadow.optimizer)

@@ -50,13 +50,23 @@ class Shadow:
         ]
         self.linked: object = None
 
+    def link(self) -> None:
+        """Share the state that the user's optimizer has now."""
+        self.linked = self.users.state
+        self.optimizer.state = type(self.users.state)(dict)
+        for parameter, replica in self.replicas.items():
+            self.optimizer.state[replica] = self.users.state[parameter]
+
+    def check_link(self) -> None:
+        """Raise if the user's optimizer has got another state since."""
+        if self.linked is not self.users.state:
+            raise RuntimeError(
+                "the optimizer's state was replaced in the middle of training; load a state that was saved while wrapped with "
+                "the same algorithm, or load any other before the first step"
+            )
+
     def step(self) -> None:
         """Apply what lies in the gradients to the centre."""
-        if self.linked is not self.users.state:  # a state has been loaded, or this is the first step
-            self.optimizer.state = type(self.users.state)(dict)
-            for parameter, replica in self.replicas.items():
-                self.optimizer.state[replica] = self.users.state[parameter]
-            self.linked = self.users.state
         self.optimizer.step()
 
     def set_options(self, numbers: NDArray[np.float64]) -> None:

@@ -79,11 +79,11 @@ def test_random_interleavings_of_larger_cases_end(algorithm: Rounds, goals: list
             break
     _run_out(world)
     if not algorithm.tagged and not isinstance(algorithm, algorithms.Asynchronous):
-        taken = sorted((offer.worker, offer.step) for round in world.history for offer in round)
-        assert taken == [(rank, step) for rank in ranks for step in range(goals[rank])]
+        found = sorted((offer.worker, offer.step) for taken in world.history for offer in taken)
+        assert found == [(rank, step) for rank in ranks for step in range(goals[rank])]
     if algorithm.tagged:
-        assert all(offer.read == number for number, round in enumerate(world.history) for offer in round)
-        assert all(len(round) == world.rules.quorum for round in world.history)
+        assert all(offer.read == number for number, taken in enumerate(world.history) for offer in taken)
+        assert all(len(taken) == world.rules.quorum for taken in world.history)
 
 
 @settings(max_examples=100, deadline=None)
