@@ -22,7 +22,7 @@ def steps(net: Net, batch: int, seed: int, clock: Clock) -> tuple[Step, str]:
     threads = tf.config.threading.get_intra_op_parallelism_threads() or "all"
     model = build(net, seed)
     built = {layer.name: layer for layer in model.layers}
-    owner = _owners(net)
+    owner = owners(net)
     first = net.layers[0].path
     random = tf.random.Generator.from_seed(seed)
     if net.inputs == "image":
@@ -72,13 +72,13 @@ def steps(net: Net, batch: int, seed: int, clock: Clock) -> tuple[Step, str]:
     return step, f"TensorFlow {tf.__version__} on {f'{len(gpus)} GPU' if gpus else f'CPU, {threads} threads'}"
 
 
-def _owners(net: Net) -> dict[str, str]:
+def owners(net: Net) -> dict[str, str]:
     """For each layer, the layer with parameters that its time is counted with: itself, or the one before it."""
     with_parameters = {parameter.layer for parameter in net.parameters}
     owner = next(placed.path for placed in net.layers if placed.path in with_parameters)
-    owners = {}
+    found = {}
     for placed in net.layers:
         if placed.path in with_parameters:
             owner = placed.path
-        owners[placed.path] = owner
-    return owners
+        found[placed.path] = owner
+    return found

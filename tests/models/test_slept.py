@@ -1,0 +1,69 @@
+"""The device that sleeps: accuracy on a real clock, bookkeeping on a scripted one."""
+
+import statistics
+import time
+
+import pytest
+
+from suite.models.slept import SPIN_SECONDS, SleptDevice, sleep_until
+from tests.models.patience import best
+
+
+def test_one_millisecond_is_right_within_one_percent():
+    """Never early; and in a quiet stretch, mostly no later than 10 microseconds."""
+
+    def stretch():
+        took = []
+        for _ in range(25):
+            begun = time.perf_counter()
+            sleep_until(begun + 1e-3)
+            took.append(time.perf_counter() - begun)
+        assert min(took) >= 1e-3
+        return statistics.median(took)
+
+    assert best(stretch, least=1e-3, most=1.01e-3) < 1.01e-3
+
+
+class Script:
+    """A clock that moves when slept on, and by 10 microseconds whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.reads = 0
+
+    def clock(self) -> float:
+        self.reads += 1
+        self.now += 1e-5
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_spins_for_100_microseconds_at_most():
+    script = Script()
+    sleep_until(1.0, script.clock, script.sleep)
+    assert script.slept == [pytest.approx(1.0 - SPIN_SECONDS, abs=2e-5)]
+    assert script.reads <= 1 + SPIN_SECONDS / 1e-5 + 1
+    assert script.now >= 1.0
+
+
+def test_a_past_deadline_returns_at_once():
+    script = Script()
+    sleep_until(-1.0, script.clock, script.sleep)
+    assert (script.slept, script.reads) == ([], 2)
+
+
+def test_short_waits_do_not_sleep():
+    script = Script()
+    sleep_until(5e-5, script.clock, script.sleep)
+    assert script.slept == []
+
+
+def test_layers_queue_for_the_device():
+    device = SleptDevice()
+    assert device.reserve(arrived=10.0, seconds=2.0) == 12.0
+    assert device.reserve(arrived=11.0, seconds=1.0) == 13.0  # waited for the first
+    assert device.reserve(arrived=20.0, seconds=1.0) == 21.0  # idle in between
