@@ -109,8 +109,8 @@ def _own_failure(ended: Ended, ranks: Sequence[RankFile]) -> Failed | None:
         return None
     failure, rank = min(own, key=lambda pair: pair[0].time)
     reason = _reason(failure, rank)
-    when = "before its first step" if failure.step is None else f"in step {failure.step}"
-    return _failed(ended, reason, f"rank {rank.rank} {when}: {failure.message}", rank.rank, failure.step)
+    when = "before its first step" if rank.last_step is None else f"after step {rank.last_step}"
+    return _failed(ended, reason, f"rank {rank.rank} {when}: {failure.message}", rank.rank, rank.last_step)
 
 
 def _reason(failure: Failure, rank: RankFile) -> Reason:
@@ -188,7 +188,7 @@ def _unexplained(ended: Ended, ranks: Sequence[RankFile], workers: int) -> Faile
         missing = sorted(set(range(workers)) - {rank.rank for rank in ranks if rank.failure is not None})
         suspects = f"; no word from rank {', '.join(map(str, missing))}" if missing else ""
         message = f"rank {first.rank} lost the others: {first.failure.message}{suspects}"
-        return _failed(ended, Reason.ERROR, message, first.rank, first.failure.step)
+        return _failed(ended, Reason.ERROR, message, first.rank, first.last_step)
     found = _EXIT.search(f"{ended.output}\n{ended.errors}")
     rank = int(found[1]) if found else None
     reason = Reason.ERROR if any(one.steps for one in ranks) else Reason.START

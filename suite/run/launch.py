@@ -100,6 +100,8 @@ class Launcher:
         except Exception as error:  # a fault of ours must cost one run, not the sweep
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
         finally:
+            with contextlib.suppress(OSError):
+                files = files or read_ranks(folder)
             shutil.rmtree(folder, ignore_errors=True)
         try:
             return self._record(request, cluster, created, start, outcome, files, before, warnings)

@@ -46,7 +46,6 @@ class Failure:
     message: str
     kind: str
     trace: str = ""
-    step: int | None = None
     time: float = 0.0
     consequence: bool = False
 
@@ -101,8 +100,8 @@ class RankWriter:
         self.rank = rank
         self._file: TextIO = self.path.open("w", buffering=1, encoding="utf-8")
 
-    def event(self, kind: str, **content: Any) -> None:
-        self._file.write(json.dumps({"event": kind, "rank": self.rank} | content) + "\n")
+    def event(self, event: str, /, **content: Any) -> None:
+        self._file.write(json.dumps({"event": event, "rank": self.rank} | content) + "\n")
 
     def step(self, step: Step) -> None:
         # Seven digits: a tenth of a microsecond, finer than any clock here.
