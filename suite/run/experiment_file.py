@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from suite.cluster import presets
 from suite.data import NAMES as DATA_NAMES
@@ -168,11 +168,11 @@ class Shared(Strict):
     threads: Positive = 1
     horovod: Horovod = Horovod()
 
-    @model_validator(mode="after")
-    def _known_schedule(self) -> Shared:
-        schedule = self.optimizer.schedule
-        learning_rates.parse(schedule.rule, self.optimizer.learning_rate, schedule.options)
-        return self
+    @field_validator("optimizer", mode="after")
+    @classmethod
+    def _known_schedule(cls, optimizer: Optimizer) -> Optimizer:
+        learning_rates.parse(optimizer.schedule.rule, optimizer.learning_rate, optimizer.schedule.options)
+        return optimizer
 
     @model_validator(mode="after")
     def _one_batch_size(self) -> Shared:
