@@ -11,7 +11,6 @@ import tensorflow as tf
 from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow.agreement import require_agreement
-from algorithms.tensorflow.block import Block
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
@@ -32,17 +31,17 @@ class ExchangeDriver:
         self, optimizer: DistributedOptimizer, algorithm: Exchange, *, check_agreement: bool, clock: Clock
     ) -> None:
         self.names = Names(in_flight=algorithm.delay + 2)
-        self.stopwatch: Stopwatch | None = None
         self.route: Route | None = None
         self._optimizer = optimizer
         self._algorithm = algorithm
         self._clock = clock
+        self._measures = False
+        self._stopwatch: Stopwatch | None = None
         self._travels = travels(algorithm)
         self._variables: tuple[Any, ...] = ()
         self._rings: tuple[Ring, ...] = ()
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
         self._first = -1  # the variable whose gradient backward makes first
-        self._block = Block()
         self._exposure = Exposure(clock)
         self._unchecked = tf.Variable(check_agreement and self._travels, trainable=False, name="unchecked")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
@@ -70,29 +69,20 @@ class ExchangeDriver:
         """Whether an exchange goes on during the next step, if both are traced into one function."""
         return self._travels and (self._algorithm.finish is Finish.NEXT_USE or self._algorithm.delay > 0)
 
-    @contextmanager
-    def tracing(self, block: Block) -> Iterator[None]:
-        """Steps traced meanwhile stand there."""
-        before, self._block = self._block, block
-        try:
-            yield
-        finally:
-            self._block = before
-
-    def measure(self, variables: int) -> None:
-        """Let single steps measure themselves, so that `plan` knows."""
-        self.stopwatch = Stopwatch(variables, self._clock)
+    def measure(self) -> None:
+        """Let the functions of one step each that are traced from now on measure themselves, so that `plan` knows."""
+        self._measures = self.crosses
 
     def plan(self) -> None:
-        """Make the route from what single steps have measured. Collective."""
-        assert self.stopwatch is not None
-        ready, self.stopwatch = self.stopwatch.ready, None
+        """Make the route for what is traced from now on, from what single steps have measured. Collective."""
+        self._measures = False
+        if self._stopwatch is None or not self._stopwatch.steps:
+            return
+        ready, self._stopwatch = self._stopwatch.ready, None
         sizes = [variable.shape.num_elements() for variable in self._variables]
         self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock)
-        timed = [number for number, time in enumerate(ready) if time > 0]
-        self._first = min(timed, key=lambda number: ready[number], default=-1)
-        if timed:
-            self._exposure.undisturbed(float(ready[self._first]))
+        self._first = min((i for i, time in enumerate(ready) if time > 0), key=lambda i: ready[i])
+        self._exposure.undisturbed(float(ready[self._first]))
 
     # One step
 
@@ -102,8 +92,10 @@ class ExchangeDriver:
         local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
         if not local:
             raise ValueError("No variable has a gradient")
-        if self._block.stopwatch is not None:
-            self._block.stopwatch.trace(local)
+        if self._measures:
+            with tf.init_scope():
+                self._stopwatch = self._stopwatch or Stopwatch(len(self._variables), self._clock)
+            self._stopwatch.trace(local)
         if self._rings:
             self._delayed_step(local)
         else:
@@ -137,24 +129,19 @@ class ExchangeDriver:
 
     def _exchanged(self, sent: dict[int, tf.Tensor], made: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
         """Averages of `sent` by variable, during a step that makes the gradients `made`."""
-        algorithm, block = self._algorithm, self._block
-        prefix = self.names.of_step()
+        algorithm = self._algorithm
+        place, prefix = self.names.next_step()
         with tf.name_scope(""), tf.name_scope("farandole"):
             if not self._travels:
                 return sent
-            if block.route is not None:
-                averages = averaged(sent, block.route, prefix)
+            if self.route is not None:
+                averages = averaged(sent, self.route, prefix)
             else:
                 names = [f"{prefix}.{i}" for i in sent]
                 averages = dict(zip(sent, reduced(algorithm, list(sent.values()), names), strict=True))
             ready, landed = list(made.values()), list(averages.values())
-            crosses = self.crosses and not algorithm.delay
-            if crosses and block.step:
-                self._exposure.step_was_crossed(made.get(self._first, ready[0]))
-            if crosses and not block.is_last:
-                self._exposure.step_crosses(ready, landed)
-            else:
-                self._exposure.step_ends(ready, landed)
+            crossed = self.crosses and not algorithm.delay and place > 0
+            self._exposure.step(ready, landed, crossed, first=made.get(self._first, ready[0]))
             return dict(zip(averages, finished(algorithm, landed), strict=True))
 
     def _apply(self, averages: dict[int, tf.Tensor]) -> None:

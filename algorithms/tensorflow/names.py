@@ -19,12 +19,13 @@ class Names:
         self._in_flight = in_flight
         self._steps: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
-    def of_step(self) -> str:
-        """A prefix for the next step traced into the current graph; it comes again when the step must have landed.
+    def next_step(self) -> tuple[int, str]:
+        """The place of the next step traced into the current graph, and a prefix for its names.
 
-        Steps unrolled in one graph may overlap, so neighbours need different names; functions run one after the other.
+        Steps in one graph may overlap, so neighbours need different prefixes; a prefix comes again when the step that had
+        it must have landed. Functions run one after the other.
         """
         graph = tf.compat.v1.get_default_graph()
         step = self._steps.get(graph, 0)
         self._steps[graph] = step + 1
-        return f"{self.prefix}.{step % self._in_flight}"
+        return step, f"{self.prefix}.{step % self._in_flight}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -146,10 +146,16 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """What was counted on this rank so far."""
         return self._driver.telemetry()
 
-    @property
-    def crosses(self) -> bool:
-        """Whether steps unrolled into one function would hide exchanges behind each other."""
-        return self._driver.crosses
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """For custom loops that trace several steps into one function: run some single steps in here first.
+
+        What is traced afterwards sends its gradients in an order that is planned from what these steps measured. Every
+        rank runs as many. `TrainingCallback` does this for `fit`.
+        """
+        self._driver.measure()
+        yield
+        self._driver.plan()
 
     @property
     def exchange(self) -> ExchangeDriver:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -14,39 +14,40 @@ from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.pieces import Route
 from algorithms.tensorflow.wire import gather
 
+STEPS = 4  # that are enough: the first one allocates, the others have a median
 PIECE = 1 << 18  # elements: 1 MB of float32, the best of 0.25, 1, 2 and 4 MB on two hosts at 400 Mbit/s
 WINDOW = 3 * PIECE  # one piece on the wire, one agreed upon, one being agreed upon
 FORWARD = 0.5  # of a layer's backward time: two matrix products there, one in its forward
+KEPT = 8
 
 
 class Stopwatch:
-    """Times of one step at a time, counted from its beginning, written by the traced step itself."""
+    """When each gradient is ready, from the beginning of its step; written by traced steps themselves."""
 
     def __init__(self, tensors: int, clock: Clock) -> None:
         self._clock = clock
-        self._begun = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="step_begun")
-        self._ready = tf.Variable(tf.zeros(tensors, tf.float64), trainable=False, name="gradients_ready")
-        self.laps: list[NDArray[np.float64]] = []
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps_measured")
+        self._laps = tf.Variable(tf.zeros((KEPT, tensors), tf.float64), trainable=False, name="gradients_ready")
 
-    def begin(self) -> None:
-        """Called outside of traces, right before the step."""
-        self._begun.assign(self._clock())
-
-    def trace(self, gradients: dict[int, tf.Tensor]) -> None:
-        """Note in the step when each of these is there; what has no gradient never delays anything."""
-        begun = self._begun.read_value()
+    def trace(self, gradients: Mapping[int, tf.Tensor]) -> None:
+        """Measure the step that is being traced, in a function of its own."""
+        steps = self._steps.read_value()
+        begun = moment(self._clock, [steps])  # depends on nothing else, so it is read when the function begins
         times = {number: moment(self._clock, [gradient]) - begun for number, gradient in gradients.items()}
         nothing = tf.zeros((), tf.float64)
-        self._ready.assign(tf.stack([times.get(number, nothing) for number in range(self._ready.shape[0])]))
+        row = tf.stack([times.get(number, nothing) for number in range(self._laps.shape[1])])
+        self._laps.scatter_nd_update([[steps % KEPT]], [row])
+        self._steps.assign_add(1)
 
-    def lap(self) -> None:
-        """Called outside of traces, after the step."""
-        self.laps.append(np.asarray(self._ready.numpy()))
+    @property
+    def steps(self) -> int:
+        return int(self._steps.numpy())
 
     @property
     def ready(self) -> NDArray[np.float64]:
-        """The median of each tensor's times, over all laps but the first, which allocates."""
-        return np.median(self.laps[1:] or self.laps, axis=0)
+        """The median of each tensor's times; 0 where it had no gradient."""
+        laps = self._laps.numpy()[: min(self.steps, KEPT)]
+        return np.asarray(np.median(laps[1:] if 1 < self.steps <= KEPT else laps, axis=0))
 
 
 def timings(ready: Sequence[float]) -> list[Timing]:
@@ -58,17 +59,11 @@ def timings(ready: Sequence[float]) -> list[Timing]:
 def seconds_per_element(name: str, clock: Clock, rounds: int = 4) -> float:
     """What an element costs on a wire that is otherwise idle."""
 
-    def together() -> tf.Tensor:
-        return hvd.allreduce(tf.zeros(1), op=hvd.Sum, name=f"{name}.together", ignore_name_scope=True)
+    def total(tensor: tf.Tensor, end: str) -> tf.Tensor:
+        return hvd.allreduce(tensor, op=hvd.Sum, name=f"{name}.{end}", ignore_name_scope=True)
 
-    def exchange() -> tf.Tensor:
-        pieces = [
-            hvd.allreduce(tf.zeros(PIECE), op=hvd.Sum, name=f"{name}.{i}", ignore_name_scope=True)
-            for i in range(rounds)
-        ]
-        return tf.add_n([piece[0] for piece in pieces])
-
-    meet, send = tf.function(together), tf.function(exchange)
+    meet = tf.function(lambda: total(tf.zeros(1), "together"))
+    send = tf.function(lambda: tf.add_n([total(tf.zeros(PIECE), str(i))[0] for i in range(rounds)]))
     send()
     meet()
     begun = clock()

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from algorithms.tensorflow.block import Block
+from algorithms.tensorflow.profile import STEPS
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer
-
-MEASURED = 4  # single steps before the plan is made: the first one allocates
 
 
 class UnrolledTrainFunction:
@@ -29,11 +27,10 @@ class UnrolledTrainFunction:
         self._model = model
         self._optimizer = optimizer
         self._driver = optimizer.exchange
-        self._driver.measure(len(model.trainable_variables))
         self._steps = model.steps_per_execution
         self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
         self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)
-        self._measured = 0
+        self._taken = 0
 
     def fits(self, model: keras.Model) -> bool:
         """Whether this was made for the model as it is compiled now."""
@@ -44,11 +41,11 @@ class UnrolledTrainFunction:
         batches = [_without_optionals(batch) for batch in islice(iterator, self._steps)]
         if not batches:
             raise StopIteration
-        if len(batches) == self._steps and self._measured >= MEASURED:
+        if len(batches) == self._steps and self._taken >= STEPS:
             return self._several(batches)
         logs = None
         for batch in batches:
-            logs = self._measured_step(batch)
+            logs = self._one(batch)
         return logs
 
     @property
@@ -56,27 +53,23 @@ class UnrolledTrainFunction:
         """How often a function was traced."""
         return sum(int(traced.experimental_get_tracing_count()) for traced in (self._single, self._several))
 
-    def _measured_step(self, batch: Any) -> Any:
-        stopwatch = self._driver.stopwatch
-        if stopwatch is None or self._measured >= MEASURED:
-            return self._single(batch)
-        stopwatch.begin()
+    def _one(self, batch: Any) -> Any:
+        """The first steps go alone: they show how long everything takes."""
+        if self._taken == 0 and self._driver.route is None:
+            self._driver.measure()
         logs = self._single(batch)
-        stopwatch.lap()
-        self._measured += 1
-        if self._measured == MEASURED:
+        self._taken += 1
+        if self._taken == STEPS:
             self._driver.plan()
         return logs
 
     def _one_step(self, batch: Any) -> Any:
-        with self._driver.tracing(Block(stopwatch=self._driver.stopwatch)):
-            return self._model.train_step(batch)
+        return self._model.train_step(batch)
 
     def _all_steps(self, batches: list[Any]) -> Any:
         logs = None
-        for step, batch in enumerate(batches):
-            with self._driver.tracing(Block(step=step, steps=len(batches), route=self._driver.route)):
-                logs = self._model.train_step(batch)
+        for batch in batches:
+            logs = self._model.train_step(batch)
         return logs
 
 
