@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from suite.cluster import ClusterError, Emulated
+from suite.cluster import ClusterError, ClusterUnavailableError, Emulated
+from suite.cluster.emulated import cluster as cluster_module
 from suite.cluster.emulated import leftovers
 from suite.cluster.emulated.shaping import GOODPUT_SHARE
+from suite.cluster.emulated.specification import Specification
 
 pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(110)]
 
@@ -47,14 +50,36 @@ def test_the_measured_rate_is_the_one_asked_for_and_recorded(rate: float) -> Non
     assert facts.asked["rate_mbit"] == rate
     assert facts.in_force["goodput_mbit"] == pytest.approx(rate * GOODPUT_SHARE, rel=0.05)
     assert facts.in_force["wire_rate_mbit"] == pytest.approx(rate, rel=0.05)
+    assert facts.in_force["congestion_control"] == "reno"
     assert facts.in_force["qdiscs"] == {"host": ["tbf"], "switch": ["tbf"]}
     assert all(len(row) == 3 for row in facts.in_force["goodput_attempts_mbit"])
 
 
-def test_a_rate_that_cannot_be_delivered_is_refused() -> None:
-    """30 Gbit/s on each of 6 links at once: twice what many cores can copy."""
-    with pytest.raises(ClusterError, match="more than 5% off"), Emulated(hosts=6, rate_mbit=30_000):
+@pytest.mark.parametrize("share", [0.94, 1.06])
+def test_a_cluster_that_delivers_something_else_is_refused_and_removed(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear = cluster_module._hear
+
+    def hear_wrongly(process: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
+        report = hear(process, folder)
+        report["goodput_mbit"][-1][1] = 400 * GOODPUT_SHARE * share
+        return report
+
+    monkeypatch.setattr(cluster_module, "_hear", hear_wrongly)
+    with pytest.raises(ClusterError, match=r"asked for 400 Mbit/s.* more than 5% off"), Emulated(rate_mbit=400):
         pass
+    assert not any(leftovers.home().glob(f"farandole-{os.getpid()}-*"))
+
+
+def test_five_percent_off_is_tolerated_and_no_more() -> None:
+    specification = Specification(owner=(1, 1, 1), folder="", hosts=2, rate_mbit=400, delay_ms=0, loss=0)
+    expected = specification.goodput_mbit
+    assert expected == pytest.approx(382.56, abs=0.01)  # 1448 of 1514 bytes
+    assert [specification.delivers(expected * share) for share in (0.949, 0.951, 1.049, 1.051)] == [
+        *(False, True, True, False)
+    ]
+    assert Specification.from_argument(specification.as_argument()) == specification
 
 
 def test_delay_is_in_force_or_refused() -> None:
@@ -64,7 +89,7 @@ def test_delay_is_in_force_or_refused() -> None:
             ping = [sys.executable, "-c", ROUND_TRIP]
             seconds = float(subprocess.run(cluster.enter(ping), capture_output=True, text=True, check=True).stdout)
             assert 0.010 <= seconds < 0.05
-    except ClusterError as error:
+    except ClusterUnavailableError as error:
         assert "this kernel has no netem" in str(error)
 
 
@@ -79,7 +104,7 @@ except ConnectionRefusedError: print(time.monotonic() - t)
 def test_counters_see_what_crosses_a_link_and_nothing_else() -> None:
     with Emulated(hosts=2, rate_mbit=400) as cluster:
         before = cluster.counters()
-        subprocess.run(cluster.enter(["sleep", "0.3"]), check=True)
+        subprocess.run(cluster.enter(["sleep", "1"]), check=True)
         assert cluster.counters() == before
         subprocess.run(cluster.enter([sys.executable, "-c", SEND]), check=True, timeout=30)
         sent, received = (now - then for now, then in zip(cluster.counters(), before, strict=True))
@@ -110,18 +135,20 @@ def test_each_host_has_its_name_its_address_and_its_own_network(tmp_path: Path) 
 def test_horovod_reduces_over_two_hosts(tmp_path: Path) -> None:
     script = tmp_path / "allreduce.py"
     script.write_text(ALLREDUCE)
-    values = 250_000
+    values = 2_500_000
     with Emulated(hosts=2, rate_mbit=400) as cluster:
         before = cluster.counters()
         done = subprocess.run(
-            cluster.command(2, [sys.executable, str(script), str(values)]), capture_output=True, text=True, timeout=60
+            cluster.command(2, [sys.executable, str(script), str(values)]), capture_output=True, text=True, timeout=90
         )
         sent = [(now - then).sent_bytes for now, then in zip(cluster.counters(), before, strict=True)]
     assert done.returncode == 0, done.stderr[-2000:]
     lines = sorted(line.partition("RANK ")[2] for line in done.stdout.splitlines() if "RANK" in line)
     assert lines == ["0 host0 3.0", "1 host1 3.0"]
-    # A ring allreduce of n bytes over two hosts sends n bytes from each.
-    assert all(values * 4 < count < values * 4 * 1.15 for count in sent)
+    # A ring allreduce of n bytes over two hosts sends n bytes from each: in frames, and beside Horovod's negotiation,
+    # which goes on every millisecond for as long as the other rank takes to start.
+    least = values * 4
+    assert all(least < count < least / GOODPUT_SHARE + 2_000_000 for count in sent), sent
 
 
 def test_a_host_file_of_emulated_hosts_works_over_ssh(tmp_path: Path) -> None:

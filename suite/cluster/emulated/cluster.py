@@ -110,6 +110,7 @@ class Emulated:
             self._running = _Running(process, folder, opened, enter, report)
         except BaseException:
             if process:
+                process.terminate()  # it may be in the middle of a measurement
                 _end(process)
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -160,7 +161,7 @@ class Emulated:
                 "qdiscs": report["qdiscs"],
                 "burst_bytes": report["burst_bytes"] if shaped else None,
                 "mtu": shaping.MTU,
-                "congestion_control": naming.CONGESTION_CONTROL,
+                "congestion_control": report["congestion_control"],
                 "delay_ms": self.delay_ms,
                 "loss": self.loss,
                 "privilege": report["privilege"],
@@ -234,9 +235,7 @@ def _hear(process: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
         raise ClusterError(f"the emulated hosts could not be made: {last[0]}")
     report: dict[str, Any] = json.loads(line)
     if "error" in report:
-        reason = str(report["error"])
-        unavailable = reason.removeprefix("unavailable: ")
-        raise ClusterError(reason) if unavailable == reason else ClusterUnavailableError(unavailable)
+        raise (ClusterUnavailableError if report["unavailable"] else ClusterError)(str(report["error"]))
     return report
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from suite.cluster.emulated.linux import UnsupportedError
 from suite.cluster.emulated.shaping import Shape
+
+# A kind of interface or discipline that the kernel lacks.
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOENT, errno.EPERM)
 
 
 def apply(netlink: IPRoute, index: int, shape: Shape, *, with_netem: bool) -> None:
@@ -26,7 +33,8 @@ def apply(netlink: IPRoute, index: int, shape: Shape, *, with_netem: bool) -> No
                 limit=100_000,
             )
         except NetlinkError as error:
-            raise OSError(error.code, "this kernel has no netem, so neither delay nor loss can be emulated") from error
+            message = "this kernel has no netem, so neither delay nor loss can be emulated"
+            raise UnsupportedError(error.code, message) from error
         parent = 0x10001
     if shape.rate_mbit is not None:
         netlink.tc(
@@ -39,6 +47,16 @@ def apply(netlink: IPRoute, index: int, shape: Shape, *, with_netem: bool) -> No
             burst=shape.burst_bytes,
             limit=shape.queue_bytes,
         )
+
+
+@contextlib.contextmanager
+def errors_of_the_kernel(doing: str) -> Iterator[None]:
+    """pyroute2's errors are no OSErrors."""
+    try:
+        yield
+    except NetlinkError as error:
+        kind = UnsupportedError if error.code in _UNSUPPORTED else OSError
+        raise kind(error.code, f"{doing}: {error.args[-1]}") from error
 
 
 def in_force(netlink: IPRoute, index: int) -> tuple[str, ...]:

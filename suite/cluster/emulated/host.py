@@ -40,10 +40,9 @@ def main(plan: Plan, orders: Connection, parent: int, inherited: list[Connection
         linux.mount_over(plan.folder / "hosts", "/etc/hosts")
         socket.sethostname(name(plan.index))
         linux.silence_ipv6()
-        linux.use_congestion_control(CONGESTION_CONTROL)
-        orders.send(None)
+        orders.send(linux.use_congestion_control(CONGESTION_CONTROL))
     except OSError as error:
-        orders.send(error)
+        orders.send(linux.UnsupportedError(error.errno, error.strerror))
         return
     _serve(plan, orders)
 
@@ -78,7 +77,7 @@ def _serve(plan: Plan, orders: Connection) -> None:
 
 
 def _configure(plan: Plan) -> tuple[str, ...]:
-    with IPRoute() as netlink:
+    with disciplines.errors_of_the_kernel("configuring eth0"), IPRoute() as netlink:
         loopback, card = netlink.link_lookup(ifname="lo")[0], netlink.link_lookup(ifname="eth0")[0]
         netlink.link("set", index=loopback, state="up")
         netlink.addr("add", index=card, address=address(plan.index), prefixlen=24)

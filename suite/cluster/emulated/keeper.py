@@ -33,25 +33,34 @@ WINDOWS = (0.5, 1.0, 1.5, 2.0, 2.5)
 
 def main() -> None:
     specification = Specification.from_argument(sys.argv[1])
-    owner = linux.Owner(*specification.owner)
     # A Ctrl-C in the owner's terminal must not take the hosts down before the owner has ended its run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `finally` below
-    # From before anything is built, so that an owner killed meanwhile is noticed all the same.
-    owner_handle = os.pidfd_open(owner.pid)
-    if owner.is_gone():
-        return
     switch = Switch(specification)
     try:
-        try:
-            answer = switch.build()
-        except OSError as error:
-            answer = {"error": _explain(error)}
-        print(json.dumps(answer), flush=True)
-        if "error" not in answer:
-            _wait_for_the_end(owner_handle)
+        _serve(switch, linux.Owner(*specification.owner))
     finally:
         switch.take_down()
+
+
+def _serve(switch: Switch, owner: linux.Owner) -> None:
+    try:
+        # From before anything is built, so that an owner killed meanwhile is noticed all the same.
+        owner_handle = os.pidfd_open(owner.pid)
+    except ProcessLookupError:
+        return
+    if owner.is_gone():
+        return
+    try:
+        answer = switch.build()
+    except OSError as error:
+        answer = {"error": error.strerror or str(error), "unavailable": isinstance(error, linux.UnsupportedError)}
+    try:
+        print(json.dumps(answer), flush=True)
+    except BrokenPipeError:
+        return
+    if "error" not in answer:
+        _wait_for_the_end(owner_handle)
 
 
 def _wait_for_the_end(owner_handle: int) -> None:
@@ -62,12 +71,6 @@ def _wait_for_the_end(owner_handle: int) -> None:
             return
 
 
-def _explain(error: OSError) -> str:
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return f"unavailable: network namespaces are not allowed here, neither as root nor unprivileged ({error})"
-    return error.strerror or str(error)
-
-
 class Switch:
     def __init__(self, specification: Specification) -> None:
         self._specification = specification
@@ -76,8 +79,8 @@ class Switch:
     def build(self) -> dict[str, Any]:
         privilege = self._leave_the_machine()
         # Fork before pyroute2 opens anything: the children must start from a clean process.
-        self._start_hosts()
-        with IPRoute() as netlink:
+        congestion_control = self._start_hosts()
+        with disciplines.errors_of_the_kernel("building the switch"), IPRoute() as netlink:
             at_switch = self._connect(netlink)
         seen = self._tell_all("configure")
         rates = self._measure() if len(self._hosts) > 1 else []
@@ -87,6 +90,7 @@ class Switch:
                 for i, (pid, _) in enumerate(self._hosts)
             ],
             "privilege": privilege,
+            "congestion_control": congestion_control,
             "qdiscs": {"host": seen[0], "switch": at_switch},
             "goodput_mbit": rates,
             "burst_bytes": self._specification.shape.burst_bytes,
@@ -98,14 +102,19 @@ class Switch:
             linux.unshare(namespaces)
             privilege = "root"
         except PermissionError:
-            linux.become_root_of_user_namespace()
-            linux.unshare(namespaces)
             privilege = "user namespace"
+            try:
+                linux.become_root_of_user_namespace()
+                linux.unshare(namespaces)
+            except OSError as error:
+                # PermissionError: forbidden. Others: user namespaces are limited to none, or the kernel has none.
+                message = f"network namespaces are not allowed here, neither as root nor unprivileged: {error.strerror}"
+                raise linux.UnsupportedError(error.errno, message) from error
         linux.keep_mounts_private()
         linux.silence_ipv6()
         return privilege
 
-    def _start_hosts(self) -> None:
+    def _start_hosts(self) -> str:
         fork = multiprocessing.get_context("fork")
         for index in range(self._specification.hosts):
             ours, theirs = fork.Pipe()
@@ -120,10 +129,11 @@ class Switch:
             child.start()
             theirs.close()
             self._hosts.append((child.pid or 0, ours))
-        self._answers()
+        return str(self._answers()[0])
 
     def _connect(self, netlink: IPRoute) -> tuple[str, ...]:
-        netlink.link("add", ifname="switch", kind="bridge")
+        # A bridge that snoops on multicast groups joins one itself, and tells all hosts so in a packet no rank sent.
+        netlink.link("add", ifname="switch", kind="bridge", br_mcast_snooping=0)
         bridge = netlink.link_lookup(ifname="switch")[0]
         netlink.link("set", index=bridge, state="up")
         # The host's own end carries delay and loss; the switch's end only the rate, so that a host which several
@@ -173,6 +183,7 @@ class Switch:
 
     def take_down(self) -> None:
         """Kills every process in the hosts. They cannot be anyone else's: we hold them, so none is recycled."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         own = os.getpid()
         namespaces = {linux.network_namespace(pid) for pid, _ in self._hosts} - {None, linux.network_namespace(1)}
         holders = {pid for pid, _ in self._hosts}

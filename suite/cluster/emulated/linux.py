@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ NEW_USER = 0x10000000
 NEW_NETWORK = 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
+
+
+class UnsupportedError(OSError):
+    """This system forbids it or its kernel lacks it; asking again will not help."""
+
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,15 +62,20 @@ def become_root_of_user_namespace() -> None:
 
 
 def silence_ipv6() -> None:
-    """For interfaces made later in this network namespace: neighbour discovery would send packets that no rank sent."""
-    switch = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
-    if switch.exists():  # a kernel without IPv6 has no such file
-        switch.write_text("1")
+    """For interfaces made later in this network namespace: neighbour discovery would send packets that no rank sent.
+
+    Only a nicety, and in some containers /proc/sys cannot be written.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
 
 
-def use_congestion_control(name: str) -> None:
-    """For connections made later in this network namespace."""
-    Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text(name)
+def use_congestion_control(name: str) -> str:
+    """For connections made later in this network namespace. Returns what is in force, which may be another."""
+    switch = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+    with contextlib.suppress(OSError):
+        switch.write_text(name)
+    return switch.read_text().strip()
 
 
 def network_namespace(pid: int | str) -> str | None:

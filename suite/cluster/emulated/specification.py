@@ -37,4 +37,5 @@ class Specification:
 
     @classmethod
     def from_argument(cls, argument: str) -> Self:
-        return cls(**json.loads(argument))
+        content = json.loads(argument)
+        return cls(**content | {"owner": tuple(content["owner"])})  # JSON has no tuples
