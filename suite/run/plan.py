@@ -105,7 +105,7 @@ class _Cell:
 def expand(experiment: Experiment, *, repetitions: int | None = None) -> Plan:
     """Every run of the experiment, or an ExperimentError with every combination that cannot work."""
     file = experiment.file
-    times = repetitions or file.repetitions
+    times = file.repetitions if repetitions is None else repetitions
     if times < 1:
         raise ValueError(f"repetitions = {times}: must be at least 1")
     problems: list[Problem] = []

@@ -126,7 +126,7 @@ def test_a_selection_that_selects_nothing_is_a_mistake(kind):
             '"lenet"',
             '{ name = "lenet", replay = { profile = "alexnet-torch-cpu" } }',
             8,
-            "profile is of model 'alexnet'",
+            "model 'alexnet'",
         ),
         ('"lenet"', '{ name = "lenet", replay = { profile = "nothing" } }', 8, "no profile 'nothing'"),
     ],
