@@ -36,6 +36,7 @@ Tensor = Any  # a symbolic tensor of Keras
 Run = Callable[[Layer, Tensor, str], Tensor]  # a layer, its input and its path, to its output
 Axes = tuple[int, ...]
 
+UNSET = "zeros"  # nothing is drawn, because `build` writes all values
 CONVOLUTION, MATRIX = (2, 3, 1, 0), (1, 0)  # axes that turn the described layout of a kernel into Keras's
 
 BEFORE = ".before"  # ends the name of what stands before a layer to give it PyTorch's padding or order
@@ -129,7 +130,7 @@ def create(layer: Layer, x: Tensor, path: str) -> Tensor:
         case Conv():
             return _convolved(layer, x, path)
         case Linear():
-            return keras.layers.Dense(layer.features, use_bias=layer.bias, name=path)(x)
+            return keras.layers.Dense(layer.features, use_bias=layer.bias, kernel_initializer=UNSET, name=path)(x)
         case Pool():
             return _pooled(layer, x, path)
         case GlobalAverage():
@@ -150,7 +151,7 @@ def create(layer: Layer, x: Tensor, path: str) -> Tensor:
         case LayerNorm():
             return keras.layers.LayerNormalization(epsilon=layer.epsilon, name=path)(x)
         case Embedding():
-            return keras.layers.Embedding(layer.vocabulary, layer.features, name=path)(x)
+            return keras.layers.Embedding(layer.vocabulary, layer.features, UNSET, name=path)(x)
         case Tokens() | PixelAnswers():
             return keras.layers.Reshape(layer.output(x.shape[1:]), name=path)(x)
         case ClassToken():
@@ -181,6 +182,7 @@ def _convolved(layer: Conv, x: Tensor, path: str) -> Tensor:
         padding=padding or "valid",
         groups=layer.groups,
         use_bias=layer.bias,
+        kernel_initializer=UNSET,
         name=path,
     )(x)
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from suite.models import describe
-from suite.models.profile import SHIPPED, LayerProfile, Profile, find, load, shipped
+from suite.models.profile import SHIPPED, LayerProfile, Profile, find, find_for, load, shipped
 
 
 @pytest.fixture
@@ -116,11 +116,22 @@ def test_shipped_profiles_are_of_the_nets_as_described():
 
 def test_a_profile_of_another_model_is_refused():
     profile = find("alexnet-torch-cpu")
-    with pytest.raises(ValueError, match="profile is of model 'alexnet', expected 'googlenet'"):
+    with pytest.raises(ValueError, match="recorded with model 'alexnet', expected 'googlenet'"):
         profile.require(describe("googlenet"))
-    with pytest.raises(ValueError, match=r"differs from the net in 2 parameters, first fc8.bias"):
+    with pytest.raises(
+        ValueError,
+        match=r"recorded with another alexnet: 2 parameters differ, first fc8.bias, \(1000,\) instead of \(10,\)",
+    ):
         profile.require(describe("alexnet", classes=10))
     profile.scaled(size=1 / 8).require(describe("alexnet"))
+
+
+def test_a_refusal_names_the_file(profile, tmp_path):
+    path = tmp_path / "toy.json"
+    profile.save(path)
+    with pytest.raises(ValueError, match=r"toy\.json: recorded with model 'toy', expected 'alexnet'"):
+        find_for(str(path), describe("alexnet"))
+    assert find_for("alexnet-torch-cpu", describe("alexnet")).model == "alexnet"
 
 
 def test_alexnet_at_the_figures_size():
