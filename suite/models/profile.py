@@ -108,12 +108,12 @@ class Profile(_Schema):
         recorded = {f"{layer.name}.{name}": shape for layer in self.layers for name, shape in layer.parameters}
         expected = {parameter.name: parameter.shape for parameter in net.parameters}
         if self.model != net.name:
-            raise ValueError(f"recorded with model {self.model!r}, expected {net.name!r}")
+            raise ValueError(f"profile is of model {self.model!r}, expected {net.name!r}")
         if self.size_factor == 1 and recorded != expected:
             different = sorted(name for name in recorded | expected if recorded.get(name) != expected.get(name))
             name = different[0]
             raise ValueError(
-                f"recorded with another {self.model}: {len(different)} parameters differ, first {name}, "
+                f"profile is of another {self.model}: {len(different)} parameters differ, first {name}, "
                 f"{recorded.get(name, 'missing')} instead of {expected.get(name, 'none')}"
             )
 
@@ -156,5 +156,5 @@ def find_for(name_or_path: str, net: Net) -> Profile:
     try:
         profile.require(net)
     except ValueError as error:
-        raise ValueError(f"profile {name_or_path}: {error}") from None
+        raise ValueError(f"{name_or_path}: {error}") from None
     return profile

@@ -116,11 +116,11 @@ def test_shipped_profiles_are_of_the_nets_as_described():
 
 def test_a_profile_of_another_model_is_refused():
     profile = find("alexnet-torch-cpu")
-    with pytest.raises(ValueError, match="recorded with model 'alexnet', expected 'googlenet'"):
+    with pytest.raises(ValueError, match="profile is of model 'alexnet', expected 'googlenet'"):
         profile.require(describe("googlenet"))
     with pytest.raises(
         ValueError,
-        match=r"recorded with another alexnet: 2 parameters differ, first fc8.bias, \(1000,\) instead of \(10,\)",
+        match=r"2 parameters differ, first fc8.bias, \(1000,\) instead of \(10,\)",
     ):
         profile.require(describe("alexnet", classes=10))
     profile.scaled(size=1 / 8).require(describe("alexnet"))
@@ -129,7 +129,7 @@ def test_a_profile_of_another_model_is_refused():
 def test_a_refusal_names_the_file(profile, tmp_path):
     path = tmp_path / "toy.json"
     profile.save(path)
-    with pytest.raises(ValueError, match=r"toy\.json: recorded with model 'toy', expected 'alexnet'"):
+    with pytest.raises(ValueError, match=r"toy\.json: profile is of model 'toy', expected 'alexnet'"):
         find_for(str(path), describe("alexnet"))
     assert find_for("alexnet-torch-cpu", describe("alexnet")).model == "alexnet"
 
