@@ -60,7 +60,11 @@ class DistributedOptimizer(torch.optim.Optimizer):
         self._algorithm = algorithm
         self._check_every = check_every
         self._steps = 0
-        self._driver = _driver(algorithm, self._attached)
+        try:
+            self._driver = _driver(algorithm, self._attached)
+        except Exception:
+            release(self._attached)
+            raise
         self._detach = weakref.finalize(self, _detach, self._driver, self._attached)
         self._detach.atexit = False  # helper threads see to that themselves, before Horovod goes
         super().__setstate__({})  # gives this object hooks of its own, without parameters of its own
