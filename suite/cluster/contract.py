@@ -11,7 +11,7 @@ Kind = Literal["measured", "emulated"]
 
 
 class ClusterError(RuntimeError):
-    """The cluster could not be made, does not deliver what was asked, or fell over. One line, fit for a record."""
+    """The cluster could not be made, does not deliver what was asked, or fell over; a line per reason."""
 
 
 class ClusterUnavailableError(ClusterError):

@@ -1,5 +1,6 @@
 """Emulated hosts for real: the rate they deliver, what crosses their links, and Horovod on them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from suite.cluster.emulated.shaping import GOODPUT_SHARE
 from suite.cluster.emulated.specification import Specification
 
 pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(110)]
+
+ROOT = Path(__file__).parents[2]
 
 ALLREDUCE = """
 import socket, sys
@@ -158,7 +161,7 @@ def test_a_host_file_of_emulated_hosts_works_over_ssh(tmp_path: Path) -> None:
     script = tmp_path / "enter.py"
     script.write_text(
         "import sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from suite.cluster import ClusterError, Hosts\n"
         "with Hosts('machines', interfaces=('eth0',)) as cluster: print(cluster.facts().hosts)\n"
         "try: Hosts('mistaken').__enter__()\n"
@@ -202,3 +205,24 @@ def test_two_clusters_at_once_do_not_meet() -> None:
         with pytest.raises(ClusterError, match="already up"):
             one.__enter__()
     assert not any(leftovers.home().glob(f"farandole-{os.getpid()}-*"))
+
+
+def helper(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "suite.cluster.emulated", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_helper_for_developers_runs_a_command_and_reports_the_links() -> None:
+    done = helper("--hosts", "2", "--preset", "10GbE", "--plain", "--", "sh", "-c", "hostname; exit 7")
+    assert done.returncode == 7
+    assert done.stdout == "host0\n"
+    facts, *carried = done.stderr.splitlines()
+    assert json.loads(facts)["in_force"]["wire_rate_mbit"] == pytest.approx(312.5, rel=0.05)
+    assert carried == ["host0: sent 0, received 0", "host1: sent 0, received 0"]
+
+
+def test_the_helper_refuses_bad_input_in_one_line() -> None:
+    done = helper("--hosts", "2", "--preset", "10GBe", "--", "true")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: network preset '10GBe' is unknown; did you mean '10GbE'?")
+    assert done.stderr.count("\n") == 1
