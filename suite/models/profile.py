@@ -1,7 +1,6 @@
 """How long each layer of a net computed somewhere, and how large its parameters are: what a replayed net is made from."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,7 +62,7 @@ class Profile(_Schema):
         for name, factor in (("size", size), ("time", time)):
             if not (factor > 0 and math.isfinite(factor)):
                 raise ValueError(f"{name} factor {factor} is not a number greater than 0")
-        profile = self._timed(lambda seconds: seconds * time, lambda seconds: seconds * time) if time != 1 else self
+        profile = self._timed(time, time) if time != 1 else self
         if size == 1:
             return profile
         layers = tuple(
@@ -88,15 +87,15 @@ class Profile(_Schema):
                 raise ValueError(f"{name} seconds {seconds} are not a number of at least 0")
             if now == 0:
                 raise ValueError(f"profile of {self.model} has no {name} seconds to share out")
-        ahead, back = forward / self.forward_seconds, backward / self.backward_seconds
-        return self._timed(lambda seconds: seconds * ahead, lambda seconds: seconds * back)
+        return self._timed(forward / self.forward_seconds, backward / self.backward_seconds)
 
-    def _timed(self, forward: Callable[[float], float], backward: Callable[[float], float]) -> "Profile":
+    def _timed(self, forward: float, backward: float) -> "Profile":
+        """Every layer's seconds times these factors."""
         layers = tuple(
             layer.model_copy(
                 update={
-                    "forward_seconds": forward(layer.forward_seconds),
-                    "backward_seconds": backward(layer.backward_seconds),
+                    "forward_seconds": layer.forward_seconds * forward,
+                    "backward_seconds": layer.backward_seconds * backward,
                 }
             )
             for layer in self.layers
