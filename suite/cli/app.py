@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from suite.cli import doctor, listing, profile, records, train
+from suite.cli import bench, doctor, listing, profile, records, train
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -26,6 +26,7 @@ app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
 
 

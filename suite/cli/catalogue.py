@@ -31,6 +31,7 @@ def models_table() -> Table:
 
 DATA = {
     "synthetic": "made up from a seed, learnable; any size",
+    "tokens": "made-up sentences from a seed, learnable; for nets that read tokens",
     "digits": "1,797 real handwritten digits that ship with scikit-learn",
     "cifar10": "60,000 images, from a folder of yours (--data-folder)",
     "imagenet": "class folders or the tar of ILSVRC 2012, from a folder of yours (--data-folder)",

@@ -19,9 +19,8 @@ def list_what_there_is(
     what: Annotated[str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", help="All of it if left out.")] = "",
 ) -> None:
     """Show the algorithms, models, data sets and experiments that there are, with their options."""
-    from rich.console import Console
-
     from suite.cli import catalogue
+    from suite.cli.screen import wide_console
 
     makers = {
         "algorithms": catalogue.algorithms_table,
@@ -31,6 +30,6 @@ def list_what_there_is(
     }
     chosen = [one_of("kind of thing to list", what, KINDS)] if what else list(KINDS)
     tables: list[Table] = [makers[kind]() for kind in chosen]
-    console = Console()
+    console = wide_console()
     for table in tables:
         console.print(table)

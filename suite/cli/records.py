@@ -25,8 +25,9 @@ DEFAULT_FOLDER = Path("results")
 @app.command("ls", epilog="Example: farandole records ls --experiment quick")
 def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
     """One line per record; damaged files are named. Exit code 1 if there are any."""
-    from rich.console import Console
     from rich.table import Table
+
+    from suite.cli.screen import wide_console
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -54,7 +55,7 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
         )
         attempt = f"-r{record.repetition}-a{record.attempt}"
         table.add_row(record.experiment, record.identity[:8] + attempt, *names, outcome(record))
-    console = Console()
+    console = wide_console()
     console.print(table)
     console.print(f"{len(contents.records)} records in {folder}")
     for unreadable in contents.unreadable:

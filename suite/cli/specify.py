@@ -63,14 +63,13 @@ def specification(wanted: Wanted, workers: int) -> Specification:
     """The run, resolved and checked."""
     one_of("framework", wanted.framework, FRAMEWORKS)
     one_of("model", wanted.model, MODEL_NAMES)
-    one_of("algorithm", wanted.algorithm, choices.algorithm_names())
     one_of("data set", wanted.data, DATA_NAMES)
     one_of("optimizer", wanted.optimizer, OPTIMIZERS)
     one_of("device", wanted.device, DEVICES)
     with input_errors():
+        algorithm = choices.resolve_algorithm(wanted.algorithm, settings(wanted.options, "--set"))
         if wanted.algorithm not in choices.algorithm_names(wanted.framework):
             raise ValueError(f"algorithm {wanted.algorithm!r} does not run on {wanted.framework}")
-        algorithm = choices.resolve_algorithm(wanted.algorithm, settings(wanted.options, "--set"))
         made = choices.make_algorithm(algorithm.name, algorithm.options)
         made.check(workers)
         straggler = resolve_straggler(wanted.straggler, workers)

@@ -1,0 +1,70 @@
+"""`farandole bench`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suite.cli.errors import FAILED, INTERRUPTED, OK, BadInputError, FailedError, input_errors
+from suite.cli.records import DEFAULT_FOLDER
+
+EXAMPLE = "Example: farandole bench quick --only framework=torch --only algorithm=delayed --dry-run"
+
+
+def bench(
+    experiment: Annotated[
+        str, typer.Argument(help="A name of `farandole list experiments`, or the path of a .toml file.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the runs, their order and times; start nothing.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="axis=pattern, or the beginning of a run's identity; repeatable.")
+    ] = None,
+    repeat: Annotated[int | None, typer.Option(help="Repetitions, in place of the file's.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Only the runs of the last sweep that are missing.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="With --resume: the failed ones again, too.")] = False,
+    trace: Annotated[Path | None, typer.Option(help="Folder for a trace of every run, for ui.perfetto.dev.")] = None,
+    folder: Annotated[Path, typer.Option("--records", help="The folder of records.")] = DEFAULT_FOLDER,
+) -> int:
+    """Run an experiment; every run leaves a record. Exit code 1 if a run failed."""
+    from rich.console import Console
+
+    from suite.run import experiment as experiments
+    from suite.run.plan import expand
+    from suite.run.store import Store, StoreError
+    from suite.run.sweep import Options, Sweeper
+
+    if retry and not resume:
+        raise BadInputError("--retry is for --resume")
+    with input_errors():
+        plan = expand(experiments.load(experiment), repetitions=repeat)
+        plan = plan.only(only) if only else plan
+    console = Console()
+    store = Store(folder)
+    sweeper = Sweeper(store, console)
+    options = Options(resume=resume, retry=retry, trace=trace)
+    try:
+        store.check()
+        if dry_run:
+            sweeper.show(sweeper.outline(plan, options))
+            return OK
+        if trace is not None:
+            trace.mkdir(parents=True, exist_ok=True)
+        done = sweeper.run(plan, options)
+    except StoreError as error:
+        raise BadInputError(str(error)) from error
+    present = f", {done.skipped} were there already" if done.skipped else ""
+    runs = "1 run" if len(done.records) == 1 else f"{len(done.records)} runs"
+    console.print(f"{runs} recorded in {folder / plan.experiment}{present}.", highlight=False)
+    if done.stopped:
+        raise FailedError(done.stopped)
+    if done.interrupted:
+        console.print(f"Interrupted. To go on: farandole bench {experiment} --resume", highlight=False)
+        return INTERRUPTED
+    if done.failed:
+        console.print(f"[red]{len(done.failed)} runs failed[/]; `farandole records ls` says why.", highlight=False)
+        return FAILED
+    return OK

@@ -1,0 +1,94 @@
+"""Who may know whom. Read from the source, so that a forbidden import fails even where it is never executed."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FRAMEWORKS = {"torch", "tensorflow", "keras", "horovod"}
+BINDINGS = (ROOT / "algorithms" / "torch", ROOT / "algorithms" / "tensorflow")
+LIMIT = 500
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Every module that a file imports, at its top or inside a function."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{named(path)}: relative import"
+            found.append(node.module or "")
+    return tuple(found)
+
+
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def test_the_rules_below_see_something() -> None:
+    assert len(modules("algorithms")) > 20
+    assert any("horovod" in packages(path) for path in modules("algorithms/torch"))
+
+
+def test_algorithms_never_know_the_suite() -> None:
+    assert not [named(path) for path in modules("algorithms") if packages(path) & {"suite", "tests"}]
+
+
+def test_algorithms_and_mechanisms_know_no_framework_and_no_binding() -> None:
+    for path in modules("algorithms"):
+        if not any(path.is_relative_to(binding) for binding in BINDINGS):
+            assert not packages(path) & FRAMEWORKS, named(path)
+            bindings = [
+                name for name in imports(path) if name.startswith(("algorithms.torch", "algorithms.tensorflow"))
+            ]
+            assert not bindings, named(path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "other"), [("torch", {"tensorflow", "keras"}), ("tensorflow", {"torch"})], ids=["torch", "tensorflow"]
+)
+def test_a_binding_knows_its_own_framework_only(folder: str, other: set[str]) -> None:
+    rest = tuple({"algorithms.torch", "algorithms.tensorflow"} - {f"algorithms.{folder}"})
+    for path in modules(f"algorithms/{folder}"):
+        assert not packages(path) & other, named(path)
+        assert not [name for name in imports(path) if name.startswith(rest)], named(path)
+
+
+def test_in_the_suite_a_framework_is_imported_only_by_files_named_after_it() -> None:
+    words = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "keras": ("tensorflow", "keras")}
+    for path in modules("suite"):
+        for package in packages(path) & FRAMEWORKS:
+            allowed = words.get(package, ("torch", "tensorflow"))
+            assert any(word in path.stem for word in allowed), f"{named(path)} imports {package}"
+
+
+def test_setup_needs_nothing_but_the_standard_library() -> None:
+    for path in modules("suite/setup"):
+        assert not packages(path) - set(sys.stdlib_module_names) - {"suite"}, named(path)
+        assert all(name.startswith("suite.setup") for name in imports(path) if name.startswith("suite")), named(path)
+    assert not imports(ROOT / "suite" / "__init__.py")  # set-up imports the package before anything is installed
+
+
+def test_no_file_is_too_long() -> None:
+    sizes = {named(path): len(path.read_text().splitlines()) for path in modules("algorithms", "suite", "tests")}
+    assert not {name: size for name, size in sizes.items() if size > LIMIT}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    paths = [path for path in modules("algorithms", "suite") if path.read_text().strip()]
+    assert not [named(path) for path in paths if not ast.get_docstring(ast.parse(path.read_text()))]

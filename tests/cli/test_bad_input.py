@@ -1,0 +1,98 @@
+"""What the command line says to mistakes: exit code 2, one line, the value, what is allowed, the nearest match."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from suite.cli.app import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("trian", "unknown command 'trian' (did you mean 'train'?); known: doctor, list,"),
+        ("train --modle alexnet", "unknown option of train '--modle' (did you mean '--model'?); known: "),
+        ("train --model alexnte", "unknown model 'alexnte' (did you mean 'alexnet'?); known: "),
+        ("train --algorithm delayd", "unknown algorithm 'delayd' (did you mean 'delayed'?); known: "),
+        ("train --framework pytorch", "unknown framework 'pytorch' (did you mean 'torch'?); known: torch, tensorflow"),
+        ("train --data cifar", "unknown data set 'cifar' (did you mean 'cifar10'?); known: "),
+        ("train --optimizer adamx", "unknown optimizer 'adamx' (did you mean 'adam"),
+        (
+            "train --algorithm delayed --set step=1",
+            "unknown option of delayed 'step' (did you mean 'steps'?); known: steps",
+        ),
+        ("train --algorithm delayed --set steps=-1", "steps=-1: must be a whole number >= 0"),
+        ("train --algorithm delayed --set steps", "--set 'steps': write --set name=value"),
+        ("train --algorithm delayed --set steps=1 --set steps=2", "--set 'steps' is given twice"),
+        ("train --algorithm synchronous --set overlap=1", "overlap=1: must be True or False"),
+        ("train --algorithm admm", "runs in the virtual cluster only"),
+        ("train --algorithm torch_ddp --framework tensorflow", "'torch_ddp' does not run on tensorflow"),
+        ("train --algorithm backup_workers --set spares=3", "spares"),
+        ("train --batch-size 0", "--batch-size 0: input should be greater than or equal to 1"),
+        ("train --batch-size many", "Invalid value for '--batch-size', 'many'"),
+        ("train --straggler lognormul:sigma=1", "lognormul"),
+        ("train --replay no-such-profile", "no-such-profile"),
+        ("bench quik", "unknown experiment 'quik' (did you mean 'quick'?); known: "),
+        ("bench quick --repeat 0", "must be at least 1"),
+        ("bench quick --only framwork=torch", "unknown axis in --only 'framwork' (did you mean 'framework'?)"),
+        ("bench quick --only framework=mxnet", "--only leaves no run of quick"),
+        ("bench quick --retry", "--retry is for --resume"),
+        ("bench quick --records tests", "not a folder of records"),
+        ("bench /no/such/file.toml", "/no/such/file.toml: cannot be read"),
+        ("list modles", "unknown kind of thing to list 'modles' (did you mean 'models'?)"),
+        ("profile alexnte", "unknown model 'alexnte' (did you mean 'alexnet'?)"),
+        ("profile alexnet --out /no/such/folder/p.json", "there is no folder /no/such/folder"),
+        ("profile lenet --batch-size 0", "must be at least 1"),
+        ("doctor --ranks 0", "--ranks 0: must be greater than 0"),
+        ("records exprt", "unknown command 'exprt' (did you mean 'export'?)"),
+        ("records ls --records /no/such/folder", "there is no folder /no/such/folder"),
+        ("records export --out x.xlsx", "unknown kind of file '.xlsx'"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert said in printed.err
+
+
+def suite(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "suite", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_process_ends_with_the_code_and_without_a_traceback() -> None:
+    done = suite("train", "--model", "alexnte")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["doctor", "list", "train", "profile", "records", "records ls", "records show", "records export"]
+)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command.split(), "--help"]) == 0
+    assert "Example: " in capsys.readouterr().out
+
+
+def test_help_needs_no_framework_and_comes_at_once() -> None:
+    begin = time.monotonic()
+    code = (
+        "import sys; from suite.cli.app import run; run(['--help']); print({'torch', 'tensorflow'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    assert time.monotonic() - begin < 10  # 0.2 s on an idle machine
