@@ -183,7 +183,8 @@ def _add_axes(table: Table, axes: Sequence[str]) -> None:
 
 
 def _cells(run: Planned, axes: Sequence[str]) -> list[str]:
-    return [str(getattr(run.labels, axis)) for axis in axes]
+    values = [getattr(run.labels, axis) for axis in axes]
+    return [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
 
 
 def _step_text(record: Record) -> str:

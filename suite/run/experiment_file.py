@@ -25,7 +25,7 @@ from suite.run.specification import (
 from suite.suggest import unknown
 from suite.training import learning_rates
 
-AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "seed")
+AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "learning_rate", "seed")
 
 
 class Strict(BaseModel):
@@ -192,10 +192,15 @@ class Axes(Strict):
         default=(NetworkChoice(name="local"),), min_length=1
     )
     straggler: tuple[str, ...] = Field(default=("none",), min_length=1)
+    learning_rate: tuple[PositiveNumber, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="in place of the optimizer's: the same tuning budget for every algorithm",
+    )
     seed: tuple[Count, ...] = Field(default=(0,), min_length=1)
 
 
-Selector = str | int | tuple[str | int, ...]
+Selector = str | int | float | tuple[str | int | float, ...]
 
 
 class Where(Strict):
@@ -207,6 +212,7 @@ class Where(Strict):
     workers: Selector | None = None
     network: Selector | None = None
     straggler: Selector | None = None
+    learning_rate: Selector | None = None
     seed: Selector | None = None
 
     def matches(self, called: Mapping[str, tuple[object, ...]]) -> bool:

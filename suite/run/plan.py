@@ -86,6 +86,7 @@ class _Cell:
     workers: int
     network: NetworkChoice
     straggler: str
+    learning_rate: float | None  # None: the optimizer's own
     seed: int
     places: tuple[int, ...]  # index in the file along each axis, to say where a problem stands
 
@@ -98,6 +99,7 @@ class _Cell:
             "workers": (self.workers,),
             "network": (network, self.network.name),
             "straggler": (self.straggler,),
+            "learning_rate": (self.learning_rate,),
             "seed": (self.seed,),
         }
 
@@ -131,11 +133,11 @@ def expand(experiment: Experiment, *, repetitions: int | None = None) -> Plan:
 
 def _cells(experiment: Experiment) -> Iterable[_Cell]:
     axes = experiment.file.axes
-    columns = [list(enumerate(getattr(axes, axis))) for axis in AXES]
+    columns = [list(enumerate(getattr(axes, axis) or (None,))) for axis in AXES]
     for chosen in itertools.product(*columns):
-        framework, model, algorithm, workers, network, straggler, seed = (value for _, value in chosen)
+        framework, model, algorithm, workers, network, straggler, rate, seed = (value for _, value in chosen)
         places = tuple(index for index, _ in chosen)
-        yield _Cell(framework, model, algorithm, workers, network, straggler, seed, places)
+        yield _Cell(framework, model, algorithm, workers, network, straggler, rate, seed, places)
 
 
 def _ordered(
@@ -179,6 +181,7 @@ class _Resolver:
                 self.used.add(("exclude", index))
                 return None
         shared = self._shared(called)
+        rate = shared.optimizer.learning_rate if cell.learning_rate is None else cell.learning_rate
         labels = Labels(
             framework=cell.framework,
             model=cell.model.called(),
@@ -186,9 +189,11 @@ class _Resolver:
             workers=cell.workers,
             network=shown,
             straggler=cell.straggler,
+            learning_rate=rate,
             seed=cell.seed,
         )
-        specification = self._specification(cell, shared, network)
+        chosen = shared.optimizer.model_copy(update={"learning_rate": rate})
+        specification = self._specification(cell, shared.model_copy(update={"optimizer": chosen}), network)
         return None if specification is None else (specification, labels)
 
     def _shared(self, called: Mapping[str, tuple[object, ...]]) -> Shared:

@@ -213,6 +213,7 @@ class Labels(Part):
     network: str
     straggler: str
     seed: int
+    learning_rate: float = 0.0
 
 
 class Record(Part):

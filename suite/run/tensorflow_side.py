@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow import DistributedOptimizer
+from suite.data import Batch
 from suite.models import keras_builder, replay_keras
 from suite.run import choices
 from suite.run.controls import Bare as BareControl
@@ -62,7 +63,7 @@ def build(specification: Specification, place: Place) -> Built:
         telemetry = optimizer.telemetry
     rule = specification.optimizer.schedule
     constant = rule.rule == "constant"
-    session = TensorflowSession(
+    session = _Session(
         model,
         optimizer,
         head_weights=head_weights,
@@ -72,6 +73,20 @@ def build(specification: Specification, place: Place) -> Built:
         steps_per_call=specification.steps_per_execution,
     )
     return Built(session, model, optimizer, telemetry, specification.algorithm.name == BareControl.name, size)
+
+
+class _Session(TensorflowSession):
+    """Where several steps are unrolled, the first call takes them one by one and the wrapper plans from what it sees."""
+
+    def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
+        optimizer = self._optimizer
+        if self.steps_taken or len(batches) == 1 or not isinstance(optimizer, DistributedOptimizer):
+            return super().steps(batches, weights)
+        losses: list[float | None] = []
+        with optimizer.measuring():
+            for number, batch in enumerate(batches):
+                losses += super().steps([batch], None if weights is None else [weights[number]])
+        return losses
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:

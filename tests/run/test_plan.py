@@ -154,6 +154,14 @@ def test_only_that_leaves_nothing_says_what_there_is():
         planned().only(["algorithm=layerwise"])
 
 
+def test_the_learning_rate_can_be_an_axis():
+    plan = planned(TEXT.replace("workers = [2, 4]", "workers = [2]\nlearning_rate = [0.1, 0.5]"))
+    assert len(plan.runs) == 384
+    assert {run.specification.optimizer.learning_rate for run in plan.runs} == {0.1, 0.5}
+    assert all(run.labels.learning_rate == run.specification.optimizer.learning_rate for run in plan.runs)
+    assert {run.labels.learning_rate for run in plan.only(["learning_rate=0.5"]).runs} == {0.5}
+
+
 def test_repetitions_can_be_set():
     assert len(planned(repetitions=1).runs) == 192
     with pytest.raises(ValueError, match="repetitions = 0"):
