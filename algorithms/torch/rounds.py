@@ -52,16 +52,16 @@ class RoundsDriver:
     Buffers that are not parameters, as batch norm's running statistics, stay each worker's own, as with stock Horovod.
     """
 
-    def __init__(self, algorithm: Rounds, attached: Attached, *, record: bool = False) -> None:
+    def __init__(self, algorithm: Rounds, attached: Attached) -> None:
         refuse_unfit(algorithm, attached)
-        self.algorithm, self.attached, self.record = algorithm, attached, record
+        self.algorithm, self.attached = algorithm, attached
         self.rules = rules(algorithm, attached.workers)
         tensors = algorithm.reduction is Reduction.ADASUM
         self.space = Space(attached.parameters, tensor_by_tensor=tensors)
         self.wire = TorchWire(self.space, attached.prefix + "rounds.", attached.clock, adasum=tensors)
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
-        self.records: list[RoundRecord] | None = [] if record else None
+        self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
         self.member = Member(rank=attached.rank, rules=self.rules, records=self.records)
         self.helper: Helper | None = None
         self.step_number = 0
@@ -80,6 +80,12 @@ class RoundsDriver:
     @property
     def optimizer(self) -> torch.optim.Optimizer:
         return self.attached.optimizer
+
+    def keep_records(self) -> list[RoundRecord]:
+        """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
+        if self.records is None:
+            self.records = self.member.records = []
+        return self.records
 
     # -- the training loop
 

@@ -6,6 +6,7 @@ and lets the next backward make new ones, so that there is nothing to copy.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -187,8 +188,12 @@ class GradientWork:
             torch.nn.utils.clip_grad_norm_(list(self.shadow.replicas.values()), self.attached.clip_norm)
 
     def _norm(self, gradients: Sequence[torch.Tensor | None]) -> float:
-        norms = [torch.linalg.vector_norm(laid_out(g).float()) for g in gradients if g is not None and g.numel()]
-        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        norms = [
+            float(torch.linalg.vector_norm(laid_out(g), dtype=torch.promote_types(g.dtype, torch.float32)))
+            for g in gradients
+            if g is not None and g.numel()
+        ]
+        return math.hypot(*norms)
 
 
 def _share(terms: Sequence[Terms], mine: int) -> float:

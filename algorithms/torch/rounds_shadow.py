@@ -61,8 +61,8 @@ class Shadow:
         """Raise if the user's optimizer has got another state since."""
         if self.linked is not self.users.state:
             raise RuntimeError(
-                "the optimizer's state was replaced in the middle of training; load a state that was saved while wrapped with "
-                "the same algorithm, or load any other before the first step"
+                "the optimizer's state was replaced in the middle of training; load one that was saved while "
+                "wrapped with the same algorithm, or load any other before the first step"
             )
 
     def step(self) -> None:

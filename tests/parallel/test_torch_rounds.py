@@ -1,0 +1,109 @@
+"""Rounds on real ranks reproduce the virtual driver: step by step where all meet, else by replaying who came when."""
+
+from __future__ import annotations
+
+import horovod.torch as hvd
+import numpy as np
+import pytest
+
+import algorithms
+from algorithms.contract import Moment, Rounds
+from algorithms.torch import DistributedOptimizer
+from algorithms.virtual.replay import recording
+from tests.parallel import torch_nets
+from tests.parallel.torch_rounds_runs import OPTIMIZERS, Run, agree, cluster
+
+# Fusion depends on timing and decides in which order a sum is taken.
+pytestmark = pytest.mark.ranks(2, 4, environment={"HOROVOD_FUSION_THRESHOLD": "0"})
+
+
+@pytest.fixture(autouse=True)
+def horovod() -> None:
+    hvd.init()
+
+
+MEETING = [
+    algorithms.LocalSGD(period=4),
+    algorithms.LocalSGD(period=4, warmup=3),
+    algorithms.LocalSGD(period=4, overlap=2),
+    algorithms.SlowMo(period=3, momentum=0.5),
+    algorithms.DiLoCo(period=4),
+    algorithms.DiLoCo(period=4, overlap=3),
+    algorithms.ElasticAveraging(period=3),
+    algorithms.ElasticAveraging(period=4, overlap=2),
+    algorithms.ElasticAveraging(period=3, momentum=0.6),
+    algorithms.ElasticAveraging(period=4, momentum=0.6, overlap=3),
+    algorithms.ElasticAveraging(period=3, order="gradient_first"),
+    algorithms.BackupWorkers(spares=0),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("algorithm", MEETING, ids=repr)
+def test_meetings_reproduce_the_virtual_trajectory(algorithm: Rounds, optimizer: str, rank: int, ranks: int) -> None:
+    steps = 20
+    expected = cluster(algorithm, optimizer, ranks).run(steps=steps, record=0)
+    run = Run(algorithm, optimizer, steps, rank)
+    start = torch_nets.vector(torch_nets.make())
+    assert np.abs(run.own - start).max() > 0.01, "nothing was learned, so nothing was compared"
+    scale = np.abs(start).max()  # float64 on both sides: they add in different orders, and that is all
+    np.testing.assert_allclose(run.own, expected.workers[rank], rtol=0, atol=1e-9 * scale)
+    if algorithm.centre(np.zeros(1)).parameters is not None:
+        np.testing.assert_allclose(run.evaluated, expected.averages[-1], rtol=0, atol=1e-9 * scale)
+    assert run.telemetry.rounds == expected.rounds
+    assert run.telemetry.used == expected.used[rank]
+
+
+ARRIVING = [
+    algorithms.BackupWorkers(spares=1, averaging=0.9),
+    algorithms.SoftSync(gradients=2),
+    algorithms.SoftSync(gradients=1),
+    algorithms.Asynchronous(),
+    algorithms.Asynchronous(ahead=False),
+    algorithms.Asynchronous(max_staleness=1, staleness_scaling=True, clip_norm=0.5),
+    algorithms.Downpour(period=2),
+    algorithms.Downpour(period=1, server_momentum=0.5, average="running"),
+    algorithms.Downpour(period=2, average="moving", moving_rate=0.1),
+    algorithms.ElasticAveraging(period=2, asynchronous=True),
+    algorithms.ElasticAveraging(period=2, asynchronous=True, momentum=0.5),
+    algorithms.ElasticAveraging(period=2, asynchronous=True, order="gradient_first"),
+]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("algorithm", "optimizer"),
+    [*((a, "momentum") for a in ARRIVING), (ARRIVING[0], "adamw"), (ARRIVING[3], "adamw"), (ARRIVING[6], "adamw")],
+    ids=repr,
+)
+def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
+    algorithm: Rounds, optimizer: str, rank: int, ranks: int
+) -> None:
+    steps = 110 if algorithm.departs is not Moment.BACKWARD_ENDED else 60
+    run = Run(algorithm, optimizer, steps, rank, pause=0.002, slowest=3.0)
+    assert agree(run.evaluated, f"evaluated.{algorithm!r}.{optimizer}"), "replicas of the centre differ"
+    trace = cluster(algorithm, optimizer, ranks).run(steps=0, replay=recording(algorithm, run.records, ranks), record=0)
+    start = torch_nets.vector(torch_nets.make())
+    assert trace.rounds == len(run.records) >= 50
+    assert np.abs(run.evaluated - start).max() > 0.01, "nothing was learned, so nothing was compared"
+    np.testing.assert_allclose(run.evaluated, trace.averages[-1], rtol=0, atol=1e-9 * np.abs(start).max())
+    ages: dict[int, int] = {}
+    for record in run.records:
+        for contribution in record.taken:
+            if contribution.worker == rank:
+                age = record.round - contribution.read
+                ages[age] = ages.get(age, 0) + 1
+    assert dict(run.telemetry.staleness) == ages
+    assert run.telemetry.used == sum(ages.values()) == trace.used[rank]
+
+
+def test_backup_workers_without_spares_are_synchronous_bit_for_bit(rank: int) -> None:
+    mine = Run(algorithms.BackupWorkers(spares=0), "momentum", 12, rank)
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithms.Synchronous()) as opt:
+        for step in range(12):
+            opt.zero_grad()
+            torch_nets.loss(net, step, rank).backward()
+            opt.step()
+    assert np.array_equal(mine.own, torch_nets.vector(net))
+    assert dict(mine.telemetry.staleness) == {0: 12}
