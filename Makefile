@@ -35,7 +35,7 @@ lint: setup
 	.venv/bin/python -m mypy
 
 microbench: setup
-	.venv/bin/python -m pytest tests --benchmark-only -p no:timeout
+	.venv/bin/python -m pytest tests/microbench --benchmark-only --timeout 0
 
 lock:
 	@$(PYTHON) suite/setup lock

@@ -76,7 +76,7 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
     places: dict[Launch, int] = {}
     order: list[tuple[int, pytest.Item]] = []
     for place, item in enumerate(items):
-        if not isinstance(item, pytest.Function) or "ranks" not in getattr(item, "callspec", _NO_CALL).params:
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("ranks") is None:
             order.append((place, item))
             continue
         _, environment = marked_ranks(item)
@@ -87,13 +87,6 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
         item.add_marker(pytest.mark.timeout(0), append=False)  # the runner keeps the time itself
         order.append((places.setdefault(launch, place), item))
     items[:] = [item for _, item in sorted(order, key=lambda pair: pair[0])]
-
-
-class _NoCall:
-    params: dict[str, object] = {}  # noqa: RUF012
-
-
-_NO_CALL = _NoCall()
 
 
 def _limit(item: pytest.Item) -> float:
