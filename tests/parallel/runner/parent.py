@@ -79,6 +79,8 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
         if not isinstance(item, pytest.Function) or item.get_closest_marker("ranks") is None:
             order.append((place, item))
             continue
+        if "ranks" not in item.fixturenames:
+            raise pytest.UsageError(f"{item.nodeid}: tests marked with `ranks` belong into tests/parallel")
         _, environment = marked_ranks(item)
         launch = Launch(item.path, item.callspec.params["ranks"], tuple(sorted(environment.items())))
         groups.setdefault(launch, Group(launch)).tests.append(item.nodeid)

@@ -1,0 +1,81 @@
+"""Building and keeping the wheel, with a pip that only pretends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.setup import wheel
+from suite.setup.recipe import BuildKey
+from suite.setup.wheel import SetupError, Shelf
+
+KEY = BuildKey("0.28.1", "2.13.0+cpu", "2.21.0", "CPython-3.11", "Linux-x86_64", "g++ 12.2.0", "", "")
+
+WORKS = """
+import pathlib, sys
+print("  [ 50%] Building CXX object horovod/torch/CMakeFiles/pytorch.dir/mpi_ops_v2.cc.o")
+folder = pathlib.Path(sys.argv[sys.argv.index("--wheel-dir") + 1])
+(folder / "horovod-0.28.1-cp311-cp311-linux_x86_64.whl").write_text("a wheel")
+"""
+FAILS = """
+print("  [ 50%] Building CXX object horovod/torch/CMakeFiles/pytorch.dir/mpi_ops_v2.cc.o")
+print("  mpi_ops_v2.cc:1:10: fatal error: torch/extension.h: No such file or directory")
+print("  error: subprocess-exited-with-error")
+raise SystemExit(1)
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf.of(KEY, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+
+
+def build(shelf: Shelf, tmp_path: Path, pip: str) -> Path:
+    """Run the build in an environment whose Python runs `pip` whatever it is asked for."""
+    script = tmp_path / "pip.py"
+    script.write_text(pip)
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    python.chmod(0o755)
+    environment = {"CXX": str(tmp_path / "tools" / "c++"), "MAKEFLAGS": "-j2", "PATH": "/usr/bin:/bin"}
+    return wheel.build(shelf, KEY, "/usr/bin/g++", environment, tmp_path / "venv")
+
+
+def test_a_built_wheel_is_kept_with_its_log(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    built = build(shelf, tmp_path, WORKS)
+    assert shelf.wheel() == built
+    assert built.read_text() == "a wheel"
+    assert "mpi_ops_v2.cc.o" in shelf.log.read_text()
+    assert '"torch": "2.13.0+cpu"' in shelf.log.read_text()
+    said = capsys.readouterr().out
+    assert "3 to 10 minutes" in said  # before it starts
+    assert str(shelf.log) in said
+
+
+def test_a_failed_build_leaves_no_wheel_and_says_why(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(SetupError) as caught:
+        build(shelf, tmp_path, FAILS)
+    assert shelf.wheel() is None
+    text = str(caught.value)
+    assert "mpi_ops_v2.cc:1:10: fatal error: torch/extension.h" in text
+    assert "subprocess-exited-with-error" not in text
+    assert f"The full log: {shelf.log}" in text
+    assert "What to do:" in text
+
+
+def test_the_stand_in_for_the_compiler_runs_the_real_one_with_changed_arguments(tmp_path: Path) -> None:
+    real = tmp_path / "real c++"
+    real.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    real.chmod(0o755)
+    wheel.write_compiler(tmp_path / "tools" / "c++", str(real))
+    done = subprocess.run(
+        [str(tmp_path / "tools" / "c++"), "-std=c++14", "-g", "-DNAME=a b", "x.cc"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["-std=gnu++20", "-DNAME=a b", "x.cc"]
