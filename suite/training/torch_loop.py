@@ -1,6 +1,6 @@
 """The training step in PyTorch, as a user writes it: zero_grad, forward, backward, step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,15 +44,20 @@ class TorchSession:
         head_weights: Sequence[float] = (1.0,),
         learning_rate: Rule | None = None,
         device: str = "cpu",
+        weigh: Callable[[float], None] | None = None,
     ) -> None:
-        """`head_weights`: what each of the model's outputs counts in the loss (`Net.head_weights`)."""
+        """`head_weights`: what each of the model's outputs counts in the loss (`Net.head_weights`).
+
+        `weigh`: the optimizer's own way to be told how many samples a gradient is the mean of, before each backward
+        (`DistributedOptimizer(..., weighted=True).weigh`). It then does the weighing; `weights` of `steps` are not used.
+        """
         self.steps_taken = 0
         self._model = model
         self._optimizer = optimizer
         self._head_weights = tuple(head_weights)
         self._learning_rate = learning_rate
         self._device = torch.device(device)
-        self._input_shape: tuple[int, ...] | None = None
+        self._weigh = weigh
 
     def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
         return [self._step(batch, weight) for batch, weight in zip(batches, check_call(batches, weights), strict=True)]
@@ -89,11 +94,14 @@ class TorchSession:
                 group["lr"] = self._learning_rate.at(self.steps_taken)
         self._model.train()
         self._optimizer.zero_grad()
+        loss = None
+        if self._weigh is not None:
+            self._weigh(float(len(labels)))
+            weight = 1.0
         if len(labels):
             loss = self._loss(self._outputs(images), torch.from_numpy(labels).to(self._device))
             (loss if weight == 1.0 else loss * weight).backward()  # type: ignore[no-untyped-call]
-        else:
-            loss = None
+        elif self._weigh is None:
             self._backward_of_nothing(images)
         self._optimizer.step()
         self.steps_taken += 1
