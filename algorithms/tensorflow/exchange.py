@@ -9,7 +9,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish, Moment
-from algorithms.tensorflow.wire import average
+from algorithms.tensorflow.wire import exchange
 
 
 def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -34,7 +34,7 @@ def reduced(algorithm: Exchange, gradients: Sequence[tf.Tensor], names: Sequence
         return list(gradients)
     if algorithm.start is Moment.BACKWARD_ENDED:
         gradients = gated(gradients, by=gradients)
-    return [average(gradient, name) for gradient, name in zip(gradients, names, strict=True)]
+    return [exchange(gradient, name) for gradient, name in zip(gradients, names, strict=True)]
 
 
 def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:

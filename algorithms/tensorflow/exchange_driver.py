@@ -15,7 +15,7 @@ from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
 from algorithms.tensorflow.names import Names
-from algorithms.tensorflow.pieces import Route, averaged
+from algorithms.tensorflow.pieces import Route, exchanged
 from algorithms.tensorflow.profile import Stopwatch, planned_route
 from algorithms.tensorflow.ring import Ring
 from algorithms.tensorflow.update import require_consumed, update
@@ -49,8 +49,8 @@ class ExchangeDriver:
         self._dropped = 0  # averages that `finish` did not apply
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Create what is kept beside parameters and the user's optimizer's state."""
         self._variables = tuple(variables)
+        self._optimizer.inner_optimizer.build(list(variables))
         if self._algorithm.delay:
             create = self._optimizer.add_variable_from_reference
             self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
@@ -58,23 +58,34 @@ class ExchangeDriver:
 
     @property
     def description(self) -> str:
-        """What must be the same on all ranks at the start, beside parameters and the user's optimizer."""
         with tf.init_scope():
             return f"{int(self._flying.numpy())} steps in flight" if self._rings else "nothing in flight"
+
+    def common(self) -> list[tf.Variable]:
+        held = [*self._variables, *self._optimizer.inner_optimizer.variables]
+        return [variable.value for variable in held]
+
+    def begin(self) -> None:
+        """Nothing is left to do."""
+
+    @property
+    def learning_rate(self) -> None:
+        return None
 
     # Steps unrolled into one function
 
     @property
     def crosses(self) -> bool:
-        """Whether an exchange goes on during the next step, if both are traced into one function."""
         return self._travels and (self._algorithm.finish is Finish.NEXT_USE or self._algorithm.delay > 0)
 
+    @property
+    def planned(self) -> bool:
+        return self.route is not None
+
     def measure(self) -> None:
-        """Let the functions of one step each that are traced from now on measure themselves, so that `plan` knows."""
         self._measures = self.crosses
 
     def plan(self) -> None:
-        """Make the route for what is traced from now on, from what single steps have measured. Collective."""
         self._measures = False
         if self._stopwatch is None or not self._stopwatch.steps:
             return
@@ -87,7 +98,6 @@ class ExchangeDriver:
     # One step
 
     def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Trace one step into the current graph."""
         indices = [self._optimizer._get_variable_index(variable) for variable in variables]
         local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
         if not local:
@@ -135,7 +145,7 @@ class ExchangeDriver:
             if not self._travels:
                 return sent
             if self.route is not None:
-                averages = averaged(sent, self.route, prefix)
+                averages = exchanged(sent, self.route, prefix)
             else:
                 names = [f"{prefix}.{i}" for i in sent]
                 averages = dict(zip(sent, reduced(algorithm, list(sent.values()), names), strict=True))
@@ -169,7 +179,7 @@ class ExchangeDriver:
     # Around training
 
     def finish(self) -> None:
-        """Drain: apply or drop the averages in flight. Collective where there are any."""
+        """Apply or drop the averages in flight."""
         flying = int(self._flying.numpy()) if self._rings else 0
         if flying:
             if self._algorithm.drains:

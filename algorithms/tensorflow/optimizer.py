@@ -13,10 +13,12 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
 import algorithms
-from algorithms.contract import Algorithm, Exchange
+from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
+from algorithms.tensorflow.rounds_driver import RoundsDriver
 from algorithms.tensorflow.start import begin_alike, initialised
 
 
@@ -39,11 +41,11 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     ) -> None:
         _refuse(optimizer, algorithm)
         self.__dict__["_wrapping"] = False
-        super().__init__(learning_rate=0.0, name=name or f"distributed_{optimizer.name}")
+        super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
         self.inner_optimizer = optimizer
         self.algorithm = algorithm
         self.check_agreement = check_agreement
-        self._driver = _driver(self, algorithm, check_agreement=check_agreement, clock=clock)
+        self._driver: Driver = _driver(self, algorithm, check_agreement=check_agreement, clock=clock)
         self._begun = False
         self._eager_step: Any = None
         self._wrapping = True
@@ -55,7 +57,6 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if self.built:
             return
         variables = list(variables)
-        self.inner_optimizer.build(variables)
         self._driver.build(variables)
         super().build(variables)
 
@@ -88,11 +89,16 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     @property
     def learning_rate(self) -> Any:
-        return self.inner_optimizer.learning_rate
+        own = self._driver.learning_rate
+        return self.inner_optimizer.learning_rate if own is None else own
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: Any) -> None:
-        self.inner_optimizer.learning_rate = learning_rate
+        own = self._driver.learning_rate
+        if own is None:
+            self.inner_optimizer.learning_rate = learning_rate
+        else:
+            own.assign(learning_rate)
 
     @property
     def iterations(self) -> Any:
@@ -158,9 +164,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._driver.plan()
 
     @property
-    def exchange(self) -> ExchangeDriver:
-        """The driver, for whoever traces several steps into one function."""
+    def driver(self) -> Driver:
+        """What runs the algorithm, for whoever traces several steps into one function."""
         return self._driver
+
+    @property
+    def own_learning_rate(self) -> Any:
+        """This worker's, where the user's optimizer stands at the centre."""
+        return self._learning_rate
 
     # How
 
@@ -178,14 +189,15 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Broadcast as soon as there are values: during the first trace, or the second if the first creates variables."""
         if self._begun:
             return
-        state = [variable.value for variable in self._trainable_variables]
-        state += [variable.value for variable in self.inner_optimizer.variables]
-        if not initialised(state):
-            return
         inner = self.inner_optimizer
+        held = [*self._trainable_variables, *inner.variables, *self._variables]
+        if not initialised([variable.value for variable in held]):
+            return
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
         description = f"{type(inner).__name__}, {self.algorithm}, {self._driver.description}, {shapes}"
-        begin_alike(description, state, self._driver.names.prefix)
+        begin_alike(description, self._driver.common(), self._driver.names.prefix)
+        with tf.init_scope():
+            self._driver.begin()
         self._begun = True
 
     def _apply_eagerly(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -218,12 +230,18 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     algorithm.check(hvd.size())
 
 
-def _driver(
-    optimizer: DistributedOptimizer, algorithm: Algorithm, *, check_agreement: bool, clock: Clock
-) -> ExchangeDriver:
+def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, check_agreement: bool, clock: Clock) -> Driver:
     if isinstance(algorithm, Exchange):
         return ExchangeDriver(optimizer, algorithm, check_agreement=check_agreement, clock=clock)
+    if isinstance(algorithm, Rounds):
+        return RoundsDriver(optimizer, algorithm, clock=clock)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """What the outer optimizer's own learning rate starts from; where the inner has a schedule it is not used."""
+    rate = optimizer.learning_rate
+    return float(rate.numpy()) if isinstance(rate, keras.Variable) else 0.0
 
 
 # Keras finds the class in saved models by this.

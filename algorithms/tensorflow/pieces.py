@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.mechanisms.plan import Piece
-from algorithms.tensorflow.wire import average
+from algorithms.tensorflow.wire import exchange
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class Route:
     window: int
 
 
-def averaged(tensors: Mapping[int, tf.Tensor], route: Route, prefix: str) -> dict[int, tf.Tensor]:
-    """The means of these tensors over all ranks.
+def exchanged(
+    tensors: Mapping[int, tf.Tensor], route: Route, prefix: str, op: int = hvd.Average
+) -> dict[int, tf.Tensor]:
+    """The means (or another reduction) of these tensors over all ranks.
 
     A piece leaves when it is ready and when the pieces planned before it, but for a window full, have landed. It waits
     for earlier ones only, so there is always one that all ranks can send, however late one of them is.
@@ -31,7 +34,7 @@ def averaged(tensors: Mapping[int, tf.Tensor], route: Route, prefix: str) -> dic
     for number, piece in enumerate(order):
         with tf.control_dependencies(landed[_gate(order, number, route.window)]):
             part = tf.identity(parts[piece])
-        landed.append(average(part, f"{prefix}.{piece.tensor}.{piece.start}"))
+        landed.append(exchange(part, f"{prefix}.{piece.tensor}.{piece.start}", op))
     by_tensor: dict[int, list[tuple[int, tf.Tensor]]] = {}
     for piece, part in zip(order, landed, strict=True):
         by_tensor.setdefault(piece.tensor, []).append((piece.start, part))

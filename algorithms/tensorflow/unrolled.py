@@ -26,7 +26,7 @@ class UnrolledTrainFunction:
     def __init__(self, model: keras.Model, optimizer: DistributedOptimizer) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._driver = optimizer.exchange
+        self._driver = optimizer.driver
         self._steps = model.steps_per_execution
         self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
         self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)
@@ -55,7 +55,7 @@ class UnrolledTrainFunction:
 
     def _one(self, batch: Any) -> Any:
         """The first steps go alone: they show how long everything takes."""
-        if self._taken == 0 and self._driver.route is None:
+        if self._taken == 0 and not self._driver.planned:
             self._driver.measure()
         logs = self._single(batch)
         self._taken += 1

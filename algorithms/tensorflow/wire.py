@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 
-def average(tensor: tf.Tensor, name: str) -> tf.Tensor:
-    """The mean of a tensor over all ranks."""
+def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
+    """The mean (or another reduction) of a tensor over all ranks."""
     if tensor.dtype == tf.bfloat16:  # unknown to Horovod
-        return tf.cast(average(tf.cast(tensor, tf.float32), name), tf.bfloat16)
-    return hvd.allreduce(tensor, op=hvd.Average, name=name, ignore_name_scope=True)
+        return tf.cast(exchange(tf.cast(tensor, tf.float32), name, op), tf.bfloat16)
+    return hvd.allreduce(tensor, op=op, name=name, ignore_name_scope=True)
 
 
 def gather(row: np.ndarray, name: str) -> np.ndarray:

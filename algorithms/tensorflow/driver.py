@@ -1,0 +1,60 @@
+"""What stands between the optimizer that the user holds and an algorithm: one driver per way of travelling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.names import Names
+
+
+class Driver(Protocol):
+    """Runs one algorithm, inside the functions that the user's training loop traces."""
+
+    names: Names
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Create the state of the user's optimizer, and what is kept beside it and the parameters."""
+
+    @property
+    def description(self) -> str:
+        """What must be the same on all ranks before the first step, beside parameters and optimizers."""
+
+    def common(self) -> list[tf.Variable]:
+        """What all ranks take from rank 0 before the first step."""
+
+    def begin(self) -> None:
+        """They have taken it; no step has been traced to its end yet."""
+
+    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Trace one step into the current graph."""
+
+    @property
+    def learning_rate(self) -> Any:
+        """Of this worker's optimizer; None: the user's optimizer has it."""
+
+    @property
+    def crosses(self) -> bool:
+        """Whether an exchange goes on during the next step, if both are traced into one function."""
+
+    def measure(self) -> None:
+        """Let the functions of one step each that are traced from now on measure themselves, so that `plan` knows."""
+
+    def plan(self) -> None:
+        """Plan the order of transmission for what is traced from now on. Collective."""
+
+    @property
+    def planned(self) -> bool:
+        """Whether that has been done."""
+
+    def finish(self) -> None:
+        """Drain. Collective. A second call does nothing."""
+
+    def evaluation(self) -> AbstractContextManager[None]:
+        """The parameters that one evaluates, put back at the end."""
+
+    def telemetry(self) -> Telemetry: ...

@@ -1,0 +1,436 @@
+"""Drives `Rounds`: workers with copies of their own that meet around a centre, some of them or all.
+
+The traced step calls back into Python where a round may begin or end: there it offers, waits and takes what has come of
+it, while a helper thread votes and exchanges. Whatever is called back holds one of TensorFlow's inter-op threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+
+from algorithms.contract import Moment, Own, Place, Reduction, Rounds
+from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.quorum_ballot import Verdict
+from algorithms.mechanisms.quorum_helper import Helper
+from algorithms.mechanisms.quorum_member import Member
+from algorithms.mechanisms.quorum_record import RoundRecord
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.exchange import dense
+from algorithms.tensorflow.names import Names
+from algorithms.tensorflow.rounds_copies import CopyWork
+from algorithms.tensorflow.rounds_gradients import GradientWork, settable
+from algorithms.tensorflow.rounds_wire import Array, RoundsWire, shared_memory
+from algorithms.tensorflow.update import update
+
+if TYPE_CHECKING:
+    from algorithms.tensorflow.optimizer import DistributedOptimizer
+
+REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
+
+
+def refuse_unfit(algorithm: Rounds) -> None:
+    """Raise ValueError for what this driver cannot do here."""
+    rules(algorithm, hvd.size())
+    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not (hvd.mpi_enabled() or hvd.nccl_built()):
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: this Horovod reduces with Gloo, which has no Adasum; "
+            "build it with MPI or NCCL (`horovodrun --check-build` shows what it has)"
+        )
+    if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
+        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
+    if threads < 2:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
+            "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
+        )
+
+
+class RoundsDriver:
+    """One worker's training loop around a helper thread that runs the rounds."""
+
+    crosses = False
+    planned = True
+
+    def __init__(self, optimizer: DistributedOptimizer, algorithm: Rounds, *, clock: Clock) -> None:
+        refuse_unfit(algorithm)
+        self.names = Names(in_flight=1)
+        self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
+        self._centred = algorithm.optimizer_at is Place.CENTRE
+        self._rules = rules(algorithm, hvd.size())
+        self._trainer = threading.current_thread()
+        self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
+        self._member = self._new_member(0)
+        self._helper: Helper | None = None
+        self._variables: tuple[Any, ...] = ()
+        self._present: tuple[int, ...] = ()
+        self._step_number = 0
+        self._read = 0  # rounds closed when this worker last took the centre
+        self._drops = 0  # of this worker's offers when it made the last one
+        self._due: int | None = None  # the step after which it adopts what comes of its offer
+        self._begun = False
+        self._taken: list[Own] = []  # what the graph is about to assign
+        self._past = Telemetry()  # of helpers that have finished
+        self._exposed_seconds = 0.0
+        self._steps = 0
+
+    # -- around the first step
+
+    def build(self, variables: Sequence[Any]) -> None:
+        self._variables = tuple(variables)
+        create, inner = self._optimizer.add_variable_from_reference, self._optimizer.inner_optimizer
+        if self._centred:
+            self.work: GradientWork | CopyWork = GradientWork(
+                self._algorithm, inner, variables, create, rank=hvd.rank(), workers=hvd.size()
+            )
+        else:
+            inner.build(list(variables))
+            self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
+        adasum = self._algorithm.reduction is Reduction.ADASUM
+        self.wire = RoundsWire(variables, f"{self.names.prefix}.rounds", self._clock, adasum=adasum)
+        # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
+        self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
+
+    @property
+    def description(self) -> str:
+        return f"{self._state()[1]} rounds closed"
+
+    def common(self) -> list[tf.Variable]:
+        """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
+        inner = [variable.value for variable in self._optimizer.inner_optimizer.variables]
+        if not self._state()[1] and not self._state()[0]:
+            return [*(variable.value for variable in self._variables), *inner]
+        centre = [variable.value for variable in self.work.replica.variables]
+        return [*centre, *inner] if self._centred else centre
+
+    def begin(self) -> None:
+        """Go on from the saved state, or from the model's parameters."""
+        step, rounds, read, due = self._state()
+        if due >= 0:
+            raise ValueError(
+                "this state was saved while a round was in flight: call finish() on all ranks before saving"
+            )
+        self._step_number, self._read = step, read
+        self.work.rounds = rounds
+        self._member = self._new_member(rounds)
+        self._trainer = threading.current_thread()
+        if not step and not rounds:
+            self.work.begin([shared_memory(variable.value.read_value()) for variable in self._variables])
+
+    def _state(self) -> tuple[int, int, int, int]:
+        with tf.init_scope():
+            step, rounds, read, due = self._saved.numpy().tolist()
+        return step, rounds, read, due - 1
+
+    def _new_member(self, rounds: int) -> Member:
+        return Member(rank=hvd.rank(), rules=self._rules, round=rounds, records=self.records)
+
+    def keep_records(self) -> list[RoundRecord]:
+        """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
+        if self.records is None:
+            self.records = self._member.records = []
+        return self.records
+
+    @property
+    def learning_rate(self) -> Any:
+        """A worker's own, where the user's optimizer stands at the centre and takes it from the offers."""
+        mine = self._centred and settable(self._optimizer.inner_optimizer)
+        return self._optimizer.own_learning_rate if mine else None
+
+    def measure(self) -> None:
+        """Rounds are planned without it."""
+
+    def plan(self) -> None:
+        """Rounds are planned without it."""
+
+    # -- the traced step
+
+    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        indices = [self._optimizer._get_variable_index(variable) for variable in variables]
+        local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
+        if not local:
+            raise ValueError("No variable has a gradient")
+        rate = tf.cast(tf.convert_to_tensor(self._optimizer.learning_rate), tf.float64)
+        if self._centred:
+            self._centred_step(dict(sorted(local.items())), rate)
+        else:
+            self._copied_step(local, rate)
+
+    def _centred_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+        assert isinstance(self.work, GradientWork)
+        present = tuple(local)
+        if self.work.present not in ((), present):
+            raise ValueError("With rounds of gradients the same variables must have gradients in every step")
+        self.work.present = present
+        changed = tf.numpy_function(self._gradients_ready, [rate, *local.values()], tf.bool)
+        self._take_if(changed)
+
+    def _copied_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+        assert isinstance(self.work, CopyWork)
+        token = tf.constant(False)
+        if self._algorithm.departs is Moment.STEP_BEGINS:
+            token = self._begin_in_graph(rate)
+        applied = [local.get(i) for i in range(len(self._variables))]
+        update(self._optimizer.inner_optimizer, applied, self._variables)
+        if not self.work.plain:
+            anchors = self.work.anchor.variables if self.work.anchor is not None else (None,) * len(self._variables)
+            for variable, anchor in zip(self._variables, anchors, strict=True):
+                own = self.work.local(
+                    variable.value.read_value(), None if anchor is None else anchor.value.read_value()
+                )
+                variable.assign(own.parameters)
+                if anchor is not None:
+                    anchor.assign(own.anchor)
+        meets = tf.numpy_function(self._step_ended, [token], tf.bool)
+        meets.set_shape(())
+
+        def meet() -> tf.Tensor:
+            changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
+            self._take_if(changed)
+            return tf.constant(True)
+
+        tf.cond(meets, meet, lambda: tf.constant(False))
+
+    def _begin_in_graph(self, rate: tf.Tensor) -> tf.Tensor:
+        """STEP BEGINS, as far as a step can know of it: when the parameters are what the step before has left.
+
+        The calls are stateless, though they are not, because TensorFlow would run stateful ones after everything
+        stateful in forward and backward, behind which this exchange is to hide. Their results are used.
+        """
+        begun = self._parameters_in_graph()
+        offers = tf.numpy_function(self._step_begins, [begun[0]], tf.bool, stateful=False)
+        offers.set_shape(())
+
+        def offer() -> tf.Tensor:
+            done = tf.numpy_function(self._offer_at_begin, [rate, *self._own_in_graph()], tf.bool, stateful=False)
+            done.set_shape(())
+            return done
+
+        return tf.cond(offers, offer, lambda: tf.constant(False))
+
+    def _parameters_in_graph(self) -> list[tf.Tensor]:
+        return [variable.value.read_value() for variable in self._variables]
+
+    def _own_in_graph(self) -> list[tf.Tensor]:
+        assert isinstance(self.work, CopyWork)
+        anchors = () if self.work.anchor is None else self.work.anchor.variables
+        return [*self._parameters_in_graph(), *(anchor.value.read_value() for anchor in anchors)]
+
+    def _take_if(self, changed: tf.Tensor) -> None:
+        """Assign what the callback has left in `_taken`."""
+        changed.set_shape(())
+        targets = list(self._variables)
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            targets += self.work.anchor.variables
+
+        def take() -> tf.Tensor:
+            values = tf.numpy_function(self._values_taken, [], [target.value.dtype for target in targets])
+            for target, value in zip(targets, values if isinstance(values, list) else [values], strict=True):
+                target.assign(tf.ensure_shape(value, target.shape))
+            return tf.constant(True)
+
+        tf.cond(changed, take, lambda: tf.constant(False))
+
+    # -- what the step calls back
+
+    def _values_taken(self) -> list[Array]:
+        taken, self._taken = self._taken, []
+        values = [own.parameters for own in taken]
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            values += [own.anchor for own in taken]
+        # Copies: TensorFlow makes the arrays the variables' own memory and updates them in place.
+        return [np.array(value) for value in values]
+
+    def _gradients_ready(self, rate: Array, *gradients: Array) -> np.bool_:
+        assert isinstance(self.work, GradientWork)
+        helper = self._start()
+        helper.check()
+        if self._member.over:
+            return np.False_
+        self._steps += 1
+        if not self._algorithm.waits:
+            self._wait()  # for the offer before: a worker has one on offer at a time
+        self._offer(self.work.capture(gradients, float(rate)))
+        if self._algorithm.waits:
+            self._settle([])
+        else:
+            self._take_centre()
+            self._step_number += 1
+        self._save()
+        return np.True_
+
+    def _take_centre(self) -> None:
+        assert isinstance(self.work, GradientWork)
+        arrays, self._read = self.work.refresh()
+        self._taken = [Own(parameters=array) for array in arrays]
+
+    def _step_begins(self, token: Array) -> np.bool_:
+        return np.bool_(not self._begun and self._algorithm.meets(self._step_number))
+
+    def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
+        assert isinstance(self.work, CopyWork)
+        self._begun = True
+        self._offer(self.work.capture(self._own(own), self._step_number, float(rate)))
+        return np.True_
+
+    def _step_ended(self, token: Array) -> np.bool_:
+        self._start().check()
+        self._steps += 1
+        self._begun = False
+        if self._offers_now or self._due == self._step_number:
+            return np.True_
+        self._step_number += 1
+        self._save()
+        return np.False_
+
+    @property
+    def _offers_now(self) -> bool:
+        return self._algorithm.departs is Moment.STEP_ENDED and self._algorithm.meets(self._step_number)
+
+    def _meet(self, rate: Array, *own: Array) -> np.bool_:
+        assert isinstance(self.work, CopyWork)
+        held = self._own(own)
+        if self._offers_now:
+            self._offer(self.work.capture(held, self._step_number, float(rate)))
+        settles = self._due == self._step_number
+        if settles:
+            self._settle(held)
+        else:
+            self._step_number += 1
+        self._save()
+        return np.bool_(settles)
+
+    def _own(self, arrays: Sequence[Array]) -> list[Own]:
+        count = len(self._variables)
+        anchors = arrays[count:] or (None,) * count
+        return [Own(parameters=x, anchor=a) for x, a in zip(arrays[:count], anchors, strict=True)]
+
+    def _offer(self, terms: Any) -> None:
+        helper = self._start()
+        self._due = self._step_number + self._algorithm.overlap
+        self._drops = self._member.drops
+        helper.offer(self._step_number, self._read, terms)
+
+    def _wait(self) -> None:
+        """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
+        helper, begun = self._helper, self._clock()
+        if helper is None:
+            return
+        with helper.changed:
+            helper.changed.wait_for(lambda: helper.member.offer is None or helper.stopped)
+            self._exposed_seconds += self._clock() - begun
+            helper.check()
+
+    def _settle(self, held: Sequence[Own]) -> None:
+        """Adopt what came of the offer, or take the centre where it was dropped."""
+        self._wait()
+        self._due = None
+        if isinstance(self.work, GradientWork):
+            self._take_centre()
+        elif self._member.drops > self._drops:
+            self._taken, self._read = self.work.refresh(held)
+        else:
+            self._taken, self._read = self.work.adopt(held, self._step_number)
+        self._step_number = self._read if self._algorithm.tagged else self._step_number + 1
+
+    def _start(self) -> Helper:
+        if self._helper is None:
+            self._helper = Helper(self._member, self.wire, self, clock=self._clock)
+            self._helper.trainer = self._trainer  # this may be one of TensorFlow's threads
+            self._helper.start()
+        return self._helper
+
+    def _save(self) -> None:
+        due = -1 if self._due is None or not self._algorithm.overlap else self._due
+        self._saved.assign(np.array([self._step_number, self.work.rounds, self._read, due + 1]))
+
+    # -- the helper thread
+
+    def carry(self, verdict: Verdict) -> None:
+        """Exchange what the verdict takes and close the round."""
+        self.work.carry(verdict, self.wire)
+        if self.work.rounds % REBROADCAST == 0:
+            with self.work.whole:
+                self.wire.take_first([variable.value for variable in self.work.replica.variables], "centre")
+
+    # -- around training
+
+    def finish(self) -> None:
+        if self._helper is None:
+            return
+        self._trainer = threading.current_thread()
+        if self._due is not None and self._algorithm.waits:
+            arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
+            if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+                arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
+            self._settle(self._own(arrays))
+            self._assign_taken()
+        self._helper.leave()
+        if self._centred:
+            self._take_centre()
+            self._assign_taken()
+        self._renew()
+
+    def _assign_taken(self) -> None:
+        targets = list(self._variables)
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            targets += self.work.anchor.variables
+        for target, value in zip(targets, self._values_taken(), strict=True):
+            target.assign(value)
+
+    def _renew(self) -> None:
+        """As from a new start, but what has been counted stays, and so does the number of rounds."""
+        self._past = self.telemetry()
+        self._exposed_seconds = 0.0
+        self._steps = 0
+        self._helper = None
+        self._member = self._new_member(self.work.rounds)
+        self._read = self.work.rounds
+        self._step_number = self._read if self._algorithm.tagged else 0
+        self._due = None
+        self._begun = False
+        self._save()
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The centre or its average, where there is one; else this worker's own copy."""
+        seen = self.work.replica.evaluated if self._variables else None
+        if seen is None or not (self._step_number or self.work.rounds):
+            yield
+            return
+        own = [variable.value.read_value() for variable in self._variables]
+        with self.work.whole:
+            for number, variable in enumerate(self._variables):
+                variable.assign(np.array(seen.at(number)))
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._variables, own, strict=True):
+                variable.assign(value)
+
+    def telemetry(self) -> Telemetry:
+        member, helper, past = self._member, self._helper, self._past
+        ages = {*past.staleness, *member.staleness}
+        built = bool(self._variables)
+        return Telemetry(
+            steps=past.steps + self._steps,
+            rounds=self.work.rounds if built else 0,
+            bytes_sent=self.wire.bytes_sent if built else 0,
+            exposed_seconds=past.exposed_seconds + self._exposed_seconds,
+            vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
+            payload_seconds=self.wire.payload_seconds if built else 0.0,
+            staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},
+            used=past.used + member.used,
+            dropped=past.dropped + member.drops,
+            memory_declared=self._algorithm.memory(),
+            memory_bytes=self.work.bytes if built else 0,
+        )

@@ -1,0 +1,78 @@
+"""Votes and payloads on Horovod, from the helper thread of a worker: small traced functions, each traced once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from algorithms.mechanisms.plan import Piece, cut
+from algorithms.mechanisms.quorum_ballot import Vector
+from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.pieces import Route, exchanged
+from algorithms.tensorflow.profile import PIECE, WINDOW
+from algorithms.tensorflow.wire import broadcast, exchange
+
+Array = NDArray[Any]
+
+
+def shared_memory(tensor: Any) -> Array:
+    """A tensor's elements without a copy. Nobody may write into them; TensorFlow itself never does."""
+    return np.asarray(tensor)
+
+
+class RoundsWire:
+    """What the helper does with Horovod. Traced functions wait without spinning."""
+
+    def __init__(self, variables: Sequence[Any], prefix: str, clock: Clock, *, adasum: bool) -> None:
+        self._prefix, self._clock = prefix, clock
+        sizes = [variable.shape.num_elements() for variable in variables]
+        self._bytes = sum(variable.value.dtype.size * size for variable, size in zip(variables, sizes, strict=True))
+        whole = [Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size]
+        # Adasum combines tensor by tensor, so it must see them whole.
+        route = Route(tuple(whole), sum(sizes)) if adasum else Route(tuple(cut(sizes, PIECE)), WINDOW)
+        op = hvd.Adasum if adasum else hvd.Sum
+
+        def add_up(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+            return list(exchanged(dict(enumerate(tensors)), route, f"{prefix}.payload", op).values())
+
+        signature = [[tf.TensorSpec(variable.shape, variable.value.dtype) for variable in variables]]
+        self._add_up = tf.function(add_up, input_signature=signature, autograph=False)
+        self._votes: dict[int, Any] = {}
+        self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
+        self.payload_seconds = 0.0
+
+    def vote(self, vector: Vector) -> Vector:
+        """The sum of everyone's vectors."""
+        length = len(vector)
+        if length not in self._votes:
+            name = f"{self._prefix}.vote.{length}"
+            self._votes[length] = tf.function(lambda mine: exchange(mine, name, hvd.Sum), autograph=False)
+        total: Vector = self._votes[length](tf.constant(vector)).numpy()
+        return total
+
+    def abort(self) -> None:
+        """Make everyone's collectives fail."""
+        hvd.shutdown()
+
+    def exchange(self, arrays: Sequence[Array]) -> list[Array]:
+        """The sums over all workers."""
+        begun = self._clock()
+        totals = self._add_up([tf.constant(array) for array in arrays])
+        self.payload_seconds += self._clock() - begun
+        self.bytes_sent += self._bytes
+        return [shared_memory(total) for total in totals]
+
+    def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:
+        """Make variables equal to rank 0's, bit for bit."""
+        broadcast(variables, f"{self._prefix}.{what}")
+
+    @property
+    def traces(self) -> int:
+        """How often a function was traced."""
+        functions = [self._add_up, *self._votes.values()]
+        return sum(int(function.experimental_get_tracing_count()) for function in functions)
