@@ -6,7 +6,6 @@ with source.stream() as batches:
     images, labels = next(batches)                       # N x H x W x C float32, N int64; read ahead in the background
 """
 
-import difflib
 import time
 from pathlib import Path
 from typing import Literal
@@ -25,6 +24,7 @@ from suite.data.sharding import Last, Sharding, choose
 from suite.data.source import Batch, DataSet, Source, Split
 from suite.data.synthetic import Synthetic, SyntheticOptions
 from suite.data.tokens import Tokens, TokensOptions
+from suite.suggest import unknown
 
 __all__ = [
     "NAMES",
@@ -134,9 +134,7 @@ def _open(
             image=image or _IMAGENET_SIDE,
             options=parse(ImagenetOptions, what, options),
         )
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"unknown data set {name!r}{hint}; known: {', '.join(NAMES)}")
+    raise ValueError(unknown("data set", name, NAMES))
 
 
 def _by_pixels(name: str, images: DataSet, levels: int, options: dict[str, object]) -> DataSet:

@@ -1,10 +1,11 @@
 """Options by name, as people write them: checked by pydantic and refused in one line."""
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from suite.suggest import nearest
 
 
 class Options(BaseModel):
@@ -19,8 +20,8 @@ def parse(schema: type[Chosen], what: str, given: Mapping[str, object]) -> Chose
     known = sorted(schema.model_fields)
     for name in given:
         if name not in schema.model_fields:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            near = nearest(name, known)
+            hint = f" (did you mean {near!r}?)" if near else ""
             raise ValueError(f"{what} has no option {name!r}{hint}; it has {', '.join(known) or 'no options'}")
     try:
         return schema.model_validate(dict(given))

@@ -5,7 +5,6 @@ Which values the papers used stands in `papers`; here are the shapes. A rule is 
     parse("warmup", 0.4, {"steps": 500, "then": "step", "every": 2000}).at(step)
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 
 from suite.data.options import Options
 from suite.data.options import parse as parse_options
+from suite.suggest import unknown
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -142,6 +142,4 @@ def parse(name: str, rate: float, options: Mapping[str, object]) -> Rule:
             return parse_options(Exponential, what, given)
         case "linear":
             return parse_options(Linear, what, given)
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"unknown {what}{hint}; known: {', '.join(NAMES)}")
+    raise ValueError(unknown("learning-rate rule", name, NAMES))
