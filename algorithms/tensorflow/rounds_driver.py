@@ -73,7 +73,7 @@ class RoundsDriver:
         self._helper: Helper | None = None
         self._variables: tuple[Any, ...] = ()
         self._present: tuple[int, ...] = ()
-        self._step_number = 0
+        self.step_number = 0
         self._read = 0  # rounds closed when this worker last took the centre
         self._drops = 0  # of this worker's offers when it made the last one
         self._due: int | None = None  # the step after which it adopts what comes of its offer
@@ -119,7 +119,7 @@ class RoundsDriver:
             raise ValueError(
                 "this state was saved while a round was in flight: call finish() on all ranks before saving"
             )
-        self._step_number, self._read = step, read
+        self.step_number, self._read = step, read
         self.work.rounds = rounds
         self._member = self._new_member(rounds)
         self._trainer = threading.current_thread()
@@ -264,7 +264,7 @@ class RoundsDriver:
             self._settle([])
         else:
             self._take_centre()
-            self._step_number += 1
+            self.step_number += 1
         self._save()
         return np.True_
 
@@ -274,38 +274,38 @@ class RoundsDriver:
         self._taken = [Own(parameters=array) for array in arrays]
 
     def _step_begins(self, token: Array) -> np.bool_:
-        return np.bool_(not self._begun and self._algorithm.meets(self._step_number))
+        return np.bool_(not self._begun and self._algorithm.meets(self.step_number))
 
     def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
         assert isinstance(self.work, CopyWork)
         self._begun = True
-        self._offer(self.work.capture(self._own(own), self._step_number, float(rate)))
+        self._offer(self.work.capture(self._own(own), self.step_number, float(rate)))
         return np.True_
 
     def _step_ended(self, token: Array) -> np.bool_:
         self._start().check()
         self._steps += 1
         self._begun = False
-        if self._offers_now or self._due == self._step_number:
+        if self._offers_now or self._due == self.step_number:
             return np.True_
-        self._step_number += 1
+        self.step_number += 1
         self._save()
         return np.False_
 
     @property
     def _offers_now(self) -> bool:
-        return self._algorithm.departs is Moment.STEP_ENDED and self._algorithm.meets(self._step_number)
+        return self._algorithm.departs is Moment.STEP_ENDED and self._algorithm.meets(self.step_number)
 
     def _meet(self, rate: Array, *own: Array) -> np.bool_:
         assert isinstance(self.work, CopyWork)
         held = self._own(own)
         if self._offers_now:
-            self._offer(self.work.capture(held, self._step_number, float(rate)))
-        settles = self._due == self._step_number
+            self._offer(self.work.capture(held, self.step_number, float(rate)))
+        settles = self._due == self.step_number
         if settles:
             self._settle(held)
         else:
-            self._step_number += 1
+            self.step_number += 1
         self._save()
         return np.bool_(settles)
 
@@ -316,9 +316,9 @@ class RoundsDriver:
 
     def _offer(self, terms: Any) -> None:
         helper = self._start()
-        self._due = self._step_number + self._algorithm.overlap
+        self._due = self.step_number + self._algorithm.overlap
         self._drops = self._member.drops
-        helper.offer(self._step_number, self._read, terms)
+        helper.offer(self.step_number, self._read, terms)
 
     def _wait(self) -> None:
         """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
@@ -339,8 +339,8 @@ class RoundsDriver:
         elif self._member.drops > self._drops:
             self._taken, self._read = self.work.refresh(held)
         else:
-            self._taken, self._read = self.work.adopt(held, self._step_number)
-        self._step_number = self._read if self._algorithm.tagged else self._step_number + 1
+            self._taken, self._read = self.work.adopt(held, self.step_number)
+        self.step_number = self._read if self._algorithm.tagged else self.step_number + 1
 
     def _start(self) -> Helper:
         if self._helper is None:
@@ -351,7 +351,7 @@ class RoundsDriver:
 
     def _save(self) -> None:
         due = -1 if self._due is None or not self._algorithm.overlap else self._due
-        self._saved.assign(np.array([self._step_number, self.work.rounds, self._read, due + 1]))
+        self._saved.assign(np.array([self.step_number, self.work.rounds, self._read, due + 1]))
 
     # -- the helper thread
 
@@ -395,7 +395,7 @@ class RoundsDriver:
         self._helper = None
         self._member = self._new_member(self.work.rounds)
         self._read = self.work.rounds
-        self._step_number = self._read if self._algorithm.tagged else 0
+        self.step_number = self._read if self._algorithm.tagged else 0
         self._due = None
         self._begun = False
         self._save()
@@ -404,7 +404,7 @@ class RoundsDriver:
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
         seen = self.work.replica.evaluated if self._variables else None
-        if seen is None or not (self._step_number or self.work.rounds):
+        if seen is None or not (self.step_number or self.work.rounds):
             yield
             return
         own = [variable.value.read_value() for variable in self._variables]
