@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ranks(2, 4, environment={"HOROVOD_FUSION_THRESHOLD": "0
 
 
 @pytest.fixture(autouse=True)
-def horovod() -> None:
+def horovod(ranks: int) -> None:
     hvd.init()
 
 
