@@ -77,6 +77,20 @@ def test_in_the_suite_a_framework_is_imported_only_by_files_named_after_it() -> 
             assert any(word in path.stem for word in allowed), f"{named(path)} imports {package}"
 
 
+def test_reports_know_records_only() -> None:
+    known = (
+        "suite.report",
+        "suite.statistics",
+        "suite.suggest",
+        "suite.run.record",
+        "suite.run.store",
+        "suite.run.specification",
+    )
+    for path in modules("suite/report"):
+        ours = [name for name in imports(path) if name.startswith("suite") and name != "suite"]
+        assert all(name.startswith(known) for name in ours), named(path)
+
+
 def test_setup_needs_nothing_but_the_standard_library() -> None:
     for path in modules("suite/setup"):
         assert not packages(path) - set(sys.stdlib_module_names) - {"suite"}, named(path)
