@@ -132,7 +132,9 @@ def _unreachable(ended: Ended) -> Failed | None:
 
 
 def _killed(ended: Ended) -> Failed | None:
-    """Exit codes above 128 are signals, as shells tell them; the first one counts."""
+    """Exit codes above 128 are signals, as shells tell them; the first one counts. Those that we sent are no cause."""
+    if ended.how != "exited":
+        return None
     text = f"{ended.output}\n{ended.errors}"
     found = _EXIT.search(text)
     rank, number = (int(found[1]), int(found[2])) if found else (None, 0)

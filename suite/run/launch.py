@@ -31,6 +31,8 @@ from suite.run.trace import HOROVOD_TIMELINE, merge
 
 # A sleep that took this much longer than asked says that the machine was too busy to inject what was meant.
 INJECTION_TOLERANCE = 0.1
+# What ranks get beyond the deadline to say where they stood and end themselves.
+GRACE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Launcher:
                 environment=environment(specification) | cluster.environment() | timeline(request, folder),
                 folder=folder,
                 # The ranks end themselves at the deadline and say where they stood; this is for when they cannot.
-                deadline=request.deadline + 15.0,
+                deadline=request.deadline + GRACE_SECONDS,
                 token=token,
             )
             follower = Follower(folder, specification.workers)

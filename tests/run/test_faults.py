@@ -63,7 +63,8 @@ def raised(message, kind):
 def hung(moment):
     def run(job):
         both(job, moment, "last step")
-        return Ended("deadline", None, 60.0)
+        # horovodrun tells the signal with which we ended it as if it were the ranks' own.
+        return Ended("deadline", 1, 60.0, "", HOROVODRUN.format(rank=0, code=-15))
 
     return run
 
