@@ -1,0 +1,181 @@
+"""Records put together: an arm is one algorithm in one setting, all the runs of which may be averaged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from suite.report.evidence import environment
+from suite.report.timing import Parts, Timing, parts, timing
+from suite.run.record import Diverged, Failed, Record
+
+REFERENCE, CONTROL, CEILING = "synchronous", "stock_horovod", "no_communication"
+KINDS = ("measured", "emulated")
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """Everything that is equal where algorithms are compared, except the learning rate."""
+
+    experiment: str
+    kind: str
+    framework: str
+    model: str
+    network: str
+    straggler: str
+    workers: int
+    replayed: bool
+    environment: str  # E1, E2 ...; empty where no host could say
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    record: Record
+
+    @functools.cached_property
+    def timing(self) -> Timing | None:
+        return timing(self.record)
+
+    @functools.cached_property
+    def parts(self) -> Parts | None:
+        return parts(self.record) if self.record.finished else None
+
+    @property
+    def block(self) -> tuple[str, int]:
+        """Runs of one block were interleaved."""
+        return (self.record.sweep.identifier, self.record.sweep.round)
+
+    @property
+    def ended(self) -> str:
+        outcome = self.record.outcome
+        if isinstance(outcome, Failed):
+            return f"failed: {outcome.reason.value}"
+        return f"diverged at step {outcome.step}" if isinstance(outcome, Diverged) else "finished"
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    setting: Setting
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        return self.runs[0].record.specification.algorithm.name
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        return tuple(run for run in self.runs if run.record.finished)
+
+    @property
+    def timed(self) -> tuple[Run, ...]:
+        return tuple(run for run in self.runs if run.timing is not None)
+
+    @property
+    def overlaps(self) -> bool:
+        return bool(self.runs[0].record.specification.algorithm.options.get("overlap"))
+
+    @property
+    def samples_per_step(self) -> int:
+        return self.runs[0].record.specification.batch_size * self.setting.workers
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The arms of one setting, in the order of the experiment."""
+
+    setting: Setting
+    arms: tuple[Arm, ...]
+
+    @property
+    def reference(self) -> Arm | None:
+        """Synchronous without overlap: the papers' baseline."""
+        plain = [one for one in self.arms if one.name == REFERENCE and not one.overlaps]
+        return plain[0] if plain else None
+
+    @property
+    def control(self) -> Arm | None:
+        return next((one for one in self.arms if one.name == CONTROL), None)
+
+    @property
+    def ceiling(self) -> Arm | None:
+        return next((one for one in self.arms if one.name == CEILING), None)
+
+
+def groups(records: Iterable[Record], environments: dict[str, str]) -> tuple[Group, ...]:
+    found: dict[Setting, dict[str, list[Run]]] = {}
+    for record in records:
+        setting = setting_of(record, environments)
+        found.setdefault(setting, {}).setdefault(record.labels.algorithm, []).append(Run(record))
+    return tuple(
+        Group(setting, tuple(Arm(setting, label, tuple(runs)) for label, runs in sorted(arms.items(), key=_order)))
+        for setting, arms in sorted(found.items(), key=lambda one: _natural(one[0]))
+    )
+
+
+def setting_of(record: Record, environments: dict[str, str]) -> Setting:
+    labels = record.labels
+    return Setting(
+        experiment=record.experiment,
+        kind=record.kind,
+        framework=labels.framework,
+        model=labels.model,
+        network=labels.network,
+        straggler=labels.straggler,
+        workers=labels.workers,
+        replayed=record.replayed,
+        environment=environments.get(environment(record), ""),
+    )
+
+
+def _natural(setting: Setting) -> tuple[object, ...]:
+    """Frameworks as people name them, torch first; networks from slow to fast."""
+    digits = "".join(letter if letter.isdigit() or letter == "." else " " for letter in setting.network).split()
+    rate = float(digits[0]) if digits and digits[0].count(".") <= 1 and digits[0] != "." else 0.0
+    return (
+        setting.experiment,
+        KINDS.index(setting.kind),
+        setting.framework != "torch",
+        setting.model,
+        rate,
+        setting.network,
+        setting.straggler != "none",
+        setting.straggler,
+        setting.workers,
+        setting.environment,
+    )
+
+
+# Ceiling, control and reference first, then the order in which the papers and their descendants came.
+ORDER = (
+    "bare",
+    CEILING,
+    CONTROL,
+    "torch_ddp",
+    REFERENCE,
+    "layerwise",
+    "delayed",
+    "backup_workers",
+    "asynchronous",
+    "softsync",
+    "downpour",
+    "elastic_averaging",
+    "local_sgd",
+    "slowmo",
+    "diloco",
+    "adasum",
+)
+
+
+def _order(item: tuple[str, list[Run]]) -> tuple[object, ...]:
+    label, runs = item
+    name = runs[0].record.specification.algorithm.name
+    place = ORDER.index(name) if name in ORDER else len(ORDER)
+    return (place, name, _numbers(label), label)
+
+
+def _numbers(label: str) -> tuple[float, ...]:
+    """So that period=4 stands before period=16."""
+    found = "".join(letter if letter.isdigit() else " " for letter in label).split()
+    return tuple(float(one) for one in found)

@@ -1,0 +1,1 @@
+"""Charts: what they show (`specification`) and how they are drawn."""

@@ -1,0 +1,103 @@
+"""What lies in a folder of records, read as it is: holes are kept, nothing is refused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from suite.run.record import Host, Record
+from suite.run.store import Contents, Store, read_files
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A file that should be a record and cannot be read."""
+
+    file: str  # below the folder of records, so that a report does not depend on where that is
+    why: str
+    newer: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of every run its last attempt, in a fixed order."""
+
+    records: tuple[Record, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    superseded: int = 0  # earlier attempts at runs that were tried again
+
+
+class EvidenceError(ValueError):
+    """The folder cannot be what was meant; one line."""
+
+
+def read(folder: Path, experiment: str | None = None) -> Evidence:
+    """A folder that is missing or empty is evidence of nothing; a file in its place is a mistake."""
+    if folder.exists() and not folder.is_dir():
+        raise EvidenceError(f"{folder} is a file, not a folder of records")
+    store = Store(folder)
+    files = store.files(experiment) if folder.exists() else []
+    aside = sorted((folder / "damaged").glob("*.json")) if experiment is None else []
+    contents = read_files(files)
+    holes = [Hole(_below(one.path, folder), one.why, one.newer) for one in contents.unreadable]
+    holes += [Hole(_below(path, folder), "set aside as damaged by a later sweep", False) for path in aside]
+    return of_records(contents.records, tuple(holes))
+
+
+def of_records(records: tuple[Record, ...], holes: tuple[Hole, ...] = ()) -> Evidence:
+    latest = Contents(records, ()).latest()
+    ordered = sorted(latest, key=lambda one: (one.experiment, one.created, one.sweep.position, one.identity))
+    return Evidence(_with_environment(tuple(ordered)), holes, len(records) - len(latest))
+
+
+def environments(records: tuple[Record, ...]) -> dict[str, str]:
+    """Digest of an environment -> E1, E2 ... in the order in which they were first met."""
+    ordered = sorted((record for record in records if record.hosts), key=lambda one: (one.created, one.identity))
+    digests = dict.fromkeys(environment(record) for record in ordered)
+    return {digest: f"E{number}" for number, digest in enumerate(digests, start=1)}
+
+
+# Where a trace goes is no part of what a run ran on.
+NOT_ENVIRONMENT = frozenset({"HOROVOD_TIMELINE"})
+OWN_NAME = frozenset({"name", "ranks", "network", "commit", "digest"})
+
+
+def environment(record: Record) -> str:
+    """Equal for runs that may be averaged together: everything that hosts say of themselves, but their names."""
+    return "\n".join(sorted({environment_of_host(host) for host in record.hosts}))
+
+
+def environment_of_host(host: Host) -> str:
+    content = host.model_dump(mode="json", exclude=set(OWN_NAME))
+    content["memory_bytes"] = round(host.memory_bytes / 2**30)  # firmware and kernel keep a varying bit of it
+    content["horovod"] = {key: text for key, text in host.horovod.items() if key not in NOT_ENVIRONMENT}
+    return json.dumps(content, sort_keys=True)
+
+
+def _with_environment(records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """A run that failed before any host could say what it is ran where its sweep ran, if that was one place."""
+    seen: dict[str, Counter[str]] = {}
+    for record in records:
+        if record.hosts:
+            seen.setdefault(record.sweep.identifier, Counter())[environment(record)] += 1
+    hosts = {environment(record): record.hosts for record in records if record.hosts}
+    found = []
+    for record in records:
+        known = seen.get(record.sweep.identifier, Counter())
+        if not record.hosts and len(known) == 1:
+            (place,) = known
+            # Only to group by: the ranks of the stand-ins belong to another run.
+            stand_ins = tuple(host.model_copy(update={"ranks": ()}) for host in hosts[place])
+            record = record.model_copy(update={"hosts": stand_ins})
+        found.append(record)
+    return tuple(found)
+
+
+def only(evidence: Evidence, experiment: str) -> Evidence:
+    return replace(evidence, records=tuple(one for one in evidence.records if one.experiment == experiment))
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,103 @@
+"""The least a step of an algorithm can take: computing, and sending what has to be sent over the rate that was there.
+
+Where an exchange can hide behind computation the floor is the longer of the two; where training stands still for it, their
+sum. It is a bound, not a forecast: nobody's waiting, no latency, no cost of negotiation is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite.report.arms import Arm, Group, Run
+
+# Algorithms that go on computing while their exchange travels; others may with an option.
+ALWAYS_HIDES = frozenset({"stock_horovod", "torch_ddp", "layerwise", "delayed"})
+SILENT = frozenset({"no_communication", "bare"})
+
+
+@dataclass(frozen=True)
+class Floor:
+    compute: float
+    wire: float | None  # None: nobody knows the rate of the network
+    hides: bool
+
+    @property
+    def seconds(self) -> float | None:
+        if self.wire is None:
+            return None
+        return max(self.compute, self.wire) if self.hides else self.compute + self.wire
+
+    @property
+    def ceiling(self) -> float | None:
+        """The most that any algorithm sending as much could gain over one that stands still for all of it."""
+        return None if self.wire is None else (self.compute + self.wire) / max(self.compute, self.wire)
+
+
+def floor(arm: Arm, group: Group) -> Floor | None:
+    """None where nothing tells how long computing alone takes."""
+    compute = computing(arm, group)
+    if compute is None or not arm.finished:
+        return None
+    return Floor(compute, wire(arm), hides(arm))
+
+
+def computing(arm: Arm, group: Group) -> float | None:
+    """What the profile says where compute is replayed; else what a step took without any communication."""
+    replay = arm.runs[0].record.specification.model.replay
+    if replay is not None and replay.forward is not None and replay.backward is not None:
+        return replay.forward + replay.backward
+    ceiling = group.ceiling
+    if ceiling is None or group.setting.straggler != "none" or not ceiling.timed:
+        return None
+    return float(np.median([np.median(run.timing.steps) for run in ceiling.timed if run.timing is not None]))
+
+
+def wire(arm: Arm) -> float | None:
+    found = [_wire(run) for run in arm.finished]
+    known = [one for one in found if one is not None]
+    return float(np.median(known)) if len(known) == len(found) and known else None
+
+
+def hides(arm: Arm) -> bool:
+    options = arm.runs[0].record.specification.algorithm.options
+    if arm.name == "delayed":
+        return bool(options.get("steps", 1))
+    if arm.name == "asynchronous":
+        return bool(options.get("ahead", True))
+    return arm.name in ALWAYS_HIDES or arm.name in SILENT or bool(options.get("overlap"))
+
+
+def bytes_per_step(run: Run) -> float | None:
+    """What one rank must send per step of the job, as the algorithm declares it."""
+    record = run.record
+    if record.specification.algorithm.name in SILENT or record.specification.workers == 1:
+        return 0.0
+    counted = [rank.telemetry for rank in record.ranks if rank.telemetry is not None]
+    size = record.ranks[0].parameter_bytes if record.ranks else None
+    workers = record.specification.workers
+    if record.specification.algorithm.name == "torch_ddp" and size is not None:
+        return 2 * (workers - 1) / workers * size  # it declares nothing; a ring of all gradients, every step
+    declared = counted[0].bytes_per_exchange_declared if counted else None
+    steps = sum(one.steps for one in counted)
+    if declared is None or not steps or len(counted) < workers:
+        return None
+    return declared * max(one.rounds for one in counted) * workers / steps
+
+
+def rate(run: Run) -> float | None:
+    """Bytes per second of one host's link: what was asked of a shaped one, which never gives more; else as measured."""
+    cluster = run.record.cluster
+    asked = run.record.specification.network.rate_mbit
+    measured = cluster.in_force.get("goodput_mbit") if cluster is not None else None
+    chosen = asked if asked is not None else measured
+    return float(chosen) * 1e6 / 8 if isinstance(chosen, int | float) and chosen > 0 else None
+
+
+def _wire(run: Run) -> float | None:
+    size = bytes_per_step(run)
+    if size == 0:
+        return 0.0
+    speed = rate(run)
+    return None if size is None or speed is None else size / speed

@@ -1,0 +1,86 @@
+"""From a folder of records to the files of a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.report import evidence as reading
+from suite.report.build import report
+from suite.report.content import Report
+from suite.report.evidence import Evidence
+from suite.report.writers import comma, markdown, page
+
+PAGE, MARKDOWN = "report.html", "report.md"
+MARKER = ".farandole-report"  # says that a folder may be replaced
+
+
+class ReportError(ValueError):
+    """One line for the user: what was given cannot be reported on or written to."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was written."""
+
+    page: Path
+    files: tuple[Path, ...]
+    records: int
+    unfinished: int
+    holes: int  # files that could not be read
+
+    @property
+    def message(self) -> str:
+        if not self.records:
+            return f"{self.page}: says that there are no records yet"
+        doubt = [f"{self.unfinished} runs did not finish"] * bool(self.unfinished)
+        doubt += [f"{self.holes} files could not be read"] * bool(self.holes)
+        return f"{self.page}: {self.records} runs" + (f" ({', '.join(doubt)})" if doubt else "")
+
+
+def render(records: Path, out: Path, *, experiment: str | None = None) -> Rendered:
+    """Render the report of a folder of records into a folder of its own, which is replaced as a whole.
+
+    >>> # render(Path("results"), Path("build/report")).page
+    """
+    try:
+        evidence = reading.read(records, experiment)
+    except reading.EvidenceError as error:
+        raise ReportError(str(error)) from error
+    files = produce(evidence)
+    _write(out, files)
+    written = tuple(out / name for name in files)
+    unfinished = sum(not record.finished for record in evidence.records)
+    return Rendered(out / PAGE, written, len(evidence.records), unfinished, len(evidence.holes))
+
+
+def produce(evidence: Evidence) -> dict[str, bytes]:
+    """Every file of the report by its name; a pure function."""
+    content = report(evidence)
+    files = {
+        PAGE: page.write(content, drawings(content)).encode(),
+        MARKDOWN: markdown.write(content).encode(),
+    }
+    for table in content.tables:
+        files[f"tables/{table.name}.csv"] = comma.write(table).encode()
+    return dict(sorted(files.items()))
+
+
+def drawings(content: Report) -> Mapping[str, str]:
+    return {}
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    if out.exists() and not out.is_dir():
+        raise ReportError(f"--out {out}: is a file; name a folder")
+    if out.exists() and any(out.iterdir()) and not (out / MARKER).exists():
+        raise ReportError(f"--out {out}: holds other files; name a new folder or one that holds a report")
+    if out.exists():
+        shutil.rmtree(out)
+    for name, content in files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (out / MARKER).write_text("replaced as a whole by the next report\n")

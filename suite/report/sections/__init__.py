@@ -1,0 +1,1 @@
+"""The parts of a report, each a pure function from what was measured to content."""

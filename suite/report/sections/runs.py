@@ -1,0 +1,56 @@
+"""Every run, with how it ended and the command that repeats it."""
+
+from __future__ import annotations
+
+from suite.report.arms import Run
+from suite.report.content import Column, Entry, Table
+from suite.report.sections.wording import FRAMEWORK
+from suite.report.study import Experiment
+from suite.run.record import Failed
+
+COLUMNS = (
+    Column("identity", "identity"),
+    Column("framework", "framework"),
+    Column("model", "model"),
+    Column("algorithm", "algorithm"),
+    Column("workers", "workers", True),
+    Column("network", "network"),
+    Column("straggler", "straggler"),
+    Column("learning_rate", "learning rate", True),
+    Column("seed", "seed", True),
+    Column("repetition", "repetition", True),
+    Column("environment", "environment"),
+    Column("seconds", "seconds", True, "from launch to end"),
+    Column("outcome", "outcome"),
+    Column("warnings", "warnings"),
+    Column("command", "repeat with"),
+)
+
+
+def table(experiment: Experiment) -> Table:
+    rows = tuple(
+        _row(run, group.setting.environment) for group in experiment.groups for arm in group.arms for run in arm.runs
+    )
+    return Table(f"{experiment.slug}-runs", "Every run of this experiment.", COLUMNS, rows, folded=True)
+
+
+def _row(run: Run, environment: str) -> tuple[Entry, ...]:
+    record, labels = run.record, run.record.labels
+    message = record.outcome.message if isinstance(record.outcome, Failed) else ""
+    return (
+        Entry(record.identity[:12], record.identity, code=True),
+        Entry(FRAMEWORK[labels.framework], labels.framework),
+        Entry(labels.model, labels.model),
+        Entry(labels.algorithm, labels.algorithm),
+        Entry(str(labels.workers), labels.workers),
+        Entry(labels.network, labels.network),
+        Entry(labels.straggler, labels.straggler),
+        Entry(f"{labels.learning_rate:g}", labels.learning_rate),
+        Entry(str(labels.seed), labels.seed),
+        Entry(str(record.repetition), record.repetition),
+        Entry(environment, environment),
+        Entry(f"{record.wall_seconds:.1f}", record.wall_seconds),
+        Entry(run.ended, run.ended, "" if record.finished else "hole", message),
+        Entry("; ".join(record.warnings), "; ".join(record.warnings)),
+        Entry(record.command, record.command, code=True),
+    )

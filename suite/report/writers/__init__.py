@@ -1,0 +1,1 @@
+"""From content to files. Same content in, same bytes out."""

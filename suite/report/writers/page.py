@@ -1,0 +1,37 @@
+"""Content as one HTML page that needs nothing else: styles, script and figures are inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from suite.report.content import Figure, Level, Notice, Points, Prose, Report, Table
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def write(report: Report, drawings: Mapping[str, str]) -> str:
+    """`drawings`: SVG by name of figure, to be put into the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(
+        inline=lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
+        drawing=lambda name: Markup(drawings[name]),
+        sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
+    )
+    kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
+    environment.tests.update({name.lower(): _is(kind) for name, kind in kinds.items()})
+    return environment.get_template("page.html.j2").render(report=report)
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda block: isinstance(block, kind)
