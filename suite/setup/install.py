@@ -152,6 +152,11 @@ def _build(
 def _gpu(environment: Environment, machine: facts.Machine, tools: Path) -> recipe.Gpu:
     """The toolkit, and the NCCL that torch itself brings: two different ones in one process would not get along."""
     assert machine.nvcc is not None  # else preflight would have said so
+    toolkit = Path(machine.nvcc).resolve().parents[1]
+    if not (toolkit / "include" / "cuda_runtime.h").exists():
+        raise SetupError(
+            f"{machine.nvcc} does not lie in a CUDA toolkit.\n  What to do: set CUDA_HOME to the toolkit's folder."
+        )
     nccl = environment.site_packages() / "nvidia" / "nccl"
     library = next(iter(sorted((nccl / "lib").glob("libnccl.so.*"))), None)
     if library is None or not (nccl / "include" / "nccl.h").exists():
@@ -162,4 +167,4 @@ def _gpu(environment: Environment, machine: facts.Machine, tools: Path) -> recip
     link = tools / "libnccl.so"  # the name that a linker looks for is not in the wheel
     link.unlink(missing_ok=True)
     link.symlink_to(library)
-    return recipe.Gpu(Path(machine.nvcc).resolve().parents[1], nccl / "include", tools)
+    return recipe.Gpu(toolkit, nccl / "include", tools)
