@@ -64,7 +64,6 @@ class Flight(Generic[C]):
     ):
         self.route = route
         self.lane = lane
-        self.abandoned = False
         self._condition = condition
         self._failure = failure
         self._cargo: dict[int, C] = {}
@@ -156,23 +155,6 @@ class Courier(Generic[C]):
             self._thread.start()
         return flight
 
-    def abandon(self, flight: Flight[C]) -> None:
-        """Send no more of it; what is on the wire stays there until it ends."""
-        with self._condition:
-            flight.abandoned = True
-            self._condition.notify_all()
-
-    def idle(self) -> bool:
-        """Whether nothing is on the wire and nothing waits for it."""
-        with self._condition:
-            return not (self._waiting or self._aloft)
-
-    def wait_idle(self) -> None:
-        """Until everything that will ever leave has landed."""
-        with self._condition:
-            while (self._waiting or self._aloft) and self._failure is None:
-                self._condition.wait()
-
     def close(self, patience: float = 2.0) -> None:
         """Stop the helper, whatever is in flight. Safe to call twice, and from any thread but the helper."""
         atexit.unregister(self.close)
@@ -189,7 +171,7 @@ class Courier(Generic[C]):
                 flight = self._waiting[0]
                 for piece in flight.route.order:
                     if not self._depart(flight, piece):
-                        break
+                        return
                 with self._condition:
                     self._waiting.popleft()
                     self._condition.notify_all()
@@ -199,13 +181,9 @@ class Courier(Generic[C]):
                 self._condition.notify_all()
 
     def _depart(self, flight: Flight[C], piece: Piece) -> bool:
-        """Wait until this piece may leave, and send it. False: it never will."""
+        """Wait until this piece may leave, and send it. False: stopped."""
         name = f"{self._prefix}{piece.tensor}.{piece.start}.{flight.lane}"
-        if not self._pause(
-            lambda: flight.abandoned or (flight.holds(piece.tensor) and self._fits(piece, name, flight))
-        ):
-            return False
-        if flight.abandoned:
+        if not self._pause(lambda: flight.holds(piece.tensor) and self._fits(piece, name, flight)):
             return False
         handle = self._wire.send(flight.cargo(piece.tensor), piece, name)
         self._elements += piece.size

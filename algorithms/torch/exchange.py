@@ -83,7 +83,7 @@ class ExchangeDriver:
     def step(self) -> None:
         self._fresh = False
         self._apply.settle()
-        departed = self._depart()
+        departed = self._depart(ended=False)
         if departed.header.fault:
             departed.answer()
         self._departed.append(departed)
@@ -96,11 +96,11 @@ class ExchangeDriver:
         if self._steps == STEPS.stop and self._planned:
             self._plan()
 
-    def _depart(self) -> Departed:
-        """Backward has ended: what has not left leaves now."""
+    def _depart(self, *, ended: bool) -> Departed:
+        """Backward has ended: what has not left leaves now. `ended`: so has training, and this is not a step."""
         weight = self._departures.weight
         fault, gradients, present = self._departures.close()
-        header = Header(fault, 1.0 if weight is None else weight, present)
+        header = Header(fault, 1.0 if weight is None else weight, present, here=not ended)
         flight = self._flight()
         if flight is not None:
             word = header.encode(self._attached.rank, self._attached.workers)
@@ -146,10 +146,7 @@ class ExchangeDriver:
             return
         self._fresh = True
         self._apply.settle()
-        if self._current is not None and self._courier is not None:
-            self._courier.abandon(self._current)  # a backward without its step
-        self._current = None
-        self._departures.forget()
+        unfinished = self._unfinished()
         drop = isinstance(self._algorithm, Delayed) and self._algorithm.drain == "drop"
         while self._departed:
             due = self._departed.popleft()
@@ -160,8 +157,19 @@ class ExchangeDriver:
         self._apply.settle()
         if self._courier is not None:
             with self._stopwatch.waiting():
+                if unfinished is not None:
+                    unfinished.wait(range(len(self._sizes)))
                 collectives.meet()
-                self._courier.wait_idle()
+
+    def _unfinished(self) -> Flight[Cargo] | None:
+        """A backward without its step: what has left cannot be called back, so the rest follows, and all is dropped."""
+        flight = None
+        if self._current is not None:
+            flight = self._depart(ended=True).flight
+            for parameter in self._parameters:
+                parameter.grad = None
+        self._departures.forget()
+        return flight
 
     def evaluation(self) -> AbstractContextManager[None]:
         self._apply.settle()

@@ -40,10 +40,11 @@ class Header:
     fault: Fault
     weight: float
     present: Sequence[bool]  # which parameters have a gradient here
+    here: bool = True  # this is a step, not the end of training
 
     def encode(self, rank: int, workers: int) -> torch.Tensor:
         faults = [float(self.fault) if worker == rank else 0.0 for worker in range(workers)]
-        return torch.tensor([*faults, 1.0, self.weight, *map(float, self.present)], dtype=torch.float64)
+        return torch.tensor([*faults, float(self.here), self.weight, *map(float, self.present)], dtype=torch.float64)
 
 
 def length(workers: int, parameters: int) -> int:

@@ -45,7 +45,7 @@ OPTIMIZERS: dict[str, tuple[Callable[[torch.nn.Module], torch.optim.Optimizer], 
 
 
 @pytest.fixture(autouse=True)
-def horovod() -> None:
+def horovod(ranks: int) -> None:
     hvd.init()
 
 

@@ -28,7 +28,7 @@ DRIVEN = [
 
 
 @pytest.fixture(autouse=True)
-def horovod() -> None:
+def horovod(ranks: int) -> None:
     hvd.init()
 
 
