@@ -38,6 +38,8 @@ class TrainingCallback(keras.callbacks.Callback):  # type: ignore[misc]
         model, optimizer = self.model, self.optimizer
         if model.jit_compile:
             raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
+        if model.run_eagerly and model.built:
+            optimizer.start(model.trainable_variables)
         if optimizer.driver.crosses and model.steps_per_execution > 1 and not model.run_eagerly:
             if self.train_function is None or not self.train_function.fits(model):
                 self.train_function = UnrolledTrainFunction(model, optimizer)

@@ -19,7 +19,7 @@ from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
 from algorithms.tensorflow.rounds_driver import RoundsDriver
-from algorithms.tensorflow.start import begin_alike, initialised
+from algorithms.tensorflow.start import begin_alike, initialised, require_alike
 
 
 class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -40,7 +40,6 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         name: str | None = None,
     ) -> None:
         _refuse(optimizer, algorithm)
-        self.__dict__["_wrapping"] = False
         super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
         self.inner_optimizer = optimizer
         self.algorithm = algorithm
@@ -48,7 +47,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._driver: Driver = _driver(self, algorithm, check_agreement=check_agreement, clock=clock)
         self._begun = False
         self._eager_step: Any = None
-        self._wrapping = True
+        self._wrapped = True
 
     # What Keras asks for
 
@@ -81,6 +80,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             with keras.name_scope(self.name):
                 self.build(variables)
         self._check_variables(grads, variables)
+        if tf.executing_eagerly() and not self._begun:
+            require_alike([variable.value for variable in variables], self._driver.names.prefix)
         self._begin()
         if tf.executing_eagerly():
             self._apply_eagerly(grads, variables)
@@ -110,12 +111,17 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, factor: float | None) -> None:
-        if self.__dict__["_wrapping"]:  # set by a LossScaleOptimizer that takes this one as its inner optimizer
+        """Only Keras's constructor sets it, to None."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Not in the property's setter: Keras leaves out assignments that would change nothing.
+        if name == "loss_scale_factor" and self.__dict__.get("_wrapped"):
             raise ValueError(
                 "The loss scale belongs inside, where all ranks see the same gradients: use "
                 "DistributedOptimizer(keras.optimizers.LossScaleOptimizer(...), ...) and, with a mixed_float16 policy, "
                 "model.compile(..., auto_scale_loss=False)"
             )
+        super().__setattr__(name, value)
 
     def scale_loss(self, loss: Any) -> Any:
         return self.inner_optimizer.scale_loss(loss)
@@ -139,6 +145,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         return cls(inner, algorithm, check_agreement=config["check_agreement"], name=config["name"])
 
     # What the algorithms add
+
+    def start(self, variables: Sequence[Any]) -> None:
+        """Take rank 0's weights now rather than while the first step is traced. Collective.
+
+        Only loops without `tf.function` need it: there the first gradient is taken before the optimizer is asked.
+        """
+        self.build(variables)
+        self._begin()
 
     def finish(self) -> None:
         """Drain what is in flight. Safe to call twice."""

@@ -34,3 +34,17 @@ def begin_alike(description: str, variables: Sequence[tf.Variable], name: str) -
                 f"this rank has: {description}"
             )
         broadcast(variables, f"{name}.start")
+
+
+def require_alike(variables: Sequence[tf.Variable], name: str) -> None:
+    """Refuse ranks with different weights: their first gradients were taken before rank 0's could arrive."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+    everyone = gather(np.frombuffer(digest.digest(), np.uint8).astype(np.int32), f"{name}.eager")
+    if not (everyone == everyone[:1]).all():
+        raise ValueError(
+            "Ranks took their first gradient at different weights, because this loop is not traced: call "
+            "optimizer.start(model.trainable_variables) before the first step, give TrainingCallback to fit, or use "
+            "tf.function"
+        )
