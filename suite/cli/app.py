@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from suite.cli import bench, doctor, listing, profile, records, train
+from suite.cli import bench, doctor, listing, profile, records, report, train
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -27,6 +27,7 @@ app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
+app.command("report", epilog=report.EXAMPLE)(report.report)
 app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
 
 

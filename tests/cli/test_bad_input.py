@@ -46,6 +46,8 @@ ROOT = Path(__file__).parents[2]
         ("bench quick --retry", "--retry is for --resume"),
         ("bench quick --records tests", "not a folder of records"),
         ("bench /no/such/file.toml", "/no/such/file.toml: cannot be read"),
+        ("report --records tests", "not a folder of records"),
+        ("report --experiment nope --records tests", "not a folder of records"),
         ("list modles", "unknown kind of thing to list 'modles' (did you mean 'models'?)"),
         ("profile alexnte", "unknown model 'alexnte' (did you mean 'alexnet'?)"),
         ("profile alexnet --out /no/such/folder/p.json", "there is no folder /no/such/folder"),

@@ -140,5 +140,7 @@ def test_a_run_leaves_a_record_that_can_be_looked_at(tmp_path: Path, capsys: pyt
     out = tmp_path / "steps.csv"
     assert run(["records", "export", "--table", "steps", "--out", str(out), *records]) == 0
     assert len(out.read_text().splitlines()) == 1 + 2 * (3 + 1)  # a head; two ranks, warm-up included
+    assert run(["report", *records, "--out", str(tmp_path / "report")]) == 0
+    assert str(tmp_path / "report" / "report.html") in capsys.readouterr().out
     assert run(["bench", str(tmp_path / "one.toml"), *records, "--resume"]) == 0
     assert "0 runs recorded" in capsys.readouterr().out

@@ -1,0 +1,28 @@
+"""`farandole report`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suite.cli.errors import FAILED, OK, input_errors
+from suite.cli.records import DEFAULT_FOLDER
+
+EXAMPLE = "Example: farandole report --records results --out build/report"
+DEFAULT_OUT = Path("build/report")
+
+
+def report(
+    folder: Annotated[Path, typer.Option("--records", help="The folder of records.")] = DEFAULT_FOLDER,
+    out: Annotated[Path, typer.Option(help="The folder to write; a report that is there is replaced.")] = DEFAULT_OUT,
+    experiment: Annotated[str | None, typer.Option(help="Only the records of this experiment.")] = None,
+) -> int:
+    """Render records: one HTML page, Markdown, tables and figures. Exit code 1 if some records could not be read."""
+    from suite.report import render
+
+    with input_errors():
+        rendered = render(folder, out, experiment=experiment)
+    print(f"report: {rendered.message}")
+    return FAILED if rendered.holes else OK
