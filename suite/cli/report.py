@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.errors import FAILED, OK, input_errors
+from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 from suite.cli.records import DEFAULT_FOLDER
 
 EXAMPLE = "Example: farandole report --records results --out build/report"
@@ -21,7 +21,12 @@ def report(
 ) -> int:
     """Render records: one HTML page, Markdown, tables and figures. Exit code 1 if some records could not be read."""
     from suite.report import render
+    from suite.run.store import Store, StoreError
 
+    try:
+        Store(folder).check()
+    except StoreError as error:
+        raise BadInputError(str(error)) from error
     with input_errors():
         rendered = render(folder, out, experiment=experiment)
     print(f"report: {rendered.message}")
