@@ -1,0 +1,213 @@
+"""One helper thread carries flights: in the planned order, within the window, whatever the order of readiness."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from algorithms.mechanisms.flights import Courier, Lost, Route
+from algorithms.mechanisms.plan import Piece, cut
+
+pytestmark = pytest.mark.timeout(20)
+
+
+class FakeWire:
+    """Remembers what was sent; exchanges end when the test says so, or after so many looks."""
+
+    def __init__(self, looks: int | None = 1) -> None:
+        self.looks = looks  # None: only `end` ends them
+        self.sent: list[tuple[str, Piece, str]] = []
+        self.ended: set[int] = set()
+        self.taken: list[int] = []
+        self.whole: list[str] = []
+        self.seen: dict[int, int] = {}
+        self.polls = 0
+        self.elements = 0
+        self.most = 0
+        self.fail_on: int | None = None
+        self.threads: set[int] = set()
+
+    def send(self, cargo: str, piece: Piece, name: str) -> int:
+        aloft = {self.sent[handle][2] for handle in range(len(self.sent)) if handle not in self.taken}
+        assert name not in aloft, "a name may be in flight once"
+        self.threads.add(threading.get_ident())
+        self.sent.append((cargo, piece, name))
+        self.elements += piece.size
+        self.most = max(self.most, self.elements)
+        return len(self.sent) - 1
+
+    def done(self, handle: int) -> bool:
+        self.polls += 1
+        self.seen[handle] = self.seen.get(handle, 0) + 1
+        return handle in self.ended or (self.looks is not None and self.seen[handle] > self.looks)
+
+    def take(self, handle: int) -> None:
+        if handle == self.fail_on:
+            raise OSError("the network is gone")
+        self.taken.append(handle)
+        self.elements -= self.sent[handle][1].size
+
+    def landed(self, cargo: str) -> None:
+        self.whole.append(cargo)
+
+
+@pytest.fixture
+def wire() -> FakeWire:
+    return FakeWire()
+
+
+@pytest.fixture
+def courier(wire: FakeWire) -> Iterator[Courier[str]]:
+    courier: Courier[str] = Courier(wire, "test.")
+    yield courier
+    courier.close()
+
+
+def route(sizes: list[int], largest: int = 2, window: int = 4) -> Route:
+    return Route(tuple(cut(sizes, largest)), window)
+
+
+def eventually(condition: object) -> None:
+    assert callable(condition)
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "this never happened"
+        time.sleep(0.001)
+
+
+def test_pieces_leave_in_the_order_of_the_route_whatever_is_ready_first(wire: FakeWire, courier: Courier[str]) -> None:
+    order = (Piece(2, 0, 3), Piece(0, 0, 2), Piece(1, 0, 1), Piece(0, 2, 4))
+    flight = courier.open(Route(order, 4))
+    for tensor in (1, 0, 2):
+        flight.give(tensor, f"t{tensor}")
+    flight.wait([0, 1, 2])
+    assert [piece for _, piece, _ in wire.sent] == list(order)
+    assert [cargo for cargo, _, _ in wire.sent] == ["t2", "t0", "t1", "t0"]
+    assert sorted(wire.whole) == ["t0", "t1", "t2"]
+    assert threading.get_ident() not in wire.threads
+
+
+def test_nothing_leaves_past_a_tensor_that_is_not_ready(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(route([2, 2, 2]))
+    flight.give(2, "c")
+    flight.give(0, "a")
+    flight.wait([0])
+    time.sleep(0.05)
+    assert [cargo for cargo, _, _ in wire.sent] == ["a"]
+    flight.give(1, "b")
+    flight.wait([1, 2])
+    assert [cargo for cargo, _, _ in wire.sent] == ["a", "b", "c"]
+
+
+def test_the_window_is_full_and_never_overfull(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(route([20, 7], largest=2, window=5))
+    flight.give(0, "a")
+    flight.give(1, "b")
+    flight.wait([0, 1])
+    assert wire.most == 4  # two pieces of two: a third would make six
+
+
+def test_a_piece_larger_than_the_window_travels_alone(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(route([9, 1], largest=9, window=2))
+    flight.give(0, "a")
+    flight.give(1, "b")
+    flight.wait([0, 1])
+    assert wire.most == 9
+
+
+@pytest.mark.parametrize(("lanes", "aloft"), [(1, 1), (3, 3)])
+def test_lanes_let_flights_overlap_without_sharing_a_name(lanes: int, aloft: int) -> None:
+    wire = FakeWire(looks=None)
+    courier: Courier[str] = Courier(wire, "test.", lanes=lanes)
+    flights = [courier.open(route([2], window=100)) for _ in range(3)]
+    for flight in flights:
+        flight.give(0, "a")
+    eventually(lambda: len(wire.sent) == aloft)
+    time.sleep(0.02)
+    assert len(wire.sent) == aloft
+    for handle in range(3):
+        eventually(lambda handle=handle: len(wire.sent) > handle)
+        wire.ended.add(handle)
+    for flight in flights:
+        flight.wait([0])
+    courier.close()
+
+
+def test_later_flights_follow_earlier_ones(wire: FakeWire, courier: Courier[str]) -> None:
+    first, second = courier.open(route([2, 2])), courier.open(route([2, 2]))
+    for tensor in (0, 1):
+        second.give(tensor, f"second{tensor}")
+    time.sleep(0.02)
+    assert not wire.sent
+    for tensor in (0, 1):
+        first.give(tensor, f"first{tensor}")
+    second.wait([0, 1])
+    assert [cargo for cargo, _, _ in wire.sent] == ["first0", "first1", "second0", "second1"]
+
+
+def test_whichever_group_has_landed_is_told() -> None:
+    wire = FakeWire(looks=None)
+    courier: Courier[str] = Courier(wire, "test.")
+    flight = courier.open(route([2, 2, 2], window=100))
+    for tensor in range(3):
+        flight.give(tensor, "x")
+    eventually(lambda: len(wire.sent) == 3)
+    wire.ended.add(0)
+    assert flight.wait_any([(0,), (1, 2)]) == [(0,)]
+    wire.ended |= {1, 2}
+    assert flight.wait_any([(1, 2)]) == [(1, 2)]
+    assert flight.wait_any([]) == []
+    courier.close()
+
+
+def test_empty_tensors_have_nothing_to_wait_for(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(route([0, 2]))
+    flight.give(0, "nothing")
+    flight.wait([0])
+    flight.give(1, "something")
+    flight.wait([0, 1])
+    assert len(wire.sent) == 1
+
+
+def test_a_failure_reaches_who_waits_and_who_waits_later(wire: FakeWire, courier: Courier[str]) -> None:
+    wire.fail_on = 1
+    flight = courier.open(route([2, 2, 2]))
+    for tensor in range(3):
+        flight.give(tensor, "x")
+    with pytest.raises(Lost, match="OSError: the network is gone"):
+        flight.wait([0, 1, 2])
+    with pytest.raises(Lost):
+        courier.open(route([2])).wait([0])
+
+
+def test_closing_frees_who_waits(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(route([2]))
+    threading.Timer(0.05, courier.close).start()
+    with pytest.raises(Lost, match="detached"):
+        flight.wait([0])
+    courier.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "test.courier"]
+
+
+def test_a_tensor_is_given_once(courier: Courier[str]) -> None:
+    flight = courier.open(route([2, 2]))
+    flight.give(1, "x")
+    with pytest.raises(ValueError, match="given to this flight already"):
+        flight.give(1, "x")
+
+
+def test_the_helper_sleeps_between_looks() -> None:
+    wire = FakeWire(looks=None)
+    courier: Courier[str] = Courier(wire, "test.", rest=0.01)
+    flight = courier.open(route([2]))
+    time.sleep(0.1)
+    assert wire.polls == 0, "nothing is in flight: there is nothing to look at"
+    flight.give(0, "x")
+    time.sleep(0.3)
+    assert 2 <= wire.polls <= 60
+    wire.ended.add(0)
+    flight.wait([0])
+    courier.close()
