@@ -98,6 +98,7 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
         memory_peak_bytes=end.get("memory_peak_bytes"),
         memory_start_bytes=file.memory_start_bytes,
         cpu_seconds=end.get("cpu_seconds"),
+        interface_bytes=end.get("interface_bytes"),
         injected_asked=_asked(file),
         complete=file.end is not None,
     )

@@ -114,6 +114,9 @@ class Rank(Part):
     memory_peak_bytes: Count | None = None
     memory_start_bytes: Count | None = Field(default=None, description="resident before the model was built")
     cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
+    interface_bytes: Count | None = Field(
+        default=None, description="sent by this rank's host while it trained, loopback left out, whoever sent them"
+    )
     injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
     complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
 

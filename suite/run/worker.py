@@ -11,15 +11,14 @@ import time
 _IMPORTING = time.time()  # before anything heavy is imported: where the launch ends and our start begins
 
 import faulthandler  # noqa: E402
-import hashlib  # noqa: E402
 import importlib  # noqa: E402
+import math  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from contextlib import AbstractContextManager, nullcontext  # noqa: E402
-from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import cast  # noqa: E402
 
@@ -28,11 +27,12 @@ import psutil  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.run import choices, job, samples  # noqa: E402
+from suite.run.accounts import Spent, digest, telemetry  # noqa: E402
 from suite.run.diagnosis import is_consequence  # noqa: E402
 from suite.run.environment import host_of_this_rank  # noqa: E402
 from suite.run.layer_spans import LayerSpans  # noqa: E402
 from suite.run.observer import Observer  # noqa: E402
-from suite.run.record import Startup, Telemetry  # noqa: E402
+from suite.run.record import Startup  # noqa: E402
 from suite.run.side import Built, Place, Side  # noqa: E402
 from suite.run.sources import open_source  # noqa: E402
 from suite.run.specification import Specification  # noqa: E402
@@ -81,7 +81,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     source = open_source(specification, "train", place.rank, place.size)
     test = open_source(specification, "test", place.rank, place.size) if specification.evaluate_every else None
     startup = Startup(
-        launch=_IMPORTING - given.launched_at,
+        # Clocks of different machines may differ by more than a launch takes.
+        launch=math.nan if specification.network.kind == "hosts" else _IMPORTING - given.launched_at,
         imports=imported - _IMPORTING,
         horovod=joined - imported,
         build=was_built - joined,
@@ -119,7 +120,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     writer.event("start", time=time.time())
     if spans is not None:
         spans.start()
-    cpu = time.process_time()
+    before = Spent.now(specification)
     result = train(
         observer,
         source,
@@ -128,13 +129,13 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         exchange=place.exchange,
         before_step=observer.before_step,
     )
-    cpu = time.process_time() - cpu
+    spent = Spent.now(specification) - before
     if result.diverged is not None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()
     if spans is not None:
         spans.write(Path(given.folder) / f"spans-{place.rank}.json")
-    end(built, writer, specification, place, cpu, result.verdict)
+    end(built, writer, specification, place, spent, result.verdict)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     side.leave()
 
@@ -145,7 +146,7 @@ def import_side(specification: Specification) -> Side:
 
 
 def end(
-    built: Built, writer: samples.RankWriter, specification: Specification, place: Place, cpu: float, verdict: str
+    built: Built, writer: samples.RankWriter, specification: Specification, place: Place, spent: Spent, verdict: str
 ) -> None:
     own = digest(built)
     with evaluated(built):
@@ -153,39 +154,18 @@ def end(
     writer.event(
         "end",
         verdict=verdict,
-        telemetry=telemetry(built, specification, place).model_dump(),
+        telemetry=telemetry(built, specification, place.size).model_dump(),
         digest=shared,
         own_digest=None if own == shared else own,
         memory_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        cpu_seconds=round(cpu, 4),
+        cpu_seconds=round(spent.cpu_seconds, 4),
+        interface_bytes=spent.interface_bytes,
     )
 
 
 def evaluated(built: Built) -> AbstractContextManager[object]:
     """The parameters one evaluates, put in place of the worker's own."""
     return cast(AbstractContextManager[object], built.optimizer.evaluation())
-
-
-def digest(built: Built) -> str:
-    """sha256 over all parameters, by name."""
-    found = hashlib.sha256()
-    for name, value in sorted(built.session.parameters().items()):
-        found.update(name.encode())
-        found.update(value.tobytes())
-    return found.hexdigest()
-
-
-def telemetry(built: Built, specification: Specification, place: Place) -> Telemetry:
-    """What was counted, beside what the algorithm declares."""
-    if built.telemetry is None:
-        return Telemetry()
-    counted = asdict(built.telemetry())
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-    declared = getattr(algorithm, "bytes_per_exchange", None)
-    counted["contributions_used"] = counted.pop("used")
-    counted["contributions_dropped"] = counted.pop("dropped")
-    counted["bytes_per_exchange_declared"] = None if declared is None else declared(place.size, built.parameter_bytes)
-    return Telemetry.model_validate({key: value for key, value in counted.items() if key in Telemetry.model_fields})
 
 
 def straggler(specification: Specification) -> Straggler | None:
