@@ -146,9 +146,12 @@ class Sweeper:
                         break
                 records.append(record)
                 display.ended(run, record)
-                if isinstance(record.outcome, Failed) and record.outcome.reason is Reason.INTERRUPTED:
+                reason = record.outcome.reason if isinstance(record.outcome, Failed) else None
+                if reason is Reason.INTERRUPTED:
                     interrupted = True
                     break
+                if reason in (Reason.CLUSTER, Reason.UNREACHABLE):
+                    clusters.close()  # the next run gets a new one
         return Done(tuple(records), len(outline.present), interrupted, (), stopped)
 
 
@@ -196,18 +199,18 @@ class _Clusters:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._close()
+        self.close()
 
     def get(self, network: Network, workers: int) -> Cluster:
         key = (network.model_dump_json(), workers)
         if self._open is None or key != self._key:
-            self._close()
+            self.close()
             opened = self._opener(network, workers)
             opened.__enter__()
             self._key, self._open = key, opened
         return self._open
 
-    def _close(self) -> None:
+    def close(self) -> None:
         opened, self._open = self._open, None
         if opened is not None:
             opened.__exit__(None, None, None)
