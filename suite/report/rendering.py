@@ -9,7 +9,7 @@ from pathlib import Path
 
 from suite.report import evidence as reading
 from suite.report.build import report
-from suite.report.content import Report
+from suite.report.charts.drawing import draw
 from suite.report.evidence import Evidence
 from suite.report.writers import comma, markdown, page
 
@@ -59,17 +59,17 @@ def render(records: Path, out: Path, *, experiment: str | None = None) -> Render
 def produce(evidence: Evidence) -> dict[str, bytes]:
     """Every file of the report by its name; a pure function."""
     content = report(evidence)
+    drawn = {figure.name: draw(figure.name, figure.chart, figure.alt) for figure in content.figures}
     files = {
-        PAGE: page.write(content, drawings(content)).encode(),
+        PAGE: page.write(content, {name: one.inline for name, one in drawn.items()}).encode(),
         MARKDOWN: markdown.write(content).encode(),
     }
+    for name, one in drawn.items():
+        files[f"figures/{name}.svg"] = one.svg
+        files[f"figures/{name}.png"] = one.png
     for table in content.tables:
         files[f"tables/{table.name}.csv"] = comma.write(table).encode()
     return dict(sorted(files.items()))
-
-
-def drawings(content: Report) -> Mapping[str, str]:
-    return {}
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:

@@ -9,14 +9,15 @@ Numbers = tuple[float, ...]
 
 
 class Role(StrEnum):
-    """What a series is to the reader."""
+    """What a line or mark is to the reader; each is drawn the same way in every chart."""
 
     ALGORITHM = "algorithm"
-    REFERENCE = "reference"  # synchronous
-    CONTROL = "control"  # stock Horovod
-    CEILING = "ceiling"  # no communication
+    REFERENCE = "synchronous"
+    CONTROL = "stock Horovod (control)"
+    CEILING = "no communication (ceiling)"
     FLOOR = "floor"
     IDEAL = "ideal"
+    DECLARED = "declared"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ class Panel:
     x_log: bool = False
     y_log: bool = False
     x_ticks: tuple[tuple[float, str], ...] = ()
-    level: float | None = None  # a horizontal line to compare with
     y_from_zero: bool = False
 
 
@@ -58,12 +58,22 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A place on a bar's axis to compare its end with."""
+
+    role: Role
+    at: float
+
+
+@dataclass(frozen=True)
 class Bar:
-    """One bar of a panel: parts on top of each other, in the order of `Bars.parts`; None is a part that is not known."""
+    """Parts one after another, in the order of `Bars.parts`; None is a part that nobody could tell apart."""
 
     label: str
     parts: tuple[float | None, ...]
-    marks: tuple[tuple[Role, float], ...] = ()
+    marks: tuple[Mark, ...] = ()
+    low: float | None = None  # an interval around the end of the bar
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,42 @@ class BarPanel:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal stacked bars, as small multiples."""
+    """Stacked bars, lying, as small multiples."""
 
     panels: tuple[BarPanel, ...]
     parts: tuple[str, ...]
     x_title: str
-    columns: int = 1
+    columns: int = 2
+    dots: bool = False  # the end of each bar as a dot, for values that are not amounts
+    level: float | None = None  # a line through all bars
 
 
-Chart = Lines | Bars
+@dataclass(frozen=True)
+class CountPanel:
+    """Columns side by side at whole numbers: a histogram, or something per rank."""
+
+    title: str
+    at: tuple[int, ...]
+    parts: tuple[Numbers, ...]  # one row of heights per part, stacked
+
+
+@dataclass(frozen=True)
+class Counts:
+    panels: tuple[CountPanel, ...]
+    parts: tuple[str, ...]
+    x_title: str
+    y_title: str
+    columns: int = 4
+    same_x: bool = True
+
+
+Chart = Lines | Bars | Counts
+
+
+def points(chart: Chart) -> int:
+    """How many numbers a chart shows: an empty one should not be drawn."""
+    if isinstance(chart, Lines):
+        return sum(len(line.x) for panel in chart.panels for line in panel.lines)
+    if isinstance(chart, Bars):
+        return sum(part is not None for panel in chart.panels for bar in panel.bars for part in bar.parts)
+    return sum(len(row) for panel in chart.panels for row in panel.parts)

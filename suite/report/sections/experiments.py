@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from suite.report.content import Block, Prose, Section
-from suite.report.sections import runs, speed
+from suite.report.sections import convergence, internals, runs, sensitivity, speed, speed_figures
 from suite.report.sections.wording import common, compute
 from suite.report.study import Experiment, Study
 
@@ -13,10 +15,21 @@ def sections(study: Study) -> tuple[Section, ...]:
 
 
 def section(experiment: Experiment, study: Study) -> Section:
-    blocks: list[Block] = [Prose(_introduction(experiment))]
-    blocks.append(speed.table(experiment, study))
-    blocks.append(runs.table(experiment))
-    return Section(experiment.slug, experiment.name, tuple(blocks), kind=experiment.kind)
+    title = experiment.name.replace("-", " ").capitalize()
+    return Section(experiment.slug, title, tuple(_blocks(experiment, study)), kind=experiment.kind)
+
+
+def _blocks(experiment: Experiment, study: Study) -> Iterator[Block]:
+    yield Prose(_introduction(experiment))
+    yield from convergence.blocks(experiment)
+    yield from sensitivity.figures(experiment, study)
+    # Against workers or rates, lines say the same with less ink.
+    if not (sensitivity.has_workers(experiment) or sensitivity.has_rates(experiment)):
+        yield from speed_figures.speedups(experiment, study)
+    yield speed.table(experiment, study)
+    yield from speed_figures.decomposition(experiment, study)
+    yield from internals.blocks(experiment)
+    yield runs.table(experiment)
 
 
 def _introduction(experiment: Experiment) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from suite.report.charts.drawing import css
 from suite.report.content import Figure, Level, Notice, Points, Prose, Report, Table
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -26,6 +27,7 @@ def write(report: Report, drawings: Mapping[str, str]) -> str:
     environment.globals.update(
         inline=lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
         drawing=lambda name: Markup(drawings[name]),
+        chart_css=Markup(css()),
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
     )
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}

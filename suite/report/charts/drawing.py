@@ -1,0 +1,120 @@
+"""Charts as SVG and PNG. The same chart gives the same bytes: no dates, no random identifiers, no measured layout."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from suite.report.charts import bars, counts, lines, style
+from suite.report.charts.specification import Bars, Chart, Counts, Lines
+
+PNG_DPI = 110
+SETTINGS: Any = {
+    "svg.fonttype": "none",  # text stays text: small, selectable, read aloud
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
+    "font.size": 9,
+    "text.color": style.INK.light,
+    "axes.labelcolor": style.QUIET.light,
+    "axes.labelsize": 8.5,
+    "axes.titlesize": 9,
+    "axes.titley": 1.0,  # no search for a free place, which costs more than the drawing
+    "axes.edgecolor": style.QUIET.light,
+    "axes.linewidth": 0.8,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": style.GRID.light,
+    "grid.linewidth": 0.8,
+    "xtick.color": style.QUIET.light,
+    "ytick.color": style.QUIET.light,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.visible": False,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "path.simplify": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    svg: bytes  # stands alone, on white
+    png: bytes
+    inline: str  # for the page: no white behind it, colours that follow the page's
+
+
+def draw(name: str, chart: Chart, alt: str) -> Drawing:
+    with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
+        figure = _drawn(chart)
+        svg = _saved(figure, FigureCanvasSVG(figure).print_svg, metadata={"Date": None, "Creator": None})
+        png = _saved(figure, FigureCanvasAgg(figure).print_png, metadata={"Software": None})
+    text = svg.decode()
+    described = text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
+    return Drawing(described.encode(), png, _inline(text))
+
+
+def _drawn(chart: Chart) -> Figure:
+    if isinstance(chart, Lines):
+        return lines.figure(chart)
+    if isinstance(chart, Bars):
+        return bars.figure(chart)
+    if isinstance(chart, Counts):
+        return counts.figure(chart)
+    raise TypeError(f"no such chart: {type(chart).__name__}")
+
+
+def _saved(figure: Figure, save: Callable[..., None], metadata: dict[str, None]) -> bytes:
+    out = io.BytesIO()
+    figure.set_dpi(72 if "Date" in metadata else PNG_DPI)
+    save(out, metadata=metadata)
+    return out.getvalue()
+
+
+_GROUP_NAME = re.compile(r'<g id="[A-Za-z0-9_. ]+">')
+_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_BACKGROUND = re.compile(r'<g id="patch_1">.*?</g>', re.DOTALL)
+_FONT = re.compile(r"font: ([\d.]+px) 'DejaVu Sans'[^;\"]*")
+
+
+def _inline(svg: str) -> str:
+    """Without what only a file needs, and with the page's font and colours."""
+    text = _METADATA.sub("", _PROLOGUE.sub("", svg))
+    text = _BACKGROUND.sub("", text, count=1)
+    text = _GROUP_NAME.sub("<g>", text)
+    text = _FONT.sub(r"font: \1 var(--f-font)", text)
+    names = {colour.light: name for name, colour in style.variables().items()}
+    text = _COLOUR.sub(lambda found: f"var(--f-{names[found[0]]})" if found[0] in names else found[0], text)
+    return re.sub(r"\n\s*", "\n", text).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()
+
+
+def css() -> str:
+    """The variables that drawings on the page use, for light and dark paper."""
+
+    def block(pick: Callable[[style.Colour], str]) -> str:
+        return " ".join(f"--f-{name}: {pick(colour)};" for name, colour in style.variables().items())
+
+    light, dark = block(lambda colour: colour.light), block(lambda colour: colour.dark)
+    return (
+        f":root {{ --f-font: 'DejaVu Sans', Verdana, sans-serif; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+    )
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace("\n", " ")

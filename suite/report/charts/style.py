@@ -1,0 +1,88 @@
+"""Colours, and what they become on a dark page. Everything on a chart is drawn in one of these.
+
+Each has at least three times the contrast of its paper (tests/report/test_charts.py measures it), text at least 4.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from suite.report.charts.specification import Line, Role
+
+
+@dataclass(frozen=True)
+class Colour:
+    light: str
+    dark: str
+
+
+PAPER = Colour("#ffffff", "#14171b")
+INK = Colour("#1b1f24", "#e6e9ed")
+QUIET = Colour("#57606a", "#a3adb8")
+GRID = Colour("#e1e5ea", "#2b323a")  # behind the data, on purpose hardly there
+
+ALGORITHMS = {
+    "layerwise": Colour("#0969da", "#58a6ff"),
+    "delayed": Colour("#bc4c00", "#ff9b50"),
+    "backup_workers": Colour("#1a7f37", "#4ac26b"),
+    "asynchronous": Colour("#cf222e", "#ff7b72"),
+    "softsync": Colour("#8250df", "#bc8cff"),
+    "downpour": Colour("#9a6700", "#d4a72c"),
+    "elastic_averaging": Colour("#0b7a75", "#39c5bb"),
+    "local_sgd": Colour("#bf3989", "#f778ba"),
+    "slowmo": Colour("#5a6b00", "#b5c94c"),
+    "diloco": Colour("#3b4fa8", "#8ea2ff"),
+    "adasum": Colour("#6e4a3a", "#c69c86"),
+    "torch_ddp": Colour("#0079a8", "#5cc8f0"),
+    "bare": Colour("#6e7781", "#8b949e"),
+    "synchronous": Colour("#24292f", "#d0d7de"),
+    "stock_horovod": Colour("#58626d", "#9aa4ae"),
+    "no_communication": Colour("#7a8490", "#7d8893"),
+}
+OTHER = Colour("#6a5f8f", "#a79cd0")
+
+ROLES = {
+    Role.REFERENCE: Colour("#25292e", "#d1d7de"),
+    Role.CONTROL: Colour("#59626d", "#9ba4ae"),
+    Role.CEILING: Colour("#1f8a55", "#5bcf95"),
+    Role.FLOOR: Colour("#b03a7a", "#f08cc0"),
+    Role.IDEAL: Colour("#8a929c", "#6f7a86"),
+    Role.DECLARED: Colour("#1b2024", "#e7e9ed"),
+}
+DASHES: dict[Role, object] = {
+    Role.ALGORITHM: "solid",
+    Role.REFERENCE: "solid",
+    Role.CONTROL: (0, (5, 2)),
+    Role.CEILING: (0, (1, 1.5)),
+    Role.FLOOR: (0, (6, 2, 1, 2)),
+    Role.IDEAL: (0, (2, 4)),
+}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+VARIANTS: tuple[object, ...] = ("solid", (0, (4, 1.5)), (0, (2, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1)))
+
+PARTS = {
+    "compute": Colour("#6f8fc0", "#6a8cc4"),
+    "straggler's delay": Colour("#a86a98", "#c98bb9"),
+    "exposed communication": Colour("#cf5a34", "#f0835c"),
+    "waiting for ranks": Colour("#b98500", "#e2b23f"),
+    "vote": Colour("#4f9458", "#77bf80"),
+    "update": Colour("#7d8590", "#99a2ac"),
+    "not told apart": Colour("#98a1ab", "#6b757f"),
+    "used": Colour("#3f7fc1", "#68a5e3"),
+    "dropped": Colour("#c4562f", "#f0845d"),
+    "recorded": Colour("#3f7fc2", "#68a5e4"),
+    "speed": Colour("#3f7fc3", "#68a5e5"),
+}
+
+
+def of_line(line: Line) -> Colour:
+    return ROLES[line.role] if line.role in ROLES else ALGORITHMS.get(line.name, OTHER)
+
+
+def variables() -> dict[str, Colour]:
+    """A CSS variable's name for every colour."""
+    named = {"paper": PAPER, "ink": INK, "quiet": QUIET, "grid": GRID, "other": OTHER}
+    named |= {f"a-{name.replace('_', '-')}": colour for name, colour in ALGORITHMS.items()}
+    named |= {f"r-{role.name.lower()}": colour for role, colour in ROLES.items()}
+    named |= {f"p-{number}": colour for number, colour in enumerate(PARTS.values())}
+    return named

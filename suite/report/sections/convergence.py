@@ -1,0 +1,182 @@
+"""How far training came, and what it took: curves and the table of targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from suite.report import formats
+from suite.report.arms import Group
+from suite.report.charts.specification import Line, Lines, Panel, Role
+from suite.report.content import Block, Column, Entry, Figure, Table
+from suite.report.convergence import Effort, Point, Tuned, converges, curve, ratio, tuned
+from suite.report.sections.wording import describe, varying
+from suite.report.study import Experiment
+
+MOST_LINES = 5  # beside the reference, in one panel
+AXES: tuple[tuple[str, str, float], ...] = (
+    ("step", "steps", 1.0),
+    ("samples", "samples", 1.0),
+    ("bytes_sent", "MB sent per rank", 1e-6),
+    ("seconds", "seconds of training", 1.0),
+)
+COLUMNS = (
+    Column("algorithm", "algorithm"),
+    Column("learning_rate", "best learning rate", True, "of those tried, the same for all algorithms"),
+    Column("target", "target", True, "accuracy on held-out data"),
+    Column("reached", "reached", True, "runs that got there, of all runs at this learning rate"),
+    Column("samples", "samples", True, "median; never: half of the runs or more did not get there"),
+    Column("samples_ratio", "samples, × synchronous", True, "seed by seed; only where every run of both got there"),
+    Column("steps", "steps", True, "median, per worker"),
+    Column("megabytes", "MB sent", True, "median, per rank"),
+    Column("seconds", "seconds", True, "median; training time, evaluations left out"),
+    Column("final", "final accuracy", True, "median over runs, lowest and highest"),
+    Column("outcome", "outcome"),
+)
+
+
+def blocks(experiment: Experiment) -> Iterator[Block]:
+    axes = varying(group.setting for group in experiment.groups)
+    for number, group in enumerate((one for one in experiment.groups if converges(one)), start=1):
+        found = [one for arm in group.arms for one in [tuned(arm)] if one is not None]
+        suffix = "" if number == 1 else f"-{number}"
+        where = describe(group.setting, axes)
+        yield from _figures(experiment, group, found, suffix, where)
+        yield _table(experiment, group, found, suffix, where)
+
+
+def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix: str, where: str) -> Iterator[Figure]:
+    curves = {one.arm.label: curve(one.runs) for one in found}
+    reference = group.reference
+    kept = [one for one in found if curves[one.arm.label]]
+    if not kept:
+        return
+    several = max(len(one.runs) for one in kept)
+    for measure, title in (("top1", "accuracy"), ("loss", "loss")):
+        panels = []
+        for pack in _packs([one for one in kept if one.arm is not reference]):
+            shown = [one for one in kept if one.arm is reference or one in pack]
+            for attribute, x_title, scale in AXES:
+                lines = tuple(
+                    _line(one, curves[one.arm.label], attribute, scale, measure, one.arm is reference) for one in shown
+                )
+                panels.append(Panel(f"against {x_title}", lines, x_title, title, y_log=measure == "loss"))
+        finals = sorted(((float(np.median(one.finals)), one.arm.label) for one in kept if one.finals), reverse=True)
+        best = (
+            f"Highest final accuracy: {finals[0][1]}, {finals[0][0]:.1%}; lowest: {finals[-1][1]}, {finals[-1][0]:.1%}."
+        )
+        heading = f"{where}: " if where else ""
+        yield Figure(
+            f"{experiment.slug}-{title}{suffix}",
+            f"{heading}{title.capitalize()} on held-out data against steps, samples, bytes and training time; every "
+            f"algorithm at its best learning rate, synchronous training in every row. Lines are medians of up to "
+            f"{several} runs, bands reach from the lowest to the highest.",
+            f"{title.capitalize()} curves of {len(kept)} algorithms in {experiment.name}. {best}",
+            Lines(tuple(panels), columns=len(AXES)),
+        )
+
+
+def _packs(found: Sequence[Tuned]) -> Iterator[list[Tuned]]:
+    """A few lines per row of panels; variants of one algorithm stay together."""
+    families: dict[str, list[Tuned]] = {}
+    for one in found:
+        families.setdefault(one.arm.label.split("(")[0], []).append(one)
+    pack: list[Tuned] = []
+    for family in families.values():
+        if pack and len(pack) + len(family) > MOST_LINES:
+            yield pack
+            pack = []
+        pack += family
+    if pack or not families:
+        yield pack
+
+
+def _line(one: Tuned, points: Sequence[Point], attribute: str, scale: float, measure: str, reference: bool) -> Line:
+    values = [getattr(point, measure) for point in points]
+    return Line(
+        Role.REFERENCE.value if reference else one.arm.label,
+        tuple(getattr(point, attribute) * scale for point in points),
+        tuple(middle for _, middle, _ in values),
+        tuple(low for low, _, _ in values),
+        tuple(high for _, _, high in values),
+        Role.REFERENCE if reference else Role.ALGORITHM,
+        one.arm.name,
+    )
+
+
+def _table(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix: str, where: str) -> Table:
+    reference = next((one for one in found if one.arm is group.reference), None)
+    rows = [row for one in found for row in _rows(one, reference)]
+    tried = sorted({rate for one in found for rate in one.tried})
+    seeds = len({run.record.labels.seed for one in found for run in one.runs})
+    every = found[0].runs[0].record.specification.evaluate_every
+    kinds = f"{len(tried)} learning rates ({', '.join(f'{rate:g}' for rate in tried)})"
+    return Table(
+        f"{experiment.slug}-targets{suffix}",
+        f"{where + ': ' if where else ''}What each algorithm needed to each target, at its best of {kinds} and {seeds} "
+        f"seeds. Looked at every {every:,} samples, which is how finely this can be told. The best learning rate was "
+        "chosen with the runs that are shown, for all algorithms alike.",
+        COLUMNS,
+        tuple(rows),
+    )
+
+
+def _rows(one: Tuned, reference: Tuned | None) -> Iterator[tuple[Entry, ...]]:
+    if not one.efforts:
+        yield _row(one, None, reference)
+    for effort in one.efforts:
+        yield _row(one, effort, reference)
+
+
+def _row(one: Tuned, effort: Effort | None, reference: Tuned | None) -> tuple[Entry, ...]:
+    finals = one.finals
+    middle = float(np.median(finals)) if finals else None
+    final = formats.DASH
+    if finals and middle is not None:
+        final = f"{middle:.1%}" + (f" ({min(finals):.1%} to {max(finals):.1%})" if len(finals) > 1 else "")
+    return (
+        Entry(one.arm.label, one.arm.label),
+        Entry(f"{one.learning_rate:g}", one.learning_rate),
+        Entry(formats.DASH, None) if effort is None else Entry(f"{effort.target:.0%}", effort.target),
+        _reached(effort),
+        _amount(effort, lambda found: found.samples, 1),
+        _ratio(one, effort, reference),
+        _amount(effort, lambda found: found.step, 1),
+        _amount(effort, lambda found: found.bytes_sent, 1e-6),
+        _amount(effort, lambda found: found.seconds, 1),
+        formats.number(middle, final),
+        _outcome(one),
+    )
+
+
+def _reached(effort: Effort | None) -> Entry:
+    if effort is None:
+        return formats.number(None)
+    text = f"{effort.reached} of {effort.runs}"
+    return Entry(text, effort.reached / effort.runs, "" if effort.reached == effort.runs else "hole")
+
+
+def _amount(effort: Effort | None, pick: Callable[[Effort], float], scale: float) -> Entry:
+    if effort is None:
+        return formats.number(None)
+    value = pick(effort) * scale
+    if math.isinf(value):
+        return Entry("never", "never", "hole")
+    return formats.number(value, f"{value:,.0f}" if value >= 1000 else formats.digits(value))
+
+
+def _ratio(one: Tuned, effort: Effort | None, reference: Tuned | None) -> Entry:
+    if effort is None or reference is None:
+        return formats.number(None)
+    if one is reference:
+        return Entry("1", 1.0, "quiet")
+    found = ratio(one, reference, effort.target)
+    return formats.number(None if found is None else found.value, formats.around(found, places="ratio"))
+
+
+def _outcome(one: Tuned) -> Entry:
+    failed = sum(run.record.outcome.status == "failed" for run in one.runs)
+    said = [f"{one.diverged} diverged"] * bool(one.diverged) + [f"{failed} failed"] * bool(failed)
+    return Entry(", ".join(said) or "finished", ", ".join(said) or "finished", "hole" if said else "quiet")

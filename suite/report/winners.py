@@ -1,0 +1,56 @@
+"""Which algorithm was fastest in a setting, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from suite.report.arms import CEILING, Arm, Group
+from suite.report.measures import Comparison, compare
+from suite.report.study import Study
+from suite.statistics import Verdict
+
+# The one has a meaningless model, the other nobody to train with: both are there to compare with.
+NO_CHOICE = frozenset({CEILING, "bare"})
+
+
+@dataclass(frozen=True)
+class Winner:
+    group: Group
+    arm: Arm
+    over_reference: Comparison | None
+    over_control: Comparison | None
+    of_ceiling: Comparison | None
+    equals: tuple[Arm, ...]  # not distinguishable from it
+    beaten: tuple[Arm, ...]  # found slower, pair by pair
+
+    @property
+    def alone(self) -> bool:
+        return bool(self.beaten) and not self.equals
+
+
+def winner(group: Group, study: Study) -> Winner | None:
+    """None where fewer than two algorithms that one could choose have been timed."""
+    choices = [arm for arm in group.arms if arm.name not in NO_CHOICE and arm.timed]
+    if len(choices) < 2:
+        return None
+    best = max(choices, key=lambda arm: _rate(arm, study))
+    equals: list[Arm] = []
+    beaten: list[Arm] = []
+    for other in choices:
+        if other is best:
+            continue
+        between = compare(best, other)
+        (beaten if between is not None and between.verdict is Verdict.FASTER else equals).append(other)
+    found = study.of(best)
+    return Winner(group, best, found.over_reference, found.over_control, found.of_ceiling, tuple(equals), tuple(beaten))
+
+
+def winners(study: Study, kind: str) -> tuple[Winner, ...]:
+    groups = [group for one in study.experiments if one.kind == kind for group in one.groups]
+    found = [winner(group, study) for group in groups]
+    return tuple(one for one in found if one is not None)
+
+
+def _rate(arm: Arm, study: Study) -> float:
+    rate = study.of(arm).samples_per_second
+    return 0.0 if rate is None else rate.value
