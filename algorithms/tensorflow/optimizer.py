@@ -65,28 +65,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """One step: what `grads` become is the algorithm's business."""
-        grads = list(grads)
-        if not grads:
-            return
-        graph = tf.compat.v1.get_default_graph()
-        if not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph):
-            raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
-        if trainable_variables is None:
-            if not self.built:
-                raise ValueError("apply(grads) without variables needs an optimizer that is built: pass the variables")
-            trainable_variables = self._trainable_variables
-        variables = list(trainable_variables)
-        if not self.built:
-            with keras.name_scope(self.name):
-                self.build(variables)
-        self._check_variables(grads, variables)
-        if tf.executing_eagerly() and not self._begun:
-            require_alike([variable.value for variable in variables], self._driver.names.prefix)
-        self._begin()
-        if tf.executing_eagerly():
-            self._apply_eagerly(grads, variables)
-        else:
-            self._driver.step(grads, variables)
+        # A user's tf.function would rewrite everything below, line by line, for nothing.
+        tf.autograph.experimental.do_not_convert(self._apply)(grads, trainable_variables)
 
     @property
     def learning_rate(self) -> Any:
@@ -188,6 +168,30 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         return self._learning_rate
 
     # How
+
+    def _apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None) -> None:
+        grads = list(grads)
+        if not grads:
+            return
+        graph = tf.compat.v1.get_default_graph()
+        if not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph):
+            raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError("apply(grads) without variables needs an optimizer that is built: pass the variables")
+            trainable_variables = self._trainable_variables
+        variables = list(trainable_variables)
+        if not self.built:
+            with keras.name_scope(self.name):
+                self.build(variables)
+        self._check_variables(grads, variables)
+        if tf.executing_eagerly() and not self._begun:
+            require_alike([variable.value for variable in variables], self._driver.names.prefix)
+        self._begin()
+        if tf.executing_eagerly():
+            self._apply_eagerly(grads, variables)
+        else:
+            self._driver.step(grads, variables)
 
     def _check_variables(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
         if len(grads) != len(variables):
