@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -11,7 +12,9 @@ CAUSE = re.compile(
     r"error:|fatal error|undefined reference|Killed signal|internal compiler error|No space left on device|CMake Error|"
     r"cannot find -l|command not found|No module named|No such file or directory|ERROR: (?!Failed building|Failed to build)"
 )
-NOT_A_CAUSE = re.compile(r"-Werror|subprocess-exited-with-error|warning:|note:|error_code|has-error|returned non-zero")
+NOT_A_CAUSE = re.compile(
+    r"as error:|^[\"']|-Werror|subprocess-exited-with-error|warning:|note:|error_code|has-error|returned non-zero"
+)
 
 REMEDIES = (
     (
@@ -52,10 +55,12 @@ REMEDIES = (
 def causes(log: Sequence[str]) -> list[str]:
     """The lines that name errors, in order, each once, the first ones when there are too many."""
     found: list[str] = []
-    for line in log:
+    for number, line in enumerate(log):
         text = line.strip()
         if CAUSE.search(text) and not NOT_A_CAUSE.search(text) and text not in found:
             found.append(text)
+            if text.startswith("CMake Error"):  # its message stands indented below it
+                found += [below.strip() for below in itertools.takewhile(str.strip, log[number + 1 : number + 4])]
     return found[:ERROR_LINES]
 
 

@@ -75,7 +75,7 @@ def _install(project: Path, venv: Path, wish: Wish, jobs: int) -> None:
     environment.install("Installing PyTorch", torch_pins, *(() if wish.gpu else cpu_torch_options()))
     environment.install("Installing TensorFlow and the tools", recipe.without(pins, "horovod"))
     torch, cuda = environment.torch_version()
-    problem = preflight.cuda_torch_problem(torch, cuda, machine)
+    problem = preflight.torch_problem(torch, cuda, machine, wish)
     if problem:
         raise SetupError(str(problem))
 

@@ -48,6 +48,7 @@ def renew(project: Path) -> None:
     write(recipe.PINS, "All but torch, which has a lock for CPU and one for GPU.", everything)
     write(recipe.CPU_PINS, f"The CPU build of torch, from {recipe.CPU_TORCH_INDEX}.", {"torch": version})
     gpu_only = {name: v for name, v in cuda.items() if name not in everything}
+    gpu_only["torch"] += f",!={version}"  # a local build counts as newer, and pip may know a folder that has it
     write(recipe.GPU_PINS, "The CUDA build of torch, with `make setup GPU=1`.", gpu_only)
     write(recipe.CMAKE_PINS, "Only where the machine has no CMake.", cmake)
 

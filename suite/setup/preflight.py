@@ -59,8 +59,13 @@ def uses_mpi(machine: Machine, wish: Wish) -> bool:
     return wish.mpi == "on" or (wish.mpi == "auto" and machine.mpicxx is not None)
 
 
-def cuda_torch_problem(torch: str, cuda: str | None, machine: Machine) -> Problem | None:
+def torch_problem(torch: str, cuda: str | None, machine: Machine, wish: Wish) -> Problem | None:
     """A CUDA build of torch makes Horovod's build look for a CUDA toolkit; better said before than after."""
+    if wish.gpu and cuda is None:
+        return Problem(
+            f"GPU=1 was asked for, but pip installed torch {torch}, a build for CPU.",
+            "look with `pip config list` where pip finds it, and let it find torch for CUDA, as on PyPI.",
+        )
     if cuda is None or machine.nvcc is not None:
         return None
     return _no_toolkit(f"The installed torch {torch} is a build for CUDA {cuda}")

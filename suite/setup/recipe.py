@@ -43,7 +43,7 @@ class BuildKey:
 
 def pinned(text: str, name: str) -> str:
     """The version of one package in the text of a lock file."""
-    found = re.search(rf"^{re.escape(name)}==(\S+)", text, re.MULTILINE | re.IGNORECASE)
+    found = re.search(rf"^{re.escape(name)}==([^\s,]+)", text, re.MULTILINE | re.IGNORECASE)
     if not found:
         raise ValueError(f"the lock files pin no {name}: renew them with `make lock`")
     return found[1]

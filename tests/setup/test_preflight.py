@@ -95,9 +95,15 @@ def test_a_gpu_build_needs_a_toolkit() -> None:
 
 
 def test_a_cuda_build_of_torch_needs_a_toolkit() -> None:
-    assert preflight.cuda_torch_problem("2.13.0+cpu", None, GOOD) is None
-    assert "2.13.0 is a build for CUDA 13.0" in str(preflight.cuda_torch_problem("2.13.0", "13.0", GOOD))
-    assert preflight.cuda_torch_problem("2.13.0", "13.0", replace(GOOD, nvcc="/usr/bin/nvcc")) is None
+    assert preflight.torch_problem("2.13.0+cpu", None, GOOD, Wish()) is None
+    assert "2.13.0 is a build for CUDA 13.0" in str(preflight.torch_problem("2.13.0", "13.0", GOOD, Wish()))
+    assert preflight.torch_problem("2.13.0", "13.0", replace(GOOD, nvcc="/usr/bin/nvcc"), Wish()) is None
+
+
+def test_a_gpu_build_needs_torch_for_cuda() -> None:
+    machine = replace(GOOD, nvcc="/usr/bin/nvcc")
+    assert "a build for CPU" in str(preflight.torch_problem("2.13.0+cpu", None, machine, Wish(gpu=True)))
+    assert preflight.torch_problem("2.13.0", "13.0", machine, Wish(gpu=True)) is None
 
 
 def script(folder: Path, name: str, text: str) -> Path:

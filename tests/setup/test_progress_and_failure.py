@@ -91,6 +91,17 @@ def test_the_compilers_error_is_found_and_pips_noise_is_not() -> None:
     ]
 
 
+def test_what_cmake_says_stands_below_its_error() -> None:
+    log = [
+        "CMake Error at CMakeLists.txt:21 (message):",
+        "  this PyTorch installation",
+        "  does not support CUDA.",
+        "",
+        "x",
+    ]
+    assert failure.causes([*log, "except ImportError as error:"]) == [line.strip() for line in log[:3]]
+
+
 def test_an_explanation_names_error_log_and_remedy() -> None:
     text = failure.explanation("Horovod could not be built:", BROKEN_BUILD, "/cache/build.log")
     assert text.splitlines()[0] == "Horovod could not be built:"
