@@ -16,13 +16,14 @@ HEIGHT = 1.1
 
 def figure(chart: Counts) -> Figure:
     several = len(chart.parts) > 1
-    drawn, axes = layout.grid(
-        len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), layout.Margins(left=0.55), int(several)
-    )
     wide = min(chart.columns, len(chart.panels))
-    for place, (panel, box) in enumerate(zip(chart.panels, axes, strict=True)):
+    each = layout.WIDTH / wide
+    titles = layout.titles([panel.title for panel in chart.panels], each - 0.15)
+    margins = layout.Margins(left=0.55, top=layout.title_room(titles))
+    drawn, axes = layout.grid(len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, int(several))
+    for place, (panel, title, box) in enumerate(zip(chart.panels, titles, axes, strict=True)):
         _panel(box, panel, chart)
-        layout.title(box, panel.title, layout.WIDTH / wide - 0.6)
+        layout.title(box, title, margins.left - 0.1, each - margins.left - margins.right)
         if place % wide == 0:
             box.set_ylabel(chart.y_title)
     if chart.same_x:

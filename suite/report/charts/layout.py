@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 WIDTH = 9.6
 CHARACTER = 0.068  # of a label at 8 points
-LINE = 0.16
-LEGEND_COLUMN = 3.1
+LINE = 0.165
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def grid(
     columns = min(columns, count)
     rows = [heights[start : start + columns] for start in range(0, count, columns)]
     tall = [max(row) + margins.top + margins.bottom for row in rows]
-    legend = 0.12 + LINE * legend_rows * 1.15
+    legend = 0.05 + LINE * legend_rows if legend_rows else 0.0
     height = sum(tall) + legend
     figure = Figure(figsize=(width, height))
     each = width / columns
@@ -47,9 +46,28 @@ def grid(
     return figure, axes
 
 
-def title(axes: Axes, text: str, panel_width: float) -> None:
-    wrapped = textwrap.wrap(text, max(16, int(panel_width / (CHARACTER * 1.12))))[:2]
-    axes.set_title("\n".join(wrapped), loc="left", fontweight="bold", pad=5, linespacing=1.05)
+def titles(texts: Sequence[str], room: float) -> list[str]:
+    """Broken into two lines at most, at spaces, or at commas where a word alone is too long."""
+    found = []
+    for text in texts:
+        wide = max(16, int(room / (CHARACTER * 1.15)))
+        broken = textwrap.wrap(text, wide) if max(map(len, text.split()), default=0) <= wide else [text]
+        if len(broken) == 1 and len(text) > wide:
+            broken = textwrap.wrap(text.replace(",", ", "), wide)
+        found.append("\n".join(broken[:2]))
+    return found
+
+
+def title_room(broken: Sequence[str]) -> float:
+    """Inches above a panel."""
+    lines = max((text.count("\n") + 1 for text in broken if text), default=0)
+    return 0.14 + 0.15 * lines + (0.08 if lines else 0.0)
+
+
+def title(axes: Axes, text: str, left: float, width: float) -> None:
+    """Begins `left` inches to the left of a panel that is so wide."""
+    if text:
+        axes.set_title(text, x=-left / width, ha="left", loc="left", fontweight="bold", pad=5, linespacing=1.05)
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int) -> None:

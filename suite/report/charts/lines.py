@@ -21,13 +21,14 @@ def figure(chart: Lines) -> Figure:
     looks = _looks(chart)
     columns = layout.legend_columns(list(looks))
     wide = min(chart.columns, len(chart.panels))
-    margins = layout.Margins(left=0.62 if wide < 4 else 0.5)
-    drawn, axes = layout.grid(
-        len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, layout.rows(len(looks), columns)
-    )
-    for place, (panel, box) in enumerate(zip(chart.panels, axes, strict=True)):
+    each = layout.WIDTH / wide
+    titles = layout.titles([panel.title for panel in chart.panels], each - 0.3)
+    margins = layout.Margins(left=0.62 if wide < 4 else 0.5, top=layout.title_room(titles))
+    legend_rows = layout.rows(len(looks), columns)
+    drawn, axes = layout.grid(len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, legend_rows)
+    for place, (panel, title, box) in enumerate(zip(chart.panels, titles, axes, strict=True)):
         _panel(box, panel, looks, chart, place)
-        layout.title(box, panel.title, layout.WIDTH / wide - 0.3)
+        layout.title(box, title, margins.left - 0.1, each - margins.left - margins.right)
     if chart.same_y:
         _same_y(chart, axes)
     handles = [Line2D([], [], **look, marker="") for look in looks.values()]
@@ -77,7 +78,7 @@ def _panel(box: Axes, panel: Panel, looks: dict[str, dict[str, Any]], chart: Lin
         box.xaxis.set_major_locator(MaxNLocator(5))
         box.xaxis.set_major_formatter(FuncFormatter(short))
     if panel.y_from_zero:
-        box.set_ylim(bottom=0)
+        box.set_ylim(0, 1.04 * max((max(line.y) for line in panel.lines if line.y), default=1.0))
 
 
 def _marked(line: Line) -> bool:

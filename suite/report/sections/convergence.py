@@ -62,7 +62,7 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
                 lines = tuple(
                     _line(one, curves[one.arm.label], attribute, scale, measure, one.arm is reference) for one in shown
                 )
-                panels.append(Panel(f"against {x_title}", lines, x_title, title, y_log=measure == "loss"))
+                panels.append(Panel("", lines, x_title, title, y_log=measure == "loss"))
         finals = sorted(((float(np.median(one.finals)), one.arm.label) for one in kept if one.finals), reverse=True)
         best = (
             f"Highest final accuracy: {finals[0][1]}, {finals[0][0]:.1%}; lowest: {finals[-1][1]}, {finals[-1][0]:.1%}."

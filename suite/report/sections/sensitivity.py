@@ -68,11 +68,8 @@ def workers(experiment: Experiment, study: Study) -> Iterator[Figure]:
             heading = f"{title}: share of the ceiling" if title else "share of the ceiling"
             panels.append(Panel(heading, tuple(share), "workers", "share", x_ticks=ticks, y_from_zero=True))
     if panels:
-        top = max(
-            ((max(line.y), line.label) for line in panels[0].lines if line.role is Role.ALGORITHM and line.y),
-            default=None,
-        )
-        said = f" In the first, {top[1]} comes highest with {digits(top[0])}." if top else ""
+        tops = [(max(line.y), line.label) for line in panels[0].lines if line.role is Role.ALGORITHM and line.y]
+        said = f" In the first, {max(tops)[1]} comes highest with {digits(max(tops)[0])}." if tops else ""
         yield Figure(
             f"{experiment.slug}-workers",
             "Speed against the number of workers, with the ceiling (no communication), the control (stock Horovod), the "
@@ -127,16 +124,13 @@ def stragglers(experiment: Experiment, study: Study) -> Iterator[Figure]:
     for group in experiment.groups:
         ideal = calm.get(replace(group.setting, straggler=""))
         bars = tuple(_work(group, study, ideal))
-        title = describe(group.setting, axes) or "no straggler"
         if bars:
-            panels.append(
-                BarPanel(title if group.setting.straggler != "none" else f"{title}, no straggler".strip(", "), bars)
-            )
+            panels.append(BarPanel(describe(group.setting, axes), bars))
     if panels:
         yield Figure(
             f"{experiment.slug}-stragglers",
-            "Samples per second that were used, and those that were computed and dropped. Marks: no communication under the "
-            "same straggler (ceiling) and without any straggler (ideal).",
+            "Samples per second that were used, and those that were computed and dropped. Marks: no communication under "
+            "the same straggler (ceiling) and without any straggler (ideal).",
             f"Used and dropped samples per second per algorithm under {len(panels)} kinds of stragglers in "
             f"{experiment.name}.",
             Bars(tuple(panels), ("used", "dropped"), "samples/s"),

@@ -26,14 +26,14 @@ def value(setting: Setting, axis: str) -> str:
 
 
 def describe(setting: Setting, axes: Iterable[str]) -> str:
-    """`PyTorch, AlexNet, 4 workers, 400 Mbit/s`, with only the axes asked for; what is none is left out."""
+    """`PyTorch, AlexNet, 4 workers, 400 Mbit/s`, with only the axes asked for."""
     words = []
     for axis in axes:
         text = value(setting, axis)
         if axis == "workers":
             text = f"{text} worker{'s' if setting.workers != 1 else ''}"
         elif axis == "straggler":
-            text = "" if text == "none" else f"straggler {text}"
+            text = "no straggler" if text == "none" else text
         elif axis == "environment":
             text = f"environment {text}" if text else ""
         words.append(text)
