@@ -15,12 +15,20 @@ from suite.training.evaluation import merged
 from suite.training.targets import Point, outcomes
 
 
-def replicas_agree(specification: Specification) -> bool:
-    """Whether the algorithm promises that all ranks end with equal parameters to evaluate."""
+def replicas_agree(specification: Specification, last_step: int) -> bool:
+    """Whether the algorithm promises that all ranks, after that step, have equal parameters to evaluate."""
     made = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
     if isinstance(made, Exchange):
         return made.reduces
+    if isinstance(made, Rounds) and made.centre(0.0).parameters is None:
+        # No centre is kept: what one evaluates is each worker's own copy, equal only when they have just met.
+        return made.meets(last_step) and not made.overlap
     return True  # of rounds, the centre; the controls exchange everything or run alone
+
+
+def last_step(files: Sequence[RankFile]) -> int:
+    """Of the rank that came furthest; -1 before the first."""
+    return max((file.last_step for file in files if file.last_step is not None), default=-1)
 
 
 def ranks_of(files: Sequence[RankFile], specification: Specification) -> tuple[Rank, ...]:

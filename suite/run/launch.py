@@ -89,7 +89,7 @@ class Launcher:
                 files,
                 specification.workers,
                 deadline=request.deadline,
-                replicas_agree=compose.replicas_agree(specification),
+                replicas_agree=compose.replicas_agree(specification, compose.last_step(files)),
             )
             warnings += _warnings(ended, outcome, files)
             if request.trace is not None:

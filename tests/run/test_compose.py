@@ -101,14 +101,18 @@ def test_targets_are_reached_at_their_first_evaluation_or_never():
 
 
 def test_promises_of_equal_parameters():
-    def promise(name, **options):
-        return compose.replicas_agree(specification(algorithm=Algorithm(name=name, options=options)))
+    def promise(name, last_step=9, **options):
+        chosen = specification(algorithm=Algorithm(name=name, options=options))
+        return compose.replicas_agree(chosen, last_step)
 
     assert promise("synchronous")
     assert promise("delayed", steps=2)
     assert promise("elastic_averaging")
     assert promise("torch_ddp")
     assert not promise("no_communication")
+    assert promise("local_sgd", 7, period=4)
+    assert not promise("local_sgd", 8, period=4)
+    assert not promise("local_sgd", 7, period=4, overlap=2)
 
 
 def test_a_file_cut_off_in_the_middle_of_a_line_gives_what_is_whole(tmp_path):
