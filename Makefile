@@ -20,8 +20,8 @@ setup:
 	@$(PYTHON) suite/setup --mpi $(MPI) $(if $(filter 1,$(GPU)),--gpu) $(if $(JOBS),--jobs $(JOBS))
 
 bench: setup
-	@$(SUITE) bench $(EXPERIMENT) $(if $(FRAMEWORK),--only framework=$(FRAMEWORK)) $(if $(NP),--only workers=$(NP))
-	@$(SUITE) report
+	@$(SUITE) bench $(EXPERIMENT) $(if $(FRAMEWORK),--only framework=$(FRAMEWORK)) $(if $(NP),--only workers=$(NP)); \
+	code=$$?; [ $$code -le 1 ] || exit $$code; $(SUITE) report && exit $$code # runs that failed are in the report, too
 
 report: setup
 	@$(SUITE) report
