@@ -10,6 +10,7 @@ import torch
 
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.delayed import Delayed
+from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.torch import collectives
@@ -18,7 +19,7 @@ from algorithms.torch.departed import Departed
 from algorithms.torch.departures import Departures
 from algorithms.torch.driver import Attached
 from algorithms.torch.header import Fault, Header, length
-from algorithms.torch.profile import STEPS, Stopwatch, first_route, planned_route, whole_route
+from algorithms.torch.profile import STEPS, Stopwatch, planned_route
 from algorithms.torch.wire import Cargo, HorovodWire, load
 
 
@@ -36,7 +37,7 @@ class ExchangeDriver:
         if attached.workers > 1:
             self._courier = Courier(HorovodWire(), attached.prefix, lanes=self._lanes())
         self._planned = algorithm.start is Moment.GRADIENT_READY and attached.workers > 1
-        self._route = first_route(self._sizes) if self._planned else whole_route(self._sizes)
+        self._route = routes.first(self._sizes) if self._planned else routes.whole(self._sizes)
         self._current: Flight[Cargo] | None = None
         self._departed: deque[Departed] = deque()
         self._apply = applied(algorithm, attached, self._stopwatch)
@@ -62,7 +63,7 @@ class ExchangeDriver:
 
     def _lanes(self) -> int:
         """As many flights share the wire as are in flight, unless Horovod would forget the names between two uses."""
-        pieces = len(first_route(self._sizes).order)
+        pieces = len(routes.first(self._sizes).order)
         remembered = 900  # of the 1024 names in Horovod's response cache, some of which others need
         return max(1, min(self._algorithm.delay + 1, remembered // pieces))
 

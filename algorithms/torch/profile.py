@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import horovod.torch as hvd
 import torch
 
+from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Route
-from algorithms.mechanisms.plan import Piece, Timing, cut, order
+from algorithms.mechanisms.plan import Timing
 from algorithms.torch import collectives
 
 STEPS = range(1, 4)  # that are measured: the first one allocates and compiles
-PIECE = 1 << 18  # elements: 1 MB of float32, the best of 0.25, 1, 2 and 4 MB on two hosts at 400 Mbit/s
-WINDOW = 3 * PIECE  # one piece on the wire, one agreed upon, one being agreed upon
 
 
 @dataclass(frozen=True)
@@ -79,25 +78,12 @@ class Stopwatch:
 
 def seconds_per_element(name: str, clock: Callable[[], float], rounds: int = 4) -> float:
     """What an element costs on a wire that is otherwise idle."""
-    pieces = [torch.zeros(PIECE) for _ in range(rounds)]
+    pieces = [torch.zeros(routes.MEGABYTE) for _ in range(rounds)]
     collectives.total(torch.zeros(1), f"{name}.together")
     start = clock()
     for handle in [hvd.allreduce_async_(p, name=f"{name}.{i}", op=hvd.Sum) for i, p in enumerate(pieces)]:
         collectives.wait(handle)
-    return (clock() - start) / (rounds * PIECE)
-
-
-def first_route(sizes: Sequence[int]) -> Route:
-    """Before anything is known: the last parameters first, since backward mostly goes that way; the header last."""
-    *parameters, header = cut_all(sizes)
-    backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
-    return Route((*backward, header), WINDOW)
-
-
-def whole_route(sizes: Sequence[int]) -> Route:
-    """Everything at once, when backward has ended: Horovod fuses what it likes."""
-    pieces = [Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size]
-    return Route(tuple(pieces), sum(sizes))
+    return (clock() - start) / (rounds * routes.MEGABYTE)
 
 
 def planned_route(
@@ -109,9 +95,4 @@ def planned_route(
     ready, used = times[: len(sizes) - 1], times[len(sizes) - 1 :]
     needed = [total + use for use in used] if by_need else ready
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, needed, strict=True)]
-    header = Timing(ready=total, needed=0.0)
-    return Route(order(cut_all(sizes), [*timings, header], cost), WINDOW)
-
-
-def cut_all(sizes: Sequence[int]) -> list[Piece]:
-    return cut(sizes, PIECE)
+    return routes.planned(sizes, [*timings, Timing(ready=total, needed=0.0)], cost)

@@ -1,0 +1,46 @@
+"""Routes for flights: sizes of pieces and windows, before and after a profile of the step is known.
+
+Elements are counted as if they were float32. The last tensor of every route is the small header of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from algorithms.mechanisms.flights import Route
+from algorithms.mechanisms.plan import Piece, Timing, cut, order
+
+MEGABYTE = 1 << 18  # float32 elements
+GRAIN = MEGABYTE  # how finely the order of transmission is planned
+LARGEST = MEGABYTE  # and what travels as one where it follows upon its neighbour; 2 and 4 MB were slower on two hosts
+WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
+
+
+def first(sizes: Sequence[int]) -> Route:
+    """Before anything is known: the last tensors first, since backward mostly goes that way; the header last."""
+    *parameters, header = cut(sizes, GRAIN)
+    backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
+    return Route((*backward, header), WINDOW * GRAIN)
+
+
+def whole(sizes: Sequence[int]) -> Route:
+    """Everything at once, uncut."""
+    return Route(tuple(Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size), sum(sizes))
+
+
+def planned(sizes: Sequence[int], timings: Sequence[Timing], seconds_per_element: float) -> Route:
+    """Whenever the wire is free, what is ready and needed first."""
+    pieces = joined(order(cut(sizes, GRAIN), timings, seconds_per_element), LARGEST)
+    return Route(pieces, WINDOW * max((piece.size for piece in pieces), default=GRAIN))
+
+
+def joined(pieces: Iterable[Piece], largest: int) -> tuple[Piece, ...]:
+    """Neighbours that follow one another travel as one, up to a size: each exchange costs something of its own."""
+    result: list[Piece] = []
+    for piece in pieces:
+        last = result[-1] if result else None
+        if last and last.tensor == piece.tensor and last.stop == piece.start and last.size + piece.size <= largest:
+            result[-1] = Piece(piece.tensor, last.start, piece.stop)
+        else:
+            result.append(piece)
+    return tuple(result)
