@@ -52,7 +52,7 @@ class Environment:
         display.close("done" if code == 0 else "failed")
         if code != 0:
             lines = self.log.read_text(errors="replace")[start:].splitlines()
-            raise SetupError(explanation(f"{title} failed:", lines, str(self.log)))
+            raise SetupError(explanation(f"{title} failed:", lines, str(self.log), code))
 
     def install(self, title: str, requirements: str, *options: str) -> None:
         """Install exactly these lines: a lock is complete, so nothing is resolved."""

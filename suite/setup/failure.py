@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 from collections.abc import Sequence
 
 ERROR_LINES = 12
@@ -73,8 +74,11 @@ def remedy(lines: Sequence[str]) -> str:
     return "read the log; if the errors are the compiler's, try another one: `make setup CXX=g++-12`."
 
 
-def explanation(what: str, log: Sequence[str], place: str) -> str:
+def explanation(what: str, log: Sequence[str], place: str, code: int = 1) -> str:
     """A few lines for the screen: what failed, the real errors, where the rest stands, what to do."""
-    lines = causes(log) or [line.rstrip() for line in log[-ERROR_LINES:]]
-    shown = "\n".join(f"    {line[:300]}" for line in lines)
-    return f"{what}\n{shown}\n  The full log: {place}\n  What to do: {remedy(lines)}"
+    found = causes(log)
+    if code < 0 and not found:
+        name = signal.Signals(-code).name
+        return f"{what} it was ended by {name}.\n  The full log: {place}\n  What to do: run it again; nothing is half done."
+    shown = "\n".join(f"    {line[:300]}" for line in found or [line.rstrip() for line in log[-ERROR_LINES:]])
+    return f"{what}\n{shown}\n  The full log: {place}\n  What to do: {remedy(found)}"

@@ -68,7 +68,7 @@ def build(shelf: Shelf, key: BuildKey, compiler: str, environment: Mapping[str, 
         if code != 0 or not wheels:
             display.close("failed")
             lines = shelf.log.read_text(errors="replace").splitlines()
-            raise SetupError(explanation("Horovod could not be built:", lines, str(shelf.log)))
+            raise SetupError(explanation("Horovod could not be built:", lines, str(shelf.log), code))
         arriving = shelf.folder / f".{wheels[0].name}.{os.getpid()}"
         shutil.move(wheels[0], arriving)
         arriving.rename(shelf.folder / wheels[0].name)

@@ -114,6 +114,16 @@ def test_a_log_without_an_error_shows_its_end() -> None:
     assert "line 99" in failure.explanation("x", [f"line {n}" for n in range(100)], "/log")
 
 
+def test_a_build_that_was_killed_says_so_and_blames_nothing_else() -> None:
+    text = failure.explanation("x:", ["c++ -DHAVE_NCCL=1 -c allgather.cc"], "/log", code=-15)
+    assert "ended by SIGTERM" in text
+    assert "NCCL was not found" not in text
+
+
+def test_only_errors_choose_the_remedy() -> None:
+    assert "NCCL was not found" not in failure.explanation("x:", ["c++ -DHAVE_NCCL=1 -c allgather.cc"], "/log")
+
+
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
