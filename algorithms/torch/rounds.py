@@ -58,7 +58,9 @@ class RoundsDriver:
         self.rules = rules(algorithm, attached.workers)
         tensors = algorithm.reduction is Reduction.ADASUM
         self.space = Space(attached.parameters, tensor_by_tensor=tensors)
-        self.wire = TorchWire(self.space, attached.prefix + "rounds.", attached.clock, adasum=tensors)
+        self.wire = TorchWire(
+            self.space, attached.prefix + "rounds.", attached.clock, adasum=tensors and attached.workers > 1
+        )
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
         self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
