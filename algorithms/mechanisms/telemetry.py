@@ -16,7 +16,8 @@ class Telemetry:
     exposed_seconds: float = 0.0  # the training thread stood still for an exchange
     vote_seconds: float = 0.0  # the helper spent on votes
     payload_seconds: float = 0.0  # the helper spent on payloads
-    staleness: Mapping[int, int] = field(default_factory=dict)  # rounds old -> this worker's gradients applied at that age
+    # rounds old -> this worker's gradients applied at that age
+    staleness: Mapping[int, int] = field(default_factory=dict)
     used: int = 0  # contributions of this worker
     dropped: int = 0
     memory_declared: float = 0.0  # copies of the parameters, beyond parameters, gradients and optimizer state

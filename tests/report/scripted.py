@@ -162,10 +162,16 @@ class _Job:
             quorum = 1
         slowest = np.sort(delays, axis=0)[quorum - 1]
         for rank in range(self.workers):
-            own = delays[rank] if self.name in ("no_communication", "bare") or quorum == 1 else np.minimum(
-                delays[rank], slowest
+            own = (
+                delays[rank]
+                if self.name in ("no_communication", "bare") or quorum == 1
+                else np.minimum(delays[rank], slowest)
             )
-            waited = np.maximum(0.0, slowest - own) if quorum > 1 and self.name not in ("no_communication", "bare") else 0 * own
+            waited = (
+                np.maximum(0.0, slowest - own)
+                if quorum > 1 and self.name not in ("no_communication", "bare")
+                else 0 * own
+            )
             if self.name in ("no_communication", "bare"):
                 waited = 0 * own
             yield self._rank(rank, count, own, waited, float(np.mean(own < delays[rank])))
