@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.report.content import Level, Notice, Prose, Report, Section
 from suite.report.evidence import Evidence
-from suite.report.sections import experiments, holes, surroundings
+from suite.report.sections import answer, claims, experiments, holes, surroundings
 from suite.report.sections.wording import plural
 from suite.report.study import study
 
@@ -23,6 +23,8 @@ def report(evidence: Evidence) -> Report:
         return _empty(evidence)
     found = study(evidence)
     sections = (
+        answer.section(found),
+        claims.section(found),
         *experiments.sections(found),
         holes.section(found),
         surroundings.section(found),

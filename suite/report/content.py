@@ -86,6 +86,7 @@ class Section:
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
     kind: str = ""  # "measured" or "emulated", where all of it is one of them
+    folded: bool = False
 
     def walk(self) -> Iterator[Section]:
         yield self

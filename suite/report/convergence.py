@@ -74,12 +74,22 @@ def converges(group: Group) -> bool:
 
 def tuned(arm: Arm) -> Tuned | None:
     """None for an arm without any evaluation asked for."""
-    runs = [run for run in arm.runs if run.record.specification.evaluate_every]
-    if not runs:
+    found = [one for rate in rates(arm) for one in [at_rate(arm, rate)] if one is not None]
+    return min(found, key=_badness, default=None)
+
+
+def rates(arm: Arm) -> tuple[float, ...]:
+    """The learning rates at which the arm was trained towards evaluations."""
+    return tuple(sorted({run.record.labels.learning_rate for run in _evaluated(arm)}))
+
+
+def at_rate(arm: Arm, rate: float) -> Tuned | None:
+    """None where this learning rate was not tried."""
+    chosen = tuple(run for run in _evaluated(arm) if run.record.labels.learning_rate == rate)
+    if not chosen:
         return None
-    rates = sorted({run.record.labels.learning_rate for run in runs})
-    candidates = [_at(arm, rate, tuple(rates), runs) for rate in rates]
-    return min(candidates, key=_badness)
+    targets = chosen[0].record.specification.targets
+    return Tuned(arm, rate, rates(arm), chosen, tuple(_effort(chosen, target) for target in targets))
 
 
 def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") -> Interval | None:
@@ -120,10 +130,8 @@ def _point(column: Sequence[Evaluation]) -> Point:
     )
 
 
-def _at(arm: Arm, rate: float, tried: tuple[float, ...], runs: Sequence[Run]) -> Tuned:
-    chosen = tuple(run for run in runs if run.record.labels.learning_rate == rate)
-    targets = chosen[0].record.specification.targets
-    return Tuned(arm, rate, tried, chosen, tuple(_effort(chosen, target) for target in targets))
+def _evaluated(arm: Arm) -> list[Run]:
+    return [run for run in arm.runs if run.record.specification.evaluate_every]
 
 
 def _effort(runs: Sequence[Run], target: float) -> Effort:

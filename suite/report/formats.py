@@ -31,6 +31,11 @@ def percent(share: float | None, places: int = 0) -> str:
     return DASH if share is None else f"{share:.{places}%}"
 
 
+def share(value: float) -> str:
+    """A stated share, with the digits that it has: 97.5%."""
+    return f"{100 * value:.6g}%"
+
+
 def size(count: float | None) -> str:
     if count is None:
         return DASH

@@ -11,7 +11,7 @@ from suite.report import evidence as reading
 from suite.report.build import report
 from suite.report.charts.drawing import draw
 from suite.report.evidence import Evidence
-from suite.report.writers import comma, markdown, page
+from suite.report.writers import comma, latex, markdown, page
 
 PAGE, MARKDOWN = "report.html", "report.md"
 MARKER = ".farandole-report"  # says that a folder may be replaced
@@ -69,6 +69,7 @@ def produce(evidence: Evidence) -> dict[str, bytes]:
         files[f"figures/{name}.png"] = one.png
     for table in content.tables:
         files[f"tables/{table.name}.csv"] = comma.write(table).encode()
+        files[f"tables/{table.name}.tex"] = latex.write(table).encode()
     return dict(sorted(files.items()))
 
 

@@ -47,14 +47,14 @@ def grid(
 
 
 def titles(texts: Sequence[str], room: float) -> list[str]:
-    """Broken into two lines at most, at spaces, or at commas where a word alone is too long."""
+    """Broken into three lines at most, at spaces, or at commas where a word alone is too long."""
     found = []
     for text in texts:
         wide = max(16, int(room / (CHARACTER * 1.15)))
         broken = textwrap.wrap(text, wide) if max(map(len, text.split()), default=0) <= wide else [text]
         if len(broken) == 1 and len(text) > wide:
             broken = textwrap.wrap(text.replace(",", ", "), wide)
-        found.append("\n".join(broken[:2]))
+        found.append("\n".join(broken[:3]))
     return found
 
 

@@ -35,7 +35,7 @@ ALGORITHMS = {
     "adasum": Colour("#6e4a3a", "#c69c86"),
     "torch_ddp": Colour("#0079a8", "#5cc8f0"),
     "bare": Colour("#6e7781", "#8b949e"),
-    "synchronous": Colour("#24292f", "#d0d7de"),
+    "synchronous": Colour("#7d3c1a", "#d99c7d"),  # with overlap; the plain one has its role
     "stock_horovod": Colour("#58626d", "#9aa4ae"),
     "no_communication": Colour("#7a8490", "#7d8893"),
 }

@@ -139,7 +139,7 @@ def _row(one: Tuned, effort: Effort | None, reference: Tuned | None) -> tuple[En
     return (
         Entry(one.arm.label, one.arm.label),
         Entry(f"{one.learning_rate:g}", one.learning_rate),
-        Entry(formats.DASH, None) if effort is None else Entry(f"{effort.target:.0%}", effort.target),
+        Entry(formats.DASH, None) if effort is None else Entry(formats.share(effort.target), effort.target),
         _reached(effort),
         _amount(effort, lambda found: found.samples, 1),
         _ratio(one, effort, reference),

@@ -71,9 +71,9 @@ def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:
         _runs(arm),
         formats.number(_scaled(step, 1000), formats.around(found.step, 1000), note="; ".join(found.warnings)),
         formats.number(None if rate is None else rate.value, formats.around(rate)),
-        _ratio(found.over_reference, arm is group.reference),
+        ratio_entry(found.over_reference, arm is group.reference),
         verdict(found.over_reference),
-        _ratio(found.over_control, arm is group.control),
+        ratio_entry(found.over_control, arm is group.control),
         _share(found.of_ceiling, arm is group.ceiling),
         formats.number(_scaled(floor, 1000), formats.milliseconds(floor)),
         formats.number(over_floor, None if over_floor is None else formats.ratio(over_floor)),
@@ -90,7 +90,7 @@ def _runs(arm: Arm) -> Entry:
     return Entry(str(asked) if finished == asked else f"{finished} of {asked}", finished)
 
 
-def _ratio(comparison: Comparison | None, itself: bool) -> Entry:
+def ratio_entry(comparison: Comparison | None, itself: bool) -> Entry:
     if itself:
         return Entry("1", 1.0, "quiet")
     if comparison is None:

@@ -1,0 +1,83 @@
+"""Rules about what wrappers counted and how runs ended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suite import statistics
+from suite.report import formats
+from suite.report.arms import Run
+from suite.report.claims.claim import Claim, Finding, Judgement, untestable
+from suite.report.claims.scope import Scope, chosen
+from suite.report.sections.wording import plural
+
+# Algorithms that no binding carries out.
+VIRTUAL = frozenset({"admm"})
+
+
+def staleness(scope: Scope, claim: Claim) -> Finding:
+    """Mean rounds between reading and applying, beside what is expected, in every run."""
+    first, expect = claim.terms.first, claim.terms.expect
+    if first is None or expect is None:
+        raise ValueError(f"claim {claim.name}: rule staleness needs first and expect")
+    gaps, means = [], []
+    for group in scope.groups(stragglers=claim.terms.stragglers or None):
+        for arm in chosen(group, first):
+            for run in arm.finished:
+                mean = mean_staleness(run)
+                if mean is not None and group.setting.workers > 1:
+                    means.append(mean)
+                    gaps.append(mean - _expected(expect, run, group.setting.workers))
+    if not gaps:
+        return untestable(f"no finished run of {first.name} on several workers that counted staleness")
+    margin = claim.terms.margin
+    figure = f"{formats.digits(float(np.mean(means)))} rounds on average over {plural(len(means), 'run')}"
+    close = sum(abs(gap) <= margin for gap in gaps)
+    within = f"within {margin:g} of it" if margin else "exactly that"
+    because = f"expected {expect}; {within} in {close} of {plural(len(gaps), 'run')}"
+    if close == len(gaps):
+        return Finding(Judgement.CONFIRMED, figure, because)
+    interval = statistics.mean(gaps)
+    surely_off = interval.known and (interval.low > margin or interval.high < -margin)
+    # Where exactness is claimed, one run that is not exact is enough.
+    refuted = surely_off or (margin == 0 and close < len(gaps))
+    return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, because)
+
+
+def stable_beside(scope: Scope, claim: Claim) -> Finding:
+    """Runs that diverged. Confirmed: none of the first, some of the second. Refuted: the reverse."""
+    first, second = claim.terms.first, claim.terms.second
+    if first is None or not second:
+        raise ValueError(f"claim {claim.name}: rule stable beside needs first and second")
+    ours = [run for group in scope.groups() for arm in chosen(group, first) for run in arm.runs]
+    theirs = [run for group in scope.groups() for select in second for arm in chosen(group, select) for run in arm.runs]
+    if not ours or not theirs:
+        lacking = first.name if not ours else " or ".join(select.name for select in second)
+        virtual = " (it runs in virtual time only, where tests/theory holds it to the closed form)"
+        return untestable(f"there are no records of {lacking}" + (virtual if lacking in VIRTUAL else ""))
+    mine, other = (sum(run.record.outcome.status == "diverged" for run in runs) for runs in (ours, theirs))
+    figure = f"{mine} of {len(ours)} runs diverged, against {other} of {len(theirs)}"
+    if mine == 0 and other:
+        return Finding(Judgement.CONFIRMED, figure, "only the second diverged")
+    refuted = mine > 0 and other == 0
+    return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, "diverged runs were counted")
+
+
+def mean_staleness(run: Run) -> float | None:
+    counts: dict[int, int] = {}
+    for rank in run.record.ranks:
+        for age, count in (rank.telemetry.staleness if rank.telemetry is not None else {}).items():
+            counts[age] = counts.get(age, 0) + count
+    total = sum(counts.values())
+    return sum(age * count for age, count in counts.items()) / total if total else None
+
+
+def _expected(expect: str, run: Run, workers: int) -> float:
+    if expect == "zero":
+        return 0.0
+    if expect == "workers - 1":
+        return workers - 1.0
+    steps = run.record.specification.algorithm.options.get("steps")
+    if expect != "steps" or not isinstance(steps, int):
+        raise ValueError(f"staleness cannot be expected to be {expect!r}")
+    return float(steps)

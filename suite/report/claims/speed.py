@@ -1,0 +1,218 @@
+"""Rules about time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suite import statistics
+from suite.report import formats
+from suite.report.arms import Arm, Group
+from suite.report.claims.claim import Claim, Finding, Judgement, untestable
+from suite.report.claims.scope import Scope, chosen, place
+from suite.report.measures import Comparison, compare, pairs
+from suite.report.sections.wording import plural
+from suite.run.record import Record
+from suite.statistics import Interval, Verdict
+
+# A floor is computed from declared bytes and the rate asked for: what beats it by less than this may be rounding.
+SLACK = 0.03
+# Iterations to converge fall with the number of contributions N as N^-0.85, from the two points that the paper states.
+ITERATIONS_POWER = 0.85
+
+
+def reaches(scope: Scope, claim: Claim) -> Finding:
+    """Confirmed: somewhere the whole interval is at or above the value. Refuted: everywhere with room it is below."""
+    value, first = claim.terms.value, claim.terms.first
+    if value is None or first is None:
+        raise ValueError(f"claim {claim.name}: rule reaches needs value and first")
+    found: list[tuple[Comparison, Group, float | None]] = []
+    for group in scope.groups(stragglers=False):
+        for arm in chosen(group, first):
+            measures = scope.study.of(arm)
+            comparison = measures.over_reference if claim.terms.of == "synchronous" else measures.of_ceiling
+            room = None if measures.floor is None else measures.floor.ceiling
+            if comparison is not None and comparison.ratio.known:
+                found.append((comparison, group, room if claim.terms.of == "synchronous" else None))
+    if not found:
+        return untestable(f"no finished runs of {first.name} beside {claim.terms.of} with enough steps for an interval")
+    best = max(found, key=lambda one: one[0].ratio.value)
+    write = _share if claim.terms.of == "ceiling" else _times
+    figure = f"{write(best[0].ratio)} at best ({place(best[1])})"
+    enough = [one for one in found if one[0].ratio.low >= value]
+    if enough:
+        because = f"the whole interval reaches {value:g} in {len(enough)} of {plural(len(found), 'setting')}"
+        return Finding(Judgement.CONFIRMED, figure, because)
+    able = [one for one in found if one[2] is None or one[2] >= value]
+    if not able:
+        most = max(room for _, _, room in found if room is not None)
+        because = f"computing and wire time leave room for {formats.ratio(most)} at most in the settings here"
+        return Finding(Judgement.NOT_TESTABLE, figure, because)
+    if all(one[0].ratio.high < value for one in able):
+        because = f"the whole interval is below {value:g} in all {plural(len(able), 'setting')} with room for it"
+        return Finding(Judgement.REFUTED, figure, because)
+    return Finding(Judgement.NOT_CONFIRMED, figure, f"no interval is wholly at or above {value:g}, nor all below")
+
+
+def faster(scope: Scope, claim: Claim) -> Finding:
+    """Confirmed: surely faster than all rivals in most settings, surely slower than one in none. Refuted: the reverse."""
+    first = claim.terms.first
+    if first is None or not claim.terms.second:
+        raise ValueError(f"claim {claim.name}: rule faster needs first and second")
+    ahead, behind, ratios = 0, 0, []
+    for group in scope.groups(stragglers=claim.terms.stragglers):
+        ours = [arm for arm in chosen(group, first) if arm.timed]
+        rivals = [arm for select in claim.terms.second for arm in chosen(group, select) if arm.timed]
+        if not ours or not rivals:
+            continue
+        best = max(ours, key=lambda arm: _rate(scope, arm))
+        against = [one for rival in rivals for one in [compare(best, rival)] if one is not None]
+        if not against:
+            continue
+        closest = min(against, key=lambda one: one.ratio.value)
+        ratios.append((closest.ratio, group))
+        ahead += all(one.verdict is Verdict.FASTER for one in against)
+        behind += any(one.verdict is Verdict.SLOWER for one in against)
+    if not ratios:
+        names = ", ".join(dict.fromkeys(select.name for select in claim.terms.second))
+        where = "under stragglers " if claim.terms.stragglers else ""
+        return untestable(f"no setting {where}has finished runs of {first.name} and {names}")
+    middle = sorted(ratios, key=lambda one: one[0].value)[len(ratios) // 2]
+    figure = f"{_times(middle[0])} against its strongest rival, in the middle of {plural(len(ratios), 'setting')}"
+    because = f"surely first in {ahead}, surely behind in {behind} of {plural(len(ratios), 'setting')}"
+    return Finding(_majority(ahead, behind, len(ratios)), figure, because)
+
+
+def exposed_share(scope: Scope, claim: Claim) -> Finding:
+    """Confirmed: everywhere less than `value` of a step is exposed communication. Refuted: everywhere more."""
+    value, first = claim.terms.value, claim.terms.first
+    if value is None or first is None:
+        raise ValueError(f"claim {claim.name}: rule exposed share needs value and first")
+    shares = []
+    for group in scope.groups(stragglers=False):
+        for arm in chosen(group, first):
+            parts = [run.parts for run in arm.finished if run.parts is not None]
+            known = [one.exposed / one.seconds for one in parts if one.exposed is not None and one.seconds > 0]
+            if known and group.setting.workers > 1:
+                shares.append((float(np.mean(known)), group))
+    if not shares:
+        return untestable(f"no finished run of {first.name} that could tell exposed communication")
+    low, high = min(shares, key=lambda one: one[0]), max(shares, key=lambda one: one[0])
+    figure = f"{low[0]:.1%} to {high[0]:.1%} of a step" if len(shares) > 1 else f"{low[0]:.1%} of a step"
+    because = f"below {value:.0%} in {sum(share < value for share, _ in shares)} of {plural(len(shares), 'setting')}"
+    if high[0] < value:
+        return Finding(Judgement.CONFIRMED, figure, because)
+    return Finding(Judgement.REFUTED if low[0] >= value else Judgement.NOT_CONFIRMED, figure, because)
+
+
+def layer_bound(scope: Scope, claim: Claim) -> Finding:
+    """No step shorter than forward and wire time together. Needs replayed compute, whose forward time is stated."""
+    first = claim.terms.first
+    if first is None:
+        raise ValueError(f"claim {claim.name}: rule layer bound needs first")
+    found = []
+    for group in scope.groups(stragglers=False):
+        for arm in chosen(group, first):
+            replay = arm.runs[0].record.specification.model.replay
+            measures = scope.study.of(arm)
+            wire = None if measures.floor is None else measures.floor.wire
+            if replay is not None and replay.forward is not None and wire and measures.step is not None:
+                found.append((measures.step.value / (replay.forward + wire), group))
+    if not found:
+        return untestable(f"no run of {first.name} over a network of known rate with replayed compute")
+    low = min(found, key=lambda one: one[0])
+    figure = f"{formats.ratio(low[0])} of the bound at least ({place(low[1])})"
+    broken = sum(ratio < 1 - SLACK for ratio, _ in found)
+    because = f"shorter than the bound in {broken} of {plural(len(found), 'setting')}"
+    return Finding(Judgement.REFUTED if broken else Judgement.CONFIRMED, figure, because)
+
+
+def order_statistics(scope: Scope, claim: Claim) -> Finding:
+    """What dropping the last saves, beside what the order statistics of the delays that were asked for predict."""
+    first = claim.terms.first
+    if first is None:
+        raise ValueError(f"claim {claim.name}: rule order statistics needs first")
+    found: list[tuple[float, Interval, str]] = []
+    for group in scope.groups(stragglers=True):
+        reference = group.reference
+        for arm in chosen(group, first):
+            spares = arm.runs[0].record.specification.algorithm.options.get("spares")
+            if reference is None or not isinstance(spares, int) or not arm.timed or not reference.timed:
+                continue
+            quorum = group.setting.workers - spares
+            predicted = _predicted(reference.timed[0].record, quorum)
+            rounds = pairs(arm, reference)
+            if predicted is None or not rounds:
+                continue
+            # A round takes `quorum` of the contributions that a step of the whole job would.
+            share = quorum / group.setting.workers
+            scaled = [(theirs, tuple(one * share for one in ours)) for ours, theirs in rounds]
+            found.append((predicted, statistics.paired_ratio(scaled), arm.label))
+    if not found:
+        return untestable("no runs of backup workers beside synchronous ones with the delays that were asked for")
+    margin = claim.terms.margin
+    said = "; ".join(f"{label}: {_times(ratio)}, predicted {formats.ratio(wanted)}" for wanted, ratio, label in found)
+    near = [abs(ratio.value / wanted - 1) <= margin for wanted, ratio, _ in found]
+    off = [ratio.excludes(wanted) and not close for (wanted, ratio, _), close in zip(found, near, strict=True)]
+    because = f"within {margin:.0%} of the prediction in {sum(near)} of {plural(len(found), 'case')}"
+    if all(near):
+        return Finding(Judgement.CONFIRMED, said, because)
+    return Finding(Judgement.REFUTED if all(off) else Judgement.NOT_CONFIRMED, said, because)
+
+
+def best_split(scope: Scope, claim: Claim) -> Finding:
+    """Of at least `value` workers, how many spares make round time times iterations least (iterations as N^-0.85)."""
+    first, least, wanted = claim.terms.first, claim.terms.value, claim.terms.wanted
+    if first is None or least is None or wanted is None:
+        raise ValueError(f"claim {claim.name}: rule best split needs first, value and wanted")
+    most = max((group.setting.workers for group in scope.groups()), default=0)
+    if most < least:
+        had = f"the records have {most} at most" if most else "there are no such records of this kind"
+        return untestable(f"it takes {least:g} workers; {had}")
+    for group in scope.groups(stragglers=True):
+        costs: dict[int, float] = {}
+        for arm in [*chosen(group, first), *([group.reference] if group.reference is not None else [])]:
+            spares = int(arm.runs[0].record.specification.algorithm.options.get("spares") or 0)  # type: ignore[arg-type]
+            rate = scope.study.of(arm).samples_per_second
+            if rate is not None and group.setting.workers >= least:
+                quorum = group.setting.workers - spares
+                costs[spares] = quorum / rate.value * quorum**-ITERATIONS_POWER
+        if len(costs) >= 3:
+            best = min(costs, key=lambda spares: costs[spares])
+            figure = f"{best} spares of {group.setting.workers} workers ({place(group)})"
+            close = abs(best - wanted) <= claim.terms.margin
+            because = f"least round time times iterations among {len(costs)} numbers of spares"
+            return Finding(Judgement.CONFIRMED if close else Judgement.REFUTED, figure, because)
+    return untestable("it takes at least three numbers of spares under one straggler")
+
+
+def _predicted(record: Record, quorum: int) -> float | None:
+    """Mean step with the slowest rank over mean step with the quorum-th, from the delays that were asked for."""
+    replay = record.specification.model.replay
+    if replay is None or replay.forward is None or replay.backward is None:
+        return None
+    count = len(record.ranks[0].steps.seconds)
+    rows = [rank.injected_asked if rank.injected_asked is not None else (0.0,) * count for rank in record.ranks]
+    if any(len(row) != count for row in rows) or not any(any(row) for row in rows):
+        return None
+    ordered = np.sort(np.array(rows), axis=0)
+    compute = replay.forward + replay.backward
+    return float((compute + ordered[-1].mean()) / (compute + ordered[quorum - 1].mean()))
+
+
+def _majority(ahead: int, behind: int, count: int) -> Judgement:
+    if behind == 0 and ahead * 2 > count:
+        return Judgement.CONFIRMED
+    return Judgement.REFUTED if ahead == 0 and behind * 2 > count else Judgement.NOT_CONFIRMED
+
+
+def _rate(scope: Scope, arm: Arm) -> float:
+    rate = scope.study.of(arm).samples_per_second
+    return 0.0 if rate is None else rate.value
+
+
+def _times(interval: Interval) -> str:
+    return f"{formats.around(interval, places='ratio')}×"
+
+
+def _share(interval: Interval) -> str:
+    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"

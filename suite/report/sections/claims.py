@@ -1,0 +1,95 @@
+"""The page of claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from suite.report.claims.claim import PROVENANCE, Claim, Judgement, load
+from suite.report.claims.judging import RULES, Judged, judge
+from suite.report.content import Block, Column, Entry, Points, Prose, Section, Table
+from suite.report.sections.wording import plural
+from suite.report.study import Study
+
+TONES = {
+    Judgement.CONFIRMED: "good",
+    Judgement.REFUTED: "bad",
+    Judgement.NOT_CONFIRMED: "",
+    Judgement.NOT_TESTABLE: "quiet",
+}
+COLUMNS = (
+    Column("claim", "claim"),
+    Column("paper", "paper"),
+    Column("their_figure", "their figure"),
+    Column("provenance", "how it was read"),
+    Column("verdict_measured", "measured: verdict"),
+    Column("figure_measured", "measured: our figure"),
+    Column("verdict_emulated", "emulated: verdict"),
+    Column("figure_emulated", "emulated: our figure"),
+    Column("tested_by", "tested by"),
+)
+INTRODUCTION = (
+    "Verdicts are computed from the records by fixed rules, never typed in. Confirmed: the whole 95 % interval, or most "
+    "settings and none against, say what the claim says. Refuted: they say the opposite. Not confirmed: the records are "
+    "there and do not decide. Not testable here: there are no records that could. What a claim holds on other hardware, "
+    "data or scale is beyond these records."
+)
+
+
+def section(study: Study) -> Section:
+    judged = judge(study, load())
+    blocks: tuple[Block, ...] = (Prose(INTRODUCTION), _counts(judged), _table(judged))
+    return Section("claims", "Claims of the papers", blocks, tuple(_one(one) for one in judged))
+
+
+def headline(judged: tuple[Judged, ...]) -> str:
+    counts = Counter(finding.judgement for one in judged for _, finding in one.testable)
+    tested = sum(bool(one.testable) for one in judged)
+    words = [f"{counts[judgement]} {judgement.value}" for judgement in Judgement if counts[judgement]]
+    return f"{tested} of {plural(len(judged), 'claim')} can be tested with these records: {', '.join(words) or 'none'}."
+
+
+def _counts(judged: tuple[Judged, ...]) -> Prose:
+    return Prose(headline(judged))
+
+
+def _table(judged: tuple[Judged, ...]) -> Table:
+    rows = []
+    for one in judged:
+        claim = one.claim
+        found = dict(one.findings)
+        cells = [
+            Entry(claim.says, claim.name),
+            Entry(_short(claim), claim.paper),
+            Entry(claim.figure, claim.figure),
+            Entry(PROVENANCE[claim.provenance], claim.provenance),
+        ]
+        for kind in ("measured", "emulated"):
+            finding = found[kind]
+            cells.append(Entry(finding.judgement.value, finding.judgement.value, TONES[finding.judgement]))
+            cells.append(Entry(finding.figure or "–", finding.figure, "" if finding.figure else "quiet"))
+        cells.append(Entry(", ".join(claim.tested_by), ", ".join(claim.tested_by)))
+        rows.append(tuple(cells))
+    return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", COLUMNS, tuple(rows))
+
+
+def _one(judged: Judged) -> Section:
+    claim = judged.claim
+    rule = " ".join((RULES[claim.rule].__doc__ or "").split())
+    items = [
+        ("Theirs:", f"{claim.figure} ({claim.paper}; {PROVENANCE[claim.provenance]})."),
+        ("Rule:", rule),
+    ]
+    if claim.caveat:
+        items.append(("Different here:", claim.caveat))
+    for kind, finding in judged.findings:
+        ours = f" Ours: {finding.figure}." if finding.figure else ""
+        items.append((f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}"))
+    return Section(f"claim-{claim.name}", claim.says, (Points(tuple(items)),), folded=True)
+
+
+def _short(claim: Claim) -> str:
+    """Authors and year."""
+    authors, _, _ = claim.paper.partition(" 20")
+    first = authors.split(",")[0]
+    year = claim.paper[len(authors) + 1 : len(authors) + 5]
+    return f"{first} et al. {year}"
