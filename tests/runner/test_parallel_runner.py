@@ -135,3 +135,13 @@ def test_a_file_that_names_no_ranks_is_an_error() -> None:
 
 def test_nothing_collected_is_a_failure() -> None:
     assert run("failing.py", "-k", "no_such_test").code == 5
+
+
+def test_a_marked_test_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_elsewhere.py").write_text(
+        "import pytest\n\npytestmark = pytest.mark.ranks(2)\n\n\ndef test_it():\n    pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path), str(SAMPLES / "collective.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4
+    assert "tests marked with `ranks` belong into tests/parallel" in done.stdout + done.stderr
