@@ -52,6 +52,7 @@ class World:
     sweep: str = "5weep"
     commit: str = "0123456789abcdef0123456789abcdef01234567"
     cpu: str = "A processor"
+    luck: int = 0  # another world of the same kind
     speed: Callable[[Planned], float] = lambda planned: 1.0  # factor on all times
     outcome: Callable[[Planned], Outcome] = lambda planned: Finished()
 
@@ -71,7 +72,7 @@ def records(name: str, *only: str, repetitions: int | None = None, world: World 
 def record(planned: Planned, experiment: str, question: str, world: World) -> Record:
     specification = planned.specification
     outcome = world.outcome(planned)
-    random = np.random.default_rng([int(planned.identity[:12], 16), planned.repetition])
+    random = np.random.default_rng([int(planned.identity[:12], 16), planned.repetition, world.luck])
     job = _Job(planned, world, random)
     broken = isinstance(outcome, Failed)
     ranks = () if broken and outcome.reason is Reason.START else tuple(job.ranks(outcome))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from suite import statistics
@@ -25,14 +27,14 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
     value, first = claim.terms.value, claim.terms.first
     if value is None or first is None:
         raise ValueError(f"claim {claim.name}: rule reaches needs value and first")
-    found: list[tuple[Comparison, Group, float | None]] = []
+    found: list[tuple[Comparison, Group, float]] = []
     for group in scope.groups(stragglers=False):
         for arm in chosen(group, first):
             measures = scope.study.of(arm)
             comparison = measures.over_reference if claim.terms.of == "synchronous" else measures.of_ceiling
-            room = None if measures.floor is None else measures.floor.ceiling
+            room = _room(scope, arm, group) if claim.terms.of == "synchronous" else math.inf
             if comparison is not None and comparison.ratio.known:
-                found.append((comparison, group, room if claim.terms.of == "synchronous" else None))
+                found.append((comparison, group, room))
     if not found:
         return untestable(f"no finished runs of {first.name} beside {claim.terms.of} with enough steps for an interval")
     best = max(found, key=lambda one: one[0].ratio.value)
@@ -42,10 +44,10 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
     if enough:
         because = f"the whole interval reaches {value:g} in {len(enough)} of {plural(len(found), 'setting')}"
         return Finding(Judgement.CONFIRMED, figure, because)
-    able = [one for one in found if one[2] is None or one[2] >= value]
+    able = [one for one in found if one[2] >= value]
     if not able:
-        most = max(room for _, _, room in found if room is not None)
-        because = f"computing and wire time leave room for {formats.ratio(most)} at most in the settings here"
+        most = max(room for _, _, room in found)
+        because = f"nothing here leaves room for more than {formats.ratio(most)} over {claim.terms.of}"
         return Finding(Judgement.NOT_TESTABLE, figure, because)
     if all(one[0].ratio.high < value for one in able):
         because = f"the whole interval is below {value:g} in all {plural(len(able), 'setting')} with room for it"
@@ -197,6 +199,15 @@ def _predicted(record: Record, quorum: int) -> float | None:
     ordered = np.sort(np.array(rows), axis=0)
     compute = replay.forward + replay.backward
     return float((compute + ordered[-1].mean()) / (compute + ordered[quorum - 1].mean()))
+
+
+def _room(scope: Scope, arm: Arm, group: Group) -> float:
+    """The most that an algorithm could gain over synchronous training: without communication, and at its floor."""
+    floor = scope.study.of(arm).floor
+    rooms = [] if floor is None or floor.ceiling is None else [floor.ceiling]
+    ceiling = scope.study.of(group.ceiling).over_reference if group.ceiling is not None else None
+    rooms += [] if ceiling is None else [ceiling.ratio.value]
+    return min(rooms, default=0.0)
 
 
 def _majority(ahead: int, behind: int, count: int) -> Judgement:

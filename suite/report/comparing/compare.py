@@ -1,0 +1,185 @@
+"""`compare A B`: matched, judged, and as content that every writer can write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.report import evidence as reading
+from suite.report import formats
+from suite.report.arms import Setting
+from suite.report.comparing.matching import Matched, Place, differences, match
+from suite.report.comparing.verdicts import Change, Outcome, judge
+from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Report, Section, Table
+from suite.report.evidence import Evidence, Hole
+from suite.report.sections.wording import AXES, plural, value, varying
+from suite.report.writers import markdown
+
+OK, WORSE = 0, 1
+TONES = {
+    Change.SLOWER: "bad",
+    Change.LESS_ACCURATE: "bad",
+    Change.BROKEN: "hole",
+    Change.FASTER: "good",
+    Change.MORE_ACCURATE: "good",
+    Change.MENDED: "good",
+}
+
+
+class CompareError(ValueError):
+    """The two sets cannot be compared; one line."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    outcomes: tuple[Outcome, ...]
+    report: Report
+
+    @property
+    def worse(self) -> tuple[Outcome, ...]:
+        return tuple(one for one in self.outcomes if one.worse)
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing is worse; 1: something is."""
+        return WORSE if self.worse else OK
+
+    @property
+    def text(self) -> str:
+        """Markdown, readable on a terminal."""
+        return markdown.write(self.report)
+
+
+def compare(
+    first: Path,
+    second: Path,
+    *,
+    across_environments: bool = False,
+    false_alarm: float = 0.05,
+    tolerance: float = 0.0,
+    experiment: str | None = None,
+) -> Comparison:
+    """Records of `second` beside those of `first`. Raises CompareError (a ValueError) where that makes no sense.
+
+    `false_alarm`: the highest chance that `exit_code` is 1 because of slower or less accurate cells although nothing
+    changed. `tolerance`: how much slower, as a share, is still all right.
+    """
+    sets = []
+    for folder in (first, second):
+        try:
+            found = reading.read(folder, experiment)
+        except reading.EvidenceError as error:
+            raise CompareError(str(error)) from error
+        if not found.records:
+            raise CompareError(f"{folder}: no records" + (f" of experiment {experiment!r}" if experiment else ""))
+        sets.append(found)
+    return compare_evidence(
+        sets[0], sets[1], across_environments=across_environments, false_alarm=false_alarm, tolerance=tolerance
+    )
+
+
+def compare_evidence(
+    first: Evidence, second: Evidence, *, across_environments: bool, false_alarm: float, tolerance: float
+) -> Comparison:
+    matched = match(first, second)
+    if not matched.cells:
+        raise CompareError("the two sets have no run in common: nothing in both asked for the same")
+    apart = differences(matched.cells)
+    if apart and not across_environments:
+        some = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")
+        raise CompareError(f"different environments ({some}); --across-environments compares them all the same")
+    outcomes = judge(matched.cells, false_alarm=false_alarm, tolerance=tolerance)
+    report = _report(outcomes, matched, apart, (*first.holes, *second.holes), false_alarm, tolerance)
+    return Comparison(outcomes, report)
+
+
+def _report(
+    outcomes: Sequence[Outcome],
+    matched: Matched,
+    apart: Sequence[str],
+    holes: Sequence[Hole],
+    false_alarm: float,
+    tolerance: float,
+) -> Report:
+    worse = [one for one in outcomes if one.worse]
+    said = (
+        f"Worse in {len(worse)} of {plural(len(outcomes), 'cell')}."
+        if worse
+        else (f"Nothing found worse in {plural(len(outcomes), 'cell')}.")
+    )
+    few = sum(Change.UNKNOWN in one.changes for one in outcomes)
+    blocks: list[Block] = [
+        Prose(
+            "Times are of the second set over the first: above 1 it is slower. The chance that any cell is called slower or "
+            f"less accurate although nothing changed is at most {false_alarm:.3g} for all cells together (paired t tests "
+            f"on runs, Holm's correction; tolerated slowdown {tolerance:.3g}). That rests on runs of the two sets being "
+            "alike but for what is compared: a machine that was busier during one of them makes it slower in earnest."
+        )
+    ]
+    if few:
+        text = (
+            f"{plural(few, 'cell')} with a single pair of runs or none: never called slower. Repeat runs to judge them."
+        )
+        blocks.append(Notice(Level.WARNING, text))
+    if apart:
+        blocks.append(Notice(Level.WARNING, f"Different environments: {'; '.join(apart)}."))
+    for places, what in (
+        (matched.only_first, "only in the first set"),
+        (matched.only_second, "only in the second set"),
+        (matched.changed, "labelled alike, but specified differently"),
+    ):
+        if places:
+            names = ", ".join(f"{one.setting.experiment} {one.algorithm}" for one in places[:6])
+            more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+            blocks.append(Notice(Level.HOLE, f"{plural(len(places), 'cell')} {what}: {names}{more}."))
+    if holes:
+        files = ", ".join(hole.file for hole in holes[:6])
+        blocks.append(Notice(Level.HOLE, f"{plural(len(holes), 'file')} could not be read: {files}."))
+    blocks.append(_table(outcomes, false_alarm))
+    return Report("Comparison of two sets of records", said, (Section("cells", "Cells", tuple(blocks)),))
+
+
+def _table(outcomes: Sequence[Outcome], false_alarm: float) -> Table:
+    settings = [one.cell.place.setting for one in outcomes]
+    axes = varying(settings, tuple(axis for axis in AXES if axis != "environment"))
+    rates = len({one.cell.place.learning_rate for one in outcomes}) > 1
+    columns = (
+        Column("experiment", "experiment"),
+        Column("kind", "kind"),
+        *(Column(axis, axis, axis == "workers") for axis in axes),
+        Column("algorithm", "algorithm"),
+        *([Column("learning_rate", "learning rate", True)] if rates else []),
+        Column("pairs", "pairs", True, "pairs of runs with times"),
+        Column("time", "time, second / first", True, "single 95 % intervals, not corrected for the number of cells"),
+        Column("detectable", "would be found", True, "smallest change that so many runs find 4 times of 5"),
+        Column("accuracy", "accuracy, points", True, "second less first"),
+        Column("change", "verdict"),
+    )
+    ordered = sorted(outcomes, key=lambda one: not one.worse)
+    rows = tuple(_row(one, axes, rates) for one in ordered)
+    return Table("cells", f"Verdicts at a false-alarm rate of {false_alarm:.3g} for all cells.", columns, rows)
+
+
+def _row(one: Outcome, axes: Sequence[str], rates: bool) -> tuple[Entry, ...]:
+    place: Place = one.cell.place
+    gain = one.accuracy
+    points = None if gain is None else f"{100 * gain.value:+.2f}"
+    tone = next((TONES[change] for change in one.changes if change in TONES), "quiet")
+    said = ", ".join(change.value for change in one.changes)
+    return (
+        Entry(place.setting.experiment, place.setting.experiment),
+        Entry(place.setting.kind, place.setting.kind),
+        *(_axis(place.setting, axis) for axis in axes),
+        Entry(place.algorithm, place.algorithm),
+        *([Entry(f"{place.learning_rate:g}", place.learning_rate)] if rates else []),
+        Entry(str(len(one.cell.timed)), len(one.cell.timed)),
+        formats.number(None if one.time is None else one.time.value, formats.around(one.time, places="ratio")),
+        formats.number(one.detectable, None if one.detectable is None else f"{one.detectable:.1%}"),
+        formats.number(None if gain is None else 100 * gain.value, points),
+        Entry(said, said, tone),
+    )
+
+
+def _axis(setting: Setting, axis: str) -> Entry:
+    return Entry(value(setting, axis), setting.workers if axis == "workers" else value(setting, axis))
