@@ -24,6 +24,7 @@ from typing import cast  # noqa: E402
 
 import psutil  # noqa: E402
 
+from algorithms.contract import Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.run import choices, job, samples  # noqa: E402
@@ -36,7 +37,9 @@ from suite.run.record import Startup  # noqa: E402
 from suite.run.side import Built, Place, Side  # noqa: E402
 from suite.run.sources import open_source  # noqa: E402
 from suite.run.specification import Specification  # noqa: E402
+from suite.training.plan import Plan  # noqa: E402
 
+FREE_MEETING_SECONDS = 0.5  # of training between two evaluations of ranks that meet by time
 RANK_VARIABLES = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 FAILED = 1
 
@@ -68,7 +71,8 @@ def own_rank() -> int:
 
 
 def run(given: job.RankJob, writer: samples.RankWriter) -> None:
-    from suite.training.loop import Plan, train
+    from suite.data.contents import check_same
+    from suite.training.loop import train
 
     specification = given.specification
     side = import_side(specification)
@@ -105,13 +109,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         compute=replayed_seconds(specification),
         updating=built.updating,
     )
-    plan = Plan(
-        steps=specification.warmup + specification.steps,
-        warm_up=specification.warmup,
-        evaluate_every=specification.evaluate_every or None,
-        targets=specification.targets,
-        stop_at_targets=specification.stop_at_target,
-    )
+    check_same(place.exchange(source.contents))
+    plan = plan_of(specification)
     spans = LayerSpans() if given.trace else None
     if spans is not None:
         side.watch_layers(built, spans)
@@ -127,6 +126,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         plan,
         test=test,
         exchange=place.exchange,
+        finish=built.optimizer.finish,
         before_step=observer.before_step,
     )
     spent = Spent.now(specification) - before
@@ -138,6 +138,25 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     end(built, writer, specification, place, spent, result.verdict)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     side.leave()
+
+
+def plan_of(specification: Specification) -> Plan:
+    """How long to train and when to meet.
+
+    Ranks that go on without the slowest do not come to a common step: they meet by time, or those that came first would
+    wait for the others while the others' rounds wait for them.
+    """
+    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    free = isinstance(algorithm, Rounds) and algorithm.quorum(specification.workers) < specification.workers
+    by_time = free and specification.evaluate_every > 0
+    return Plan(
+        steps=specification.warmup + specification.steps,
+        warm_up=specification.warmup,
+        evaluate_every=None if by_time else specification.evaluate_every or None,
+        meet_every=FREE_MEETING_SECONDS if by_time else None,
+        targets=specification.targets,
+        stop_at_targets=specification.stop_at_target,
+    )
 
 
 def import_side(specification: Specification) -> Side:
