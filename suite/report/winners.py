@@ -15,6 +15,7 @@ NO_CHOICE = frozenset({CEILING, "bare"})
 
 @dataclass(frozen=True)
 class Winner:
+    study: Study
     group: Group
     arm: Arm
     over_reference: Comparison | None
@@ -22,6 +23,14 @@ class Winner:
     of_ceiling: Comparison | None
     equals: tuple[Arm, ...]  # not distinguishable from it
     beaten: tuple[Arm, ...]  # found slower, pair by pair
+
+    @property
+    def leaders(self) -> tuple[Arm, ...]:
+        return (self.arm, *self.equals)
+
+    @property
+    def choices(self) -> tuple[Arm, ...]:
+        return (self.arm, *self.equals, *self.beaten)
 
     @property
     def alone(self) -> bool:
@@ -42,7 +51,10 @@ def winner(group: Group, study: Study) -> Winner | None:
         between = compare(best, other)
         (beaten if between is not None and between.verdict is Verdict.FASTER else equals).append(other)
     found = study.of(best)
-    return Winner(group, best, found.over_reference, found.over_control, found.of_ceiling, tuple(equals), tuple(beaten))
+    sides = (found.over_reference, found.over_control, found.of_ceiling)
+    return Winner(study, group, best, *sides, tuple(equals), tuple(beaten))
+        study, group, best, found.over_reference, found.over_control, found.of_ceiling, tuple(equals), tuple(beaten)
+    )
 
 
 def winners(study: Study, kind: str) -> tuple[Winner, ...]:

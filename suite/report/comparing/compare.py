@@ -111,10 +111,10 @@ def _report(
     few = sum(Change.UNKNOWN in one.changes for one in outcomes)
     blocks: list[Block] = [
         Prose(
-            "Times are of the second set over the first: above 1 it is slower. The chance that any cell is called slower or "
-            f"less accurate although nothing changed is at most {false_alarm:.3g} for all cells together (paired t tests "
-            f"on runs, Holm's correction; tolerated slowdown {tolerance:.3g}). That rests on runs of the two sets being "
-            "alike but for what is compared: a machine that was busier during one of them makes it slower in earnest."
+            "Times are of the second set over the first: above 1 it is slower. The chance that any cell is called slower "
+            f"or less accurate although nothing changed is at most {false_alarm:.3g} for all cells together (paired t "
+            f"tests on runs, Holm's correction; tolerated slowdown {tolerance:.3g}). That rests on runs of the two sets "
+            "being alike but for what is compared: a machine that was busier during one of them makes it slower in earnest."
         )
     ]
     if few:

@@ -19,6 +19,7 @@ from suite.report.study import Experiment, Study
 from suite.report.winners import Winner, winners
 from suite.statistics import Verdict
 
+MOST_ROWS = 12  # a longer table is folded, so that the answer stays in sight
 COLUMNS = (
     Column("experiment", "experiment"),
     Column("setting", "setting"),
@@ -70,45 +71,43 @@ def _speed(kind: str, won: Sequence[Winner]) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(won: Sequence[Winner]) -> str:
-    counts = Counter(one.arm.label for one in won)
-    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    best, times = ordered[0]
+    """Who leads: alone, or not distinguishable from the fastest. Ties would make a mere count of firsts a lottery."""
+    ran = Counter(arm.label for one in won for arm in one.choices)
+    led = Counter(arm.label for one in won for arm in one.leaders)
+    alone = Counter(one.arm.label for one in won if one.alone)
+    ordered = sorted(led, key=lambda label: (-led[label], ran[label], label))
+    best = ordered[0]
     if len(won) == 1:
-        text = f"{best} was fastest in the one setting"
+        text = f"{' and '.join(ordered[:3])} led in the one setting there is"
     else:
-        others = ", ".join(f"{label} in {count}" for label, count in ordered[1:4])
-        text = f"{best} was fastest in {times} of {len(won)} settings" + (f" ({others})" if others else "")
-    text += _range([one for one in won if one.arm.label == best], best if len(ordered) > 1 else "")
-    alone = sum(one.alone for one in won)
-    text += f" Clearly ahead of every other algorithm in {alone} of {plural(len(won), 'setting')}"
-    tied = [one for one in won if not one.alone]
-    if tied:
-        near = Counter(arm.label for one in tied for arm in one.equals)
-        names = ", ".join(label for label, _ in sorted(near.items(), key=lambda one: (-one[1], one[0]))[:3])
-        text += f"; elsewhere not distinguishable from {names}" if names else ""
-    return text + "."
+        names = [f"{label} in {led[label]} of the {ran[label]} settings it ran in" for label in ordered[:3]]
+        text = f"fastest, or not distinguishable from the fastest: {'; '.join(names)}"
+    text += _range([one for one in won if best in {arm.label for arm in one.leaders}], best)
+    sole = sum(alone.values())
+    who = ", ".join(f"{label} {count}×" for label, count in alone.most_common(3))
+    text += f" One algorithm was clearly ahead of all others in {sole} of {plural(len(won), 'setting')}"
+    return text + (f" ({who})." if who else ".")
 
 
 def _range(those: Sequence[Winner], label: str) -> str:
-    """Of the winner's speed-ups, beside reference, control and ceiling."""
+    """Its speed-ups in these settings, beside reference, control and ceiling: the middle, the lowest and the highest."""
+    arms = [arm for one in those for arm in one.leaders if arm.label == label]
+    found = [(one.study.of(arm), one) for one, arm in zip(those, arms, strict=True)]
     words = []
-    for name, pick in (
-        ("synchronous training", [one.over_reference for one in those]),
-        ("stock Horovod", [one.over_control for one in those]),
+    for name, ratios in (
+        ("synchronous training", [one.over_reference for one, _ in found]),
+        ("stock Horovod", [one.over_control for one, _ in found]),
     ):
-        found = sorted(one.ratio.value for one in pick if one is not None)
-        sure = sum(one is not None and one.verdict is Verdict.FASTER for one in pick)
-        if found:
-            span = formats.ratio(found[0])
-            if len(found) > 1:
-                span = f"{formats.ratio(float(np.median(found)))} ({span} to {formats.ratio(found[-1])})"
-            words.append(f"{span} times as fast as {name}, surely in {sure} of {len(found)}")
-    shares = sorted(one.of_ceiling.ratio.value for one in those if one.of_ceiling is not None)
+        known = sorted(one.ratio.value for one in ratios if one is not None)
+        sure = sum(one is not None and one.verdict is Verdict.FASTER for one in ratios)
+        if known:
+            span = formats.ratio(float(np.median(known)))
+            span += f" ({formats.ratio(known[0])} to {formats.ratio(known[-1])})" if len(known) > 1 else ""
+            words.append(f"{span} times as fast as {name}, for sure in {sure} of {len(known)}")
+    shares = sorted(one.of_ceiling.ratio.value for one, _ in found if one.of_ceiling is not None)
     if shares:
-        words.append(f"at {float(np.median(shares)):.0%} of the ceiling")
-    if not words:
-        return "."
-    return (f". There {label} is " if label else ", ") + "; ".join(words) + "."
+        words.append(f"{float(np.median(shares)):.0%} of the ceiling")
+    return f". In those, {label} is {'; '.join(words)}." if words else "."
 
 
 def _convergence(study: Study) -> Iterator[tuple[str, str]]:
@@ -210,6 +209,7 @@ def _table(kind: str, won: Sequence[Winner], costs: dict[str, Cost]) -> Table:
         "says what the algorithm costs in samples where that was measured.",
         COLUMNS,
         tuple(rows),
+        folded=len(rows) > MOST_ROWS,
     )
 
 
