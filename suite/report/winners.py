@@ -53,8 +53,6 @@ def winner(group: Group, study: Study) -> Winner | None:
     found = study.of(best)
     sides = (found.over_reference, found.over_control, found.of_ceiling)
     return Winner(study, group, best, *sides, tuple(equals), tuple(beaten))
-        study, group, best, found.over_reference, found.over_control, found.of_ceiling, tuple(equals), tuple(beaten)
-    )
 
 
 def winners(study: Study, kind: str) -> tuple[Winner, ...]:
