@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from suite.cli import bench, doctor, listing, profile, records, report, train
+from suite.cli import bench, compare, doctor, listing, profile, records, report, train
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -28,6 +28,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("report", epilog=report.EXAMPLE)(report.report)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
 
 
