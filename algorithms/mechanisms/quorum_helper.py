@@ -62,6 +62,7 @@ class Helper:
     def offer(self, step: int, read: int, terms: Terms) -> None:
         """Put something on offer; the helper takes it into the next vote."""
         with self.changed:
+            self.changed.wait_for(lambda: not self._learning)
             self.check()
             self.member.offers(step, read, terms)
             self.changed.notify_all()
@@ -104,7 +105,13 @@ class Helper:
 
     @property
     def stopped(self) -> bool:
-        return self.error is not None or self.member.ended
+        """Whether no round will follow, and why is known."""
+        return self.error is not None or (self.member.ended and not self._learning)
+
+    @property
+    def _learning(self) -> bool:
+        """A vote has said that somebody failed, and the text is still on its way."""
+        return self.member.failed is not None and self.error is None
 
     # -- the helper thread
 

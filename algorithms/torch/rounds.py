@@ -114,7 +114,7 @@ class RoundsDriver:
         with self._translated():
             self._begin()
             self._start().check()
-            if self.member.over:
+            if self.member.over and self.member.failed is None:
                 return
             self.steps += 1
             if isinstance(self.work, GradientWork):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import horovod.torch as hvd
 import numpy as np
 import pytest
+import torch
 
 import algorithms
 from algorithms.contract import Moment, Rounds
@@ -97,7 +98,7 @@ def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
     assert run.telemetry.used == sum(ages.values()) == trace.used[rank]
 
 
-def test_backup_workers_without_spares_are_synchronous_bit_for_bit(rank: int) -> None:
+def test_backup_workers_without_spares_are_synchronous(rank: int, ranks: int) -> None:
     mine = Run(algorithms.BackupWorkers(spares=0), "momentum", 12, rank)
     net = torch_nets.make()
     with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithms.Synchronous()) as opt:
@@ -105,5 +106,25 @@ def test_backup_workers_without_spares_are_synchronous_bit_for_bit(rank: int) ->
             opt.zero_grad()
             torch_nets.loss(net, step, rank).backward()
             opt.step()
-    assert np.array_equal(mine.own, torch_nets.vector(net))
     assert dict(mine.telemetry.staleness) == {0: 12}
+    if ranks == 2:
+        assert np.array_equal(mine.own, torch_nets.vector(net))
+    # With more, where an exchange is cut decides in which order Gloo's ring adds, and rounds cut a flat array.
+    np.testing.assert_allclose(mine.own, torch_nets.vector(net), rtol=0, atol=1e-9)
+
+
+def test_they_are_so_bit_for_bit_where_both_are_cut_alike(rank: int, ranks: int) -> None:
+    ends = []
+    for algorithm in (algorithms.BackupWorkers(spares=0), algorithms.Synchronous()):
+        draw = torch.Generator().manual_seed(3)
+        layer = torch.nn.Linear(50, 40, bias=False)  # one tensor: one exchange in either
+        with torch.no_grad():
+            layer.weight.normal_(generator=draw)
+        with DistributedOptimizer(torch.optim.SGD(layer.parameters(), lr=0.01, momentum=0.9), layer, algorithm) as opt:
+            for step in range(12):
+                opt.zero_grad()
+                inputs = torch.randn(7, 50, generator=torch.Generator().manual_seed(100 * step + rank))
+                torch.tanh(layer(inputs)).square().sum().backward()
+                opt.step()
+        ends.append(layer.weight.detach().clone())
+    assert torch.equal(*ends)
