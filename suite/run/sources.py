@@ -10,6 +10,7 @@ from suite.run.specification import Specification
 
 _SYNTHETIC_BYTES = 128 * 2**20  # of all ranks together, unless the specification sets the number of samples
 _SYNTHETIC_SAMPLES = 1024
+_ANY_CHANNELS = ("synthetic", "digits")  # these come with as many channels as the net takes
 
 
 def open_source(specification: Specification, split: Split, rank: int, size: int) -> Source:
@@ -17,6 +18,9 @@ def open_source(specification: Specification, split: Split, rank: int, size: int
     model, data = specification.model, specification.data
     image = choices.REPLAY_INPUT[0] if model.replay is not None else model.image
     options: dict[str, Any] = dict(data.options)
+    if data.name in _ANY_CHANNELS:
+        shape = choices.REPLAY_INPUT if model.replay is not None else choices.net_of(model).input_shape
+        options.setdefault("channels", shape[-1])
     if data.name == "synthetic" and split == "train":
         options.setdefault("samples", _synthetic_samples(image or 1, specification.batch_size * size))
     return open_data(
