@@ -20,8 +20,9 @@ class Asynchronous(GradientRounds):
                 ahead=True: a worker goes on while its gradient travels (with one, not more), so that its own last one is
                 missing from what it reads and mean staleness is about n; False: it waits for its own gradient to be
                 applied, as a worker that talks to a server in one call does; n - 1, and one worker is the local optimizer.
-    Memory 2 W: the centre's replica and the gradient on offer (+1 W with averaging); bytes 2(n-1)/n W a round, which is
-    a full collective however few take part; a parameter server would move 2 W for each gradient.
+    Memory 3 W: the centre's replica, the gradient that travels and the next one (2 W without `ahead`, +1 W with averaging);
+    bytes 2(n-1)/n W a round, which is a full collective however few take part; a parameter server would move 2 W for
+    each gradient.
     Departs:    gradients that arrive together are applied as one sum, which for plain SGD is the same as one after the
                 other.
     Reference:  Chen et al. 2017, "Revisiting Distributed Synchronous SGD" (Async-Opt, clipping); Zhang, Gupta, Lian, Liu
@@ -72,3 +73,6 @@ class Asynchronous(GradientRounds):
 
     def combine(self, total: Array, situation: Situation) -> Array:
         return total
+
+    def memory(self) -> float:
+        return super().memory() + self.ahead

@@ -254,7 +254,7 @@ class RoundsDriver:
         assert isinstance(self.work, GradientWork)
         helper = self._start()
         helper.check()
-        if self._member.over:
+        if self._member.over and self._member.failed is None:  # a failure tells its reason by itself
             return np.False_
         self._steps += 1
         if not self._algorithm.waits:

@@ -84,7 +84,11 @@ LAWS: dict[str, Law] = {
         typical=algorithms.Asynchronous(),
         alone=algorithms.Asynchronous(max_staleness=0, ahead=False),
         agrees=False,
-        memory={algorithms.Asynchronous(): 2, algorithms.Asynchronous(averaging=0.9): 3},
+        memory={
+            algorithms.Asynchronous(): 3,
+            algorithms.Asynchronous(ahead=False): 2,
+            algorithms.Asynchronous(averaging=0.9): 4,
+        },
         invalid=(
             {"max_staleness": -1},
             {"clip_norm": 0},
