@@ -129,11 +129,31 @@ def setting_of(record: Record, environments: dict[str, str]) -> Setting:
     )
 
 
+# From what most readers ask first to what few do; others follow by name.
+EXPERIMENTS = (
+    "quick",
+    "scaling",
+    "network",
+    "stragglers",
+    "convergence",
+    "delay",
+    "period",
+    "floor",
+    "floor-tensorflow",
+    "floor-period",
+    "floor-quorum",
+    "order-statistics",
+    "frameworks",
+    "memory",
+)
+
+
 def _natural(setting: Setting) -> tuple[object, ...]:
     """Frameworks as people name them, torch first; networks from slow to fast."""
     digits = "".join(letter if letter.isdigit() or letter == "." else " " for letter in setting.network).split()
     rate = float(digits[0]) if digits and digits[0].count(".") <= 1 and digits[0] != "." else 0.0
     return (
+        EXPERIMENTS.index(setting.experiment) if setting.experiment in EXPERIMENTS else len(EXPERIMENTS),
         setting.experiment,
         KINDS.index(setting.kind),
         setting.framework != "torch",

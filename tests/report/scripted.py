@@ -135,6 +135,13 @@ def at_speed(world: World, **factors: float) -> World:
     return replace(world, speed=lambda planned: factors.get(planned.specification.algorithm.name, 1.0))
 
 
+def asked(made: Record, rank: int) -> tuple[float, ...]:
+    """The straggler delays that a run's plan asked of one rank, per counting step."""
+    planned = Planned(0, 0, made.repetition, made.specification, made.labels)
+    job = _Job(planned, World(), np.random.default_rng(0))
+    return _plain(job.delays(job.count)[rank][made.specification.warmup :])
+
+
 class _Job:
     def __init__(self, planned: Planned, world: World, random: np.random.Generator) -> None:
         self.specification = planned.specification
@@ -155,7 +162,7 @@ class _Job:
 
     def ranks(self, outcome: Outcome) -> Iterator[Rank]:
         count = self.count if isinstance(outcome, Finished) else min(4, self.count)
-        delays = self._delays(count)
+        delays = self.delays(count)
         quorum = self.workers
         if self.name == "backup_workers":
             quorum = self.workers - int(self.options["spares"])
@@ -188,7 +195,8 @@ class _Job:
             best = 0.3
         step_seconds = float(np.mean(ranks[0].steps.seconds))
         luck = float(self.random.normal(0, 0.003))
-        for number in range(1, self.count * batch // every + 1):
+        done = len(ranks[0].warmup.seconds) + len(ranks[0].steps.seconds)
+        for number in range(1, done * batch // every + 1):
             seen = number * every
             step = seen // batch
             top1 = min(1.0, max(0.1, best + luck - (best - 0.1) * math.exp(-seen / (1500.0 * slower))))
@@ -202,7 +210,7 @@ class _Job:
                 top1=top1,
             )
 
-    def _delays(self, count: int) -> Any:
+    def delays(self, count: int) -> Any:
         if self.specification.straggler is None:
             return np.zeros((self.workers, count))
         straggler = stragglers.parse(self.specification.straggler)

@@ -84,7 +84,7 @@ def _saved(figure: Figure, save: Callable[..., None], metadata: dict[str, None])
     return out.getvalue()
 
 
-_GROUP_NAME = re.compile(r'<g id="[A-Za-z0-9_. ]+">')
+_NUMBERED = re.compile(r' id="[A-Za-z]\w*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
@@ -96,7 +96,7 @@ def _inline(svg: str) -> str:
     """Without what only a file needs, and with the page's font and colours."""
     text = _METADATA.sub("", _PROLOGUE.sub("", svg))
     text = _BACKGROUND.sub("", text, count=1)
-    text = _GROUP_NAME.sub("<g>", text)
+    text = _NUMBERED.sub("", text)
     text = _FONT.sub(r"font: \1 var(--f-font)", text)
     names = {colour.light: name for name, colour in style.variables().items()}
     text = _COLOUR.sub(lambda found: f"var(--f-{names[found[0]]})" if found[0] in names else found[0], text)

@@ -107,7 +107,7 @@ def _range(those: Sequence[Winner], label: str) -> str:
     shares = sorted(one.of_ceiling.ratio.value for one, _ in found if one.of_ceiling is not None)
     if shares:
         words.append(f"{float(np.median(shares)):.0%} of the ceiling")
-    return f". In those, {label} is {'; '.join(words)}." if words else "."
+    return f". {'In those, ' * (len(those) > 1)}{label} is {'; '.join(words)}." if words else "."
 
 
 def _convergence(study: Study) -> Iterator[tuple[str, str]]:

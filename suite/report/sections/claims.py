@@ -18,14 +18,12 @@ TONES = {
 }
 COLUMNS = (
     Column("claim", "claim"),
-    Column("paper", "paper"),
+    Column("paper", "paper, read in"),
     Column("their_figure", "their figure"),
-    Column("provenance", "how it was read"),
     Column("verdict_measured", "measured: verdict"),
     Column("figure_measured", "measured: our figure"),
     Column("verdict_emulated", "emulated: verdict"),
     Column("figure_emulated", "emulated: our figure"),
-    Column("tested_by", "tested by"),
 )
 INTRODUCTION = (
     "Verdicts are computed from the records by fixed rules, never typed in. Confirmed: the whole 95 % interval, or most "
@@ -59,15 +57,13 @@ def _table(judged: tuple[Judged, ...]) -> Table:
         found = dict(one.findings)
         cells = [
             Entry(claim.says, claim.name),
-            Entry(_short(claim), claim.paper),
+            Entry(f"{_short(claim)}, {claim.provenance}", f"{claim.paper} ({claim.provenance})"),
             Entry(claim.figure, claim.figure),
-            Entry(PROVENANCE[claim.provenance], claim.provenance),
         ]
         for kind in ("measured", "emulated"):
             finding = found[kind]
             cells.append(Entry(finding.judgement.value, finding.judgement.value, TONES[finding.judgement]))
             cells.append(Entry(finding.figure or "–", finding.figure, "" if finding.figure else "quiet"))
-        cells.append(Entry(", ".join(claim.tested_by), ", ".join(claim.tested_by)))
         rows.append(tuple(cells))
     return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", COLUMNS, tuple(rows))
 
@@ -77,6 +73,7 @@ def _one(judged: Judged) -> Section:
     rule = " ".join((RULES[claim.rule].__doc__ or "").split())
     items = [
         ("Theirs:", f"{claim.figure} ({claim.paper}; {PROVENANCE[claim.provenance]})."),
+        ("Tested by:", f"{', '.join(claim.tested_by)}."),
         ("Rule:", rule),
     ]
     if claim.caveat:

@@ -39,14 +39,14 @@ def blocks(experiment: Experiment) -> Iterator[Block]:
 
 
 def staleness(experiment: Experiment) -> Iterator[Figure]:
-    """Only of algorithms in which anything was ever stale."""
+    """Only where staleness varies: a delay that is always the same is in the claims, not worth a picture."""
     panels = []
     for title, arm in _titled(experiment):
         counts: Counter[int] = Counter()
         for one in _telemetry(arm):
             counts.update(one.staleness)
         total = sum(counts.values())
-        if total and any(counts[age] for age in counts if age > 0):
+        if total and sum(count > 0 for count in counts.values()) > 1:
             ages = tuple(range(max(counts) + 1))
             panels.append((title, ages, tuple(counts[age] / total for age in ages)))
     if not panels:

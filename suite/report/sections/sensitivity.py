@@ -64,6 +64,7 @@ def workers(experiment: Experiment, study: Study) -> Iterator[Figure]:
         ticks = tuple((float(one), str(one)) for one in at)
         panels.append(Panel(title or "speed", tuple(lines), "workers", y_title, x_ticks=ticks, y_from_zero=True))
         share = list(_lines(groups, study, lambda group: float(group.setting.workers), _efficiency, 1.0))
+        share += _bound_share(groups, study, lambda group: float(group.setting.workers))
         if any(line.x for line in share):
             heading = f"{title}: share of the ceiling" if title else "share of the ceiling"
             panels.append(Panel(heading, tuple(share), "workers", "share", x_ticks=ticks, y_from_zero=True))

@@ -1,0 +1,212 @@
+"""Verdicts on claims are computed. Every rule is shown a world in which it confirms, one in which it refutes, and none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from suite.report.claims.claim import PROVENANCE, Claim, Finding, Judgement, load
+from suite.report.claims.judging import RULES, judge
+from suite.report.study import Study
+from suite.run import experiment as experiments
+from suite.run.record import Evaluation, Record
+from tests.report import scripted, worlds
+
+CLAIMS = {claim.name: claim for claim in load()}
+
+
+def found(name: str, study: Study, kind: str) -> Finding:
+    (judged,) = judge(study, (CLAIMS[name],))
+    return dict(judged.findings)[kind]
+
+
+def judgement(name: str, *records: Record, kind: str = "emulated") -> Judgement:
+    return found(name, worlds.studied(*records), kind).judgement
+
+
+# The file
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
+def test_a_claim_is_tested_by_experiments_that_exist(claim: Claim) -> None:
+    for name in claim.tested_by:
+        assert experiments.load(name).name == name
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
+def test_nothing_is_quoted_from_memory(claim: Claim) -> None:
+    assert claim.provenance in PROVENANCE
+    assert not re.search(r"\bMEM\b|memory", claim.figure)
+
+
+def test_every_rule_is_there_and_used() -> None:
+    assert {claim.rule for claim in CLAIMS.values()} == set(RULES)
+    assert all(rule.__doc__ for rule in RULES.values())  # readers see it
+
+
+def test_the_file_holds_no_verdict() -> None:
+    text = (load.__defaults__ or ())[0].read_text()
+    assert not re.search(r"(?m)^\s*(verdict|judgement|result)\s*=", text)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("kind", ["measured", "emulated"])
+def test_without_records_nothing_is_testable(name: str, kind: str) -> None:
+    finding = found(name, worlds.studied(), kind)
+    assert finding.judgement is Judgement.NOT_TESTABLE
+    assert finding.because
+
+
+# The rules
+
+
+def floor(**factors: float) -> tuple[Record, ...]:
+    return scripted.records("floor", "workers=2", world=scripted.at_speed(scripted.World(noise=0.02), **factors))
+
+
+def test_reaches() -> None:
+    assert judgement("delay-speed", *floor()) is Judgement.CONFIRMED  # 1.98 in this world
+    assert judgement("delay-speed", *floor(delayed=1.5)) is Judgement.REFUTED  # 1.3
+    noisy = scripted.records("floor", "workers=2", repetitions=1)
+    assert judgement("delay-speed", *noisy[:0]) is Judgement.NOT_TESTABLE
+    slow_network = scripted.records("network", "workers=2", "model=AlexNet", "network=100*")
+    finding = found("delay-speed", worlds.studied(*slow_network), "emulated")
+    assert finding.judgement is Judgement.NOT_TESTABLE  # wire time rules: at most 1.25 to gain
+    assert "leaves room" in finding.because
+
+
+def test_faster() -> None:
+    assert judgement("delay-best", *floor(delayed=0.9)) is Judgement.CONFIRMED
+    assert judgement("delay-best", *floor(delayed=3.0)) is Judgement.REFUTED
+    assert judgement("delay-best", *floor()) is Judgement.NOT_CONFIRMED  # equal to layer-wise in this world
+    assert judgement("layerwise-behind-delay", *floor(delayed=0.9)) is Judgement.CONFIRMED
+
+
+def test_exposed_share() -> None:
+    records = scripted.records("floor-period", repetitions=1)
+    finding = found("period-hides-communication", worlds.studied(*records), "emulated")
+    assert finding.judgement is Judgement.NOT_CONFIRMED  # above a twentieth where it blocks, below where it overlaps
+    hidden = [one for one in records if "overlap" in one.labels.algorithm]
+    assert judgement("period-hides-communication", *hidden) is Judgement.CONFIRMED
+    shown = [one for one in records if "overlap" not in one.labels.algorithm]
+    assert judgement("period-hides-communication", *shown) is Judgement.REFUTED
+
+
+def test_layer_bound() -> None:
+    """0.2 s of forward and 0.61 s on the wire: 0.81 s at least."""
+    assert judgement("layerwise-why", *floor(layerwise=1.4)) is Judgement.CONFIRMED
+    assert judgement("layerwise-why", *floor()) is Judgement.REFUTED
+
+
+def order_statistics(factor: float) -> list[Record]:
+    """What was asked for is what the world's ranks waited for; backup workers are `factor` of the prediction off."""
+    world = scripted.at_speed(scripted.World(), backup_workers=factor)
+    records = scripted.records("order-statistics", world=world)
+    return [
+        record.model_copy(
+            update={
+                "ranks": tuple(
+                    rank.model_copy(update={"injected_asked": scripted.asked(record, rank.rank)})
+                    for rank in record.ranks
+                )
+            }
+        )
+        for record in records
+    ]
+
+
+def test_order_statistics() -> None:
+    assert judgement("order-statistics", *order_statistics(1.0)) is Judgement.CONFIRMED
+    assert judgement("order-statistics", *order_statistics(1.6)) is Judgement.REFUTED
+
+
+def test_best_split_is_beyond_a_few_workers() -> None:
+    finding = found("best-split", worlds.studied(*scripted.records("order-statistics")), "emulated")
+    assert finding.judgement is Judgement.NOT_TESTABLE
+    assert "100 workers" in finding.because and "8 at most" in finding.because
+
+
+def trained(change: Callable[[Record], float], *records: Record) -> list[Record]:
+    """Runs whose last accuracy is changed by so much."""
+    made = []
+    for record in records:
+        last: Evaluation = record.evaluations[-1]
+        final = last.model_copy(update={"top1": last.top1 + change(record)})
+        made.append(record.model_copy(update={"evaluations": (*record.evaluations[:-1], final)}))
+    return made
+
+
+def test_final_accuracy() -> None:
+    records = scripted.records("period", "algorithm=downpour*")
+    name = "downpour-falls-apart"
+    assert judgement(name, *records, kind="measured") is Judgement.CONFIRMED
+    better = trained(lambda one: 0.7 if "16" in one.labels.algorithm or "64" in one.labels.algorithm else 0.0, *records)
+    assert judgement(name, *better, kind="measured") is Judgement.REFUTED
+    half = trained(lambda one: 0.7 if "16" in one.labels.algorithm else 0.0, *records)
+    assert judgement(name, *half, kind="measured") is Judgement.NOT_CONFIRMED
+
+
+def test_final_accuracy_that_is_to_be_the_same() -> None:
+    records = scripted.records("period", "algorithm=elastic_averaging*")
+    name = "easgd-at-any-period"
+    assert judgement(name, *records, kind="measured") is Judgement.CONFIRMED
+    worse = trained(lambda one: 0.0 if "period=1)" in one.labels.algorithm else -0.1, *records)
+    assert judgement(name, *worse, kind="measured") is Judgement.REFUTED
+
+
+def test_needs_samples() -> None:
+    records = worlds.delay()
+    assert judgement("slow-start-1", *records, kind="measured") is Judgement.CONFIRMED
+    swapped = [_exchanged(record, records) for record in records]
+    assert judgement("slow-start-1", *swapped, kind="measured") is Judgement.REFUTED
+    assert judgement("slow-start-1", *worlds.delay(scripted.diverging("synchronous")), kind="measured") is (
+        Judgement.NOT_TESTABLE
+    )
+
+
+def test_grows_with() -> None:
+    records = scripted.records("delay")
+    assert judgement("staleness-hurts", *records, kind="measured") is Judgement.CONFIRMED
+    few = [one for one in records if one.labels.algorithm in ("synchronous", "delayed(steps=1)")]
+    assert judgement("staleness-hurts", *few, kind="measured") is Judgement.NOT_TESTABLE
+
+
+def test_staleness() -> None:
+    records = worlds.quick()
+    assert judgement("delay-is-exact", *records) is Judgement.CONFIRMED
+    assert judgement("backups-never-stale", *records) is Judgement.CONFIRMED
+    stale = [_aged(record) for record in records]
+    assert judgement("delay-is-exact", *stale) is Judgement.REFUTED
+    assert judgement("backups-never-stale", *stale) is Judgement.REFUTED
+    memory = scripted.records("memory", "framework=torch")
+    assert judgement("asynchronous-staleness", *memory) in (Judgement.CONFIRMED, Judgement.NOT_CONFIRMED)
+
+
+def test_admm_leaves_no_records() -> None:
+    finding = found("easgd-stable-admm-not", worlds.studied(*scripted.records("period", "seed=0")), "measured")
+    assert finding.judgement is Judgement.NOT_TESTABLE
+    assert "virtual time" in finding.because
+
+
+def _exchanged(record: Record, records: tuple[Record, ...]) -> Record:
+    """With the targets that the other algorithm reached."""
+    twin = next(
+        one
+        for one in records
+        if one.labels.algorithm != record.labels.algorithm
+        and (one.labels.seed, one.labels.learning_rate) == (record.labels.seed, record.labels.learning_rate)
+    )
+    return record.model_copy(update={"reached": twin.reached, "evaluations": twin.evaluations})
+
+
+def _aged(record: Record) -> Record:
+    ranks = []
+    for rank in record.ranks:
+        counted = rank.telemetry
+        if counted is not None:
+            older = {age + 3: count for age, count in counted.staleness.items()}
+            counted = counted.model_copy(update={"staleness": older})
+        ranks.append(rank.model_copy(update={"telemetry": counted}))
+    return record.model_copy(update={"ranks": tuple(ranks)})

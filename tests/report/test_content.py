@@ -1,0 +1,234 @@
+"""What a report says, also where there is little to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.report import ReportError, evidence, render
+from suite.report.charts.specification import points
+from suite.report.content import Level, Notice, Points, Prose, Report, Section, Table
+from suite.report.rendering import produce
+from suite.run.record import Reason, Record
+from tests.report import scripted, worlds
+
+
+def words(report: Report, *names: str) -> str:
+    """Everything written in these sections, or in all."""
+    found = []
+    for section in report.walk():
+        if names and section.name not in names:
+            continue
+        for block in section.blocks:
+            if isinstance(block, Prose | Notice):
+                found.append(block.text)
+            elif isinstance(block, Points):
+                found += [f"{lead} {text}" for lead, text in block.items]
+            elif isinstance(block, Table):
+                found += [block.caption, *(entry.text for row in block.rows for entry in row)]
+    return "\n".join(found)
+
+
+def section(report: Report, name: str) -> Section:
+    return next(one for one in report.walk() if one.name == name)
+
+
+def table(report: Report, name: str) -> Table:
+    return next(one for one in report.tables if one.name == name)
+
+
+def column(found: Table, key: str) -> list[str]:
+    place = [one.key for one in found.columns].index(key)
+    return [row[place].text for row in found.rows]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    world = scripted.at_speed(scripted.World(), no_communication=0.9, delayed=0.95, synchronous=1.5)
+    return worlds.reported(*worlds.quick(world=world), *worlds.delay(world))
+
+
+def test_the_answer_comes_first_and_names_who_leads_and_what_it_costs(report: Report) -> None:
+    assert report.sections[0].name == "answer"
+    said = words(report, "answer")
+    assert "Emulated: delayed(steps=1) led in the one setting there is." in said
+    assert "times as fast as synchronous training, for sure in 1 of 1" in said
+    assert "of the ceiling" in said
+    assert "Convergence (measured, delay)" in said
+    cost = column(table(report, "winners-emulated"), "cost")
+    assert cost[0].startswith("1.")  # delayed needs more samples, measured in `delay`
+
+
+def test_every_run_stands_there_with_the_command_that_repeats_it(report: Report) -> None:
+    found = table(report, "quick-emulated-runs")
+    assert len(found.rows) == 7 * 3
+    assert all(text.startswith("python -m suite bench quick --only ") for text in column(found, "command"))
+
+
+def test_kinds_never_share_a_table_or_a_figure(report: Report) -> None:
+    kinds = {"quick": "emulated", "delay": "measured"}
+    for one in report.walk():
+        if one.kind:
+            experiment = one.name.rsplit("-", 1)[0]
+            assert one.kind == kinds[experiment]
+    assert not {block.name for block in report.figures if "measured" in block.name and "emulated" in block.name}
+
+
+def test_one_experiment_of_two_kinds_has_two_sections() -> None:
+    emulated = worlds.quick(repetitions=1)
+    measured = scripted.records("frameworks", "framework=torch", "model=alexnet", "workers=2", repetitions=1)
+    renamed = tuple(record.model_copy(update={"experiment": "quick"}) for record in measured)
+    both = worlds.reported(*emulated, *renamed)
+    names = [one.name for one in both.walk()]
+    assert {"quick-measured", "quick-emulated"} <= set(names)
+    assert set(column(table(both, "quick-measured-runs"), "model")) == {"alexnet"}
+    assert set(column(table(both, "quick-emulated-runs"), "model")) == {"AlexNet"}
+
+
+def test_every_figure_has_data_and_says_in_words_what_it_shows(report: Report) -> None:
+    assert report.figures
+    for figure in report.figures:
+        assert points(figure.chart) > 0
+        assert len(figure.alt) > 40
+        assert figure.caption
+
+
+def test_ceiling_control_and_floor_stand_in_every_chart_of_speed() -> None:
+    records = scripted.records("scaling", "framework=torch", "model=AlexNet", repetitions=2)
+    report = worlds.reported(*records)
+    (figure,) = [one for one in report.figures if one.name == "scaling-emulated-workers"]
+    for panel in figure.chart.panels:  # type: ignore[union-attr]
+        roles = {line.role.name for line in panel.lines}  # type: ignore[union-attr]
+        assert {"REFERENCE", "CONTROL", "CEILING", "FLOOR"} <= roles
+
+
+# Little or nothing to say
+
+
+def test_no_records() -> None:
+    report = worlds.reported()
+    assert "No records here" in words(report, "answer")
+
+
+def test_a_folder_that_is_not_there_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    rendered = render(tmp_path / "nowhere", tmp_path / "out")
+    assert rendered.records == 0
+    assert "no records yet" in rendered.message
+    assert "No records here" in rendered.page.read_text()
+
+
+def test_one_record() -> None:
+    report = worlds.reported(worlds.quick(repetitions=1)[0])
+    assert "No setting has two finished algorithms to compare" in words(report, "answer")
+    assert len(table(report, "quick-emulated-speed").rows) == 1
+    assert "no setting has a finished run of" in words(report, "holes")
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_only_failed_runs(reason: Reason) -> None:
+    report = worlds.reported(*worlds.quick(world=scripted.failing(reason), repetitions=1))
+    assert not report.figures  # an empty chart would look like a result
+    assert "7 of 7 runs did not finish" in words(report, "answer")
+    holes = table(report, "holes")
+    assert set(column(holes, "reason")) == {reason.value}
+    assert "ValueError: it broke" in column(holes, "stderr")[0]
+    assert all(text.startswith("failed: ") for text in column(table(report, "quick-emulated-speed"), "outcome"))
+    assert produce(worlds.evidence(worlds.quick(world=scripted.failing(reason), repetitions=1)))
+
+
+def test_a_hole_is_shown_where_a_number_is_missing() -> None:
+    report = worlds.reported(*worlds.quick(world=scripted.failing(Reason.KILLED, "layerwise")))
+    found = table(report, "quick-emulated-speed")
+    place = column(found, "algorithm").index("layerwise")
+    assert column(found, "outcome")[place] == "3 failed: killed"
+    assert column(found, "runs")[place] == "0 of 3"
+    assert column(found, "speedup")[place] == "–"
+    assert not any("layerwise" in str(one.chart) for one in report.figures)
+
+
+def test_a_sweep_that_was_cut_short_is_noticed() -> None:
+    records = worlds.quick(repetitions=3)
+    report = worlds.reported(*(one for one in records if not (one.labels.algorithm == "layerwise" and one.repetition)))
+    assert "fewer than 3 runs of layerwise" in words(report, "holes")
+
+
+def test_diverged_runs_are_holes_of_their_own() -> None:
+    report = worlds.reported(*worlds.delay(scripted.diverging("delayed")))
+    assert "diverged" in column(table(report, "holes"), "reason")
+    targets = table(report, "delay-measured-targets")
+    place = column(targets, "algorithm").index("delayed(steps=1)")
+    assert column(targets, "outcome")[place] == "3 diverged"
+    assert column(targets, "samples")[place] == "never"
+
+
+def test_records_of_a_newer_schema_and_broken_ones_are_named(tmp_path: Path) -> None:
+    folder = scripted.write(tmp_path / "records", worlds.quick(repetitions=1))
+    files = sorted((folder / "quick").glob("*.json"))
+    text = files[0].read_text()
+    files[0].write_text(text.replace('"schema_version":1', '"schema_version":2', 1))
+    files[1].write_text(text[: len(text) // 2])
+    (folder / "farandole-records.json").write_text('{"schema_version": 2}')
+    (folder / "damaged").mkdir()
+    (folder / "damaged" / "quick-0.json").write_text("{")
+    rendered = render(folder, tmp_path / "out")
+    assert (rendered.records, rendered.holes) == (5, 3)
+    page = rendered.page.read_text()
+    assert "1 record of a newer version" in page
+    assert f"quick/{files[1].name}" in page
+    assert "damaged/quick-0.json" in page
+    assert "3 files could not be read" in page
+
+
+def test_only_newer_records(tmp_path: Path) -> None:
+    folder = scripted.write(tmp_path / "records", worlds.quick(repetitions=1)[:1])
+    (file,) = (folder / "quick").glob("*.json")
+    file.write_text(file.read_text().replace('"schema_version":1', '"schema_version":9', 1))
+    page = render(folder, tmp_path / "out").page.read_text()
+    assert "No records here" in page and "newer version" in page
+
+
+def test_the_last_attempt_counts() -> None:
+    first = worlds.quick(world=scripted.failing(Reason.KILLED), repetitions=1)
+    again = tuple(record.model_copy(update={"attempt": 1}) for record in worlds.quick(repetitions=1))
+    found = evidence.of_records((*first, *again))
+    assert found.superseded == 7
+    assert all(record.finished for record in found.records)
+
+
+def test_a_failed_run_without_hosts_joins_the_environment_of_its_sweep() -> None:
+    world = scripted.failing(Reason.START, "layerwise")
+    found = worlds.studied(*worlds.quick(world=world, repetitions=1))
+    assert {group.setting.environment for one in found.experiments for group in one.groups} == {"E1"}
+
+
+def test_warnings_of_records_are_counted() -> None:
+    warned: list[Record] = [
+        record.model_copy(update={"warnings": ("8 ranks share 2 cores",)}) for record in worlds.quick(repetitions=1)
+    ]
+    assert "quick: 8 ranks share 2 cores (7 times)" in words(worlds.reported(*warned), "holes")
+
+
+# Files
+
+
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
+    folder = scripted.write(tmp_path / "records", worlds.quick(repetitions=1)[:2])
+    out = tmp_path / "out"
+    render(folder, out)
+    (out / "figures" / "left-over.svg").write_text("old")
+    render(folder, out)
+    assert not (out / "figures" / "left-over.svg").exists()
+    with pytest.raises(ReportError, match="holds other files"):
+        render(folder, folder)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportError, match="is a file"):
+        render(folder, tmp_path / "file")
+    with pytest.raises(ReportError, match="is a file, not a folder"):
+        render(tmp_path / "file", out)
+
+
+def test_holes_stand_in_the_level_of_their_notice() -> None:
+    report = worlds.reported(*worlds.quick(world=scripted.failing(Reason.KILLED), repetitions=1))
+    levels = {block.level for block in section(report, "answer").blocks if isinstance(block, Notice)}
+    assert Level.HOLE in levels

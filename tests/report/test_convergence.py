@@ -1,0 +1,112 @@
+"""Targets, tuning and curves."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from suite.report.arms import Arm
+from suite.report.convergence import at_rate, curve, ratio, tuned
+from suite.run.record import Reached, Record
+from tests.report import scripted, worlds
+
+
+def reaching(record: Record, samples: int | None, target: float = 0.9) -> Record:
+    """The same run, but having reached one target there, or never."""
+    hits = (
+        ()
+        if samples is None
+        else (Reached(target=target, step=samples // 32, samples=samples, bytes_sent=samples, seconds=samples / 100),)
+    )
+    return record.model_copy(update={"reached": hits})
+
+
+def arms(*records: Record) -> dict[str, Arm]:
+    return {arm.label: arm for arm in worlds.only_group(worlds.studied(*records)).arms}
+
+
+def delay(**samples: dict[float, list[int | None]]) -> dict[str, Arm]:
+    """By algorithm, learning rate and seed."""
+    records = []
+    for record in worlds.delay():
+        name = record.labels.algorithm.split("(")[0]
+        records.append(reaching(record, samples[name][record.labels.learning_rate][record.labels.seed]))
+    return arms(*records)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Arm]:
+    return delay(
+        synchronous={0.05: [1000, 1000, 1000], 0.2: [500, 600, 700]},
+        delayed={0.05: [1000, 1200, None], 0.2: [None, None, 300]},
+    )
+
+
+def test_the_best_learning_rate_takes_the_fewest_samples(found: dict[str, Arm]) -> None:
+    best = tuned(found["synchronous"])
+    assert best is not None
+    assert (best.learning_rate, best.tried) == (0.2, (0.05, 0.2))
+    effort = best.effort(0.9)
+    assert effort is not None and (effort.samples, effort.reached, effort.runs) == (600, 3, 3)
+
+
+def test_a_run_that_never_arrived_counts_as_longer_than_all_that_did(found: dict[str, Arm]) -> None:
+    best = tuned(found["delayed(steps=1)"])
+    assert best is not None
+    assert best.learning_rate == 0.05  # two of three beat one of three, however quick that one was
+    effort = best.effort(0.9)
+    assert effort is not None and (effort.samples, effort.reached) == (1200, 2)
+    never = at_rate(found["delayed(steps=1)"], 0.2)
+    assert never is not None
+    effort = never.effort(0.9)
+    assert effort is not None and math.isinf(effort.samples) and effort.reached == 1
+
+
+def test_no_ratio_where_a_run_never_arrived(found: dict[str, Arm]) -> None:
+    slow, fast = tuned(found["delayed(steps=1)"]), tuned(found["synchronous"])
+    assert slow is not None and fast is not None
+    assert ratio(slow, fast, 0.9) is None
+
+
+def test_ratios_are_taken_seed_by_seed() -> None:
+    found = delay(
+        synchronous={0.05: [400, 800, 1600], 0.2: [None] * 3}, delayed={0.05: [600, 1200, 2400], 0.2: [None] * 3}
+    )
+    slow, fast = tuned(found["delayed(steps=1)"]), tuned(found["synchronous"])
+    assert slow is not None and fast is not None
+    interval = ratio(slow, fast, 0.9)
+    assert interval is not None
+    assert (interval.value, interval.low, interval.high) == pytest.approx((1.5, 1.5, 1.5))
+
+
+def test_median_of_an_even_number_of_runs_half_of_which_never_arrived() -> None:
+    records = [record for record in worlds.delay() if record.labels.seed < 2]
+    made = arms(*(reaching(record, 1000 if record.labels.seed == 0 else None) for record in records))
+    best = tuned(made["synchronous"])
+    assert best is not None
+    effort = best.effort(0.9)
+    assert effort is not None and math.isinf(effort.samples)
+
+
+def test_a_curve_is_a_median_with_the_range_of_the_runs() -> None:
+    best = tuned(arms(*worlds.delay())["synchronous"])
+    assert best is not None
+    points = curve(best.runs)
+    assert len(points) == len(best.runs[0].record.evaluations)
+    for number, point in enumerate(points):
+        values = sorted(run.record.evaluations[number].top1 for run in best.runs)
+        assert point.top1 == (values[0], values[1], values[2])
+    assert [point.samples for point in points] == sorted(point.samples for point in points)
+
+
+def test_diverged_runs_are_counted_and_left_out_of_curves() -> None:
+    best = tuned(arms(*worlds.delay(scripted.diverging("delayed")))["delayed(steps=1)"])
+    assert best is not None
+    assert best.diverged == 3
+    assert curve(best.runs) == ()
+
+
+def test_arms_without_evaluations_are_not_tuned() -> None:
+    group = worlds.only_group(worlds.studied(*worlds.quick(repetitions=1)))
+    assert tuned(group.arms[0]) is None
