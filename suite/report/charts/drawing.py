@@ -84,7 +84,7 @@ def _saved(figure: Figure, save: Callable[..., None], metadata: dict[str, None])
     return out.getvalue()
 
 
-_NUMBERED = re.compile(r' id="[A-Za-z]\w*_\d+"')  # the same in every drawing; what is referred to has a hash instead
+_NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)

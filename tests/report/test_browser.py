@@ -1,0 +1,212 @@
+"""The page in a real browser: no error, no request to anywhere, tables that sort, names for those who cannot see it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from suite.report import render
+from tests.report import golden
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+WHY = "" if CHROMIUM else "no Chromium is installed (apt-get install chromium)"
+if not WHY and importlib.util.find_spec("playwright") is None:
+    WHY = "playwright is not installed (pip install playwright)"
+pytestmark = pytest.mark.skipif(bool(WHY), reason=WHY)
+
+FIRST_PAINT_MS = 1000
+SMALLEST_TEXT = 4.5  # contrast that WCAG 2 AA asks of text
+
+# Contrast of every piece of text against what lies behind it, worked out in the page.
+CONTRASTS = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || ["SCRIPT", "STYLE"].includes(element.tagName) || !element.getClientRects().length) continue;
+    const style = getComputedStyle(element);
+    const svg = element instanceof SVGElement;
+    const pair = [luminance(parse(svg ? style.fill : style.color)), luminance(behind(element))].sort((a, b) => b - a);
+    found.push([(pair[0] + 0.05) / (pair[1] + 0.05), element.tagName, element.textContent.trim().slice(0, 40)]);
+  }
+  return found.sort((a, b) => a[0] - b[0]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render(golden.RECORDS, tmp_path_factory.mktemp("browser") / "report").page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+class Visit:
+    """A page that was opened, and everything it complained about or asked for."""
+
+    def __init__(self, browser: Browser, report: Path, **options: Any) -> None:
+        settings = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+        self.context = browser.new_context(**settings)
+        self.page: Page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(report.as_uri())
+
+    def unfold(self) -> None:
+        self.page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+        self.page.add_style_tag(content="main > section { content-visibility: visible !important }")
+
+
+@pytest.fixture
+def visit(browser: Browser, report: Path) -> Iterator[Visit]:
+    found = Visit(browser, report)
+    yield found
+    found.context.close()
+
+
+def test_it_loads_without_error_and_asks_nobody(visit: Visit, report: Path) -> None:
+    assert visit.said == []
+    assert visit.asked == [report.as_uri()]
+
+
+def test_first_paint(visit: Visit) -> None:
+    visit.page.wait_for_function("performance.getEntriesByType('paint').length > 0")
+    painted = visit.page.evaluate("performance.getEntriesByType('paint').map((one) => one.startTime)")
+    assert painted and min(painted) < FIRST_PAINT_MS
+
+
+def texts(page: Page, table: str, column: int) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        f"#{table} tbody tr", f"(rows) => rows.map((row) => row.cells[{column}].textContent)"
+    )
+    return found
+
+
+def test_tables_sort_by_number_and_by_word_and_unknown_stays_last(visit: Visit) -> None:
+    page = visit.page
+    name = "table-quick-emulated-speed"
+    headings = page.eval_on_selector_all(f"#{name} th", "(all) => all.map((one) => one.textContent)")
+    step = headings.index("step, ms")
+    assert any(text.startswith("–") for text in texts(page, name, step))
+
+    def column() -> list[float]:
+        return [float(text.split()[0].replace(",", "")) for text in texts(page, name, step) if not text.startswith("–")]
+
+    button = page.locator(f"#{name} th button").nth(step)
+    button.click()
+    assert column() == sorted(column())
+    assert page.locator(f"#{name} th").nth(step).get_attribute("aria-sort") == "ascending"
+    assert texts(page, name, step)[-1].startswith("–")
+    button.click()
+    assert column() == sorted(column(), reverse=True)
+    assert texts(page, name, step)[-1].startswith("–")
+    assert page.locator(f"#{name} th[aria-sort]").count() == 1
+    word = headings.index("algorithm")
+    page.locator(f"#{name} th button").nth(word).click()
+    assert texts(page, name, word) == sorted(texts(page, name, word))
+
+
+def test_a_keyboard_is_enough(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    button = page.locator("#table-quick-emulated-speed th button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#table-quick-emulated-speed th").first.get_attribute("aria-sort") == "ascending"
+    # What scrolls can be reached without a mouse.
+    assert page.eval_on_selector_all(".scroll, .drawing", "(all) => all.every((one) => one.tabIndex === 0)")
+
+
+def test_those_who_listen_are_told(visit: Visit) -> None:
+    visit.unfold()
+    page = visit.page
+    figures = page.locator(".drawing").all()
+    assert figures
+    for one in figures:
+        assert one.get_attribute("role") == "img"
+        assert len(one.get_attribute("aria-label") or "") > 40
+    for table in page.locator("table").all():
+        assert table.locator("caption").count() == 1
+        assert table.locator("th:not([scope])").count() == 0
+    assert page.locator("main").count() == page.locator("nav[aria-label]").count() == page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_charts_have_something_on_them(visit: Visit) -> None:
+    visit.unfold()
+    sizes = visit.page.eval_on_selector_all(
+        ".drawing svg",
+        """(all) => all.map((one) => [one.getBoundingClientRect().width, one.querySelectorAll("path, use").length,
+            one.querySelectorAll("text").length])""",
+    )
+    assert sizes
+    for width, shapes, words in sizes:
+        assert width > 300 and shapes > 5 and words > 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(browser: Browser, report: Path, scheme: str) -> None:
+    visit = Visit(browser, report, color_scheme=scheme)
+    visit.unfold()
+    worst = visit.page.evaluate(CONTRASTS)
+    visit.context.close()
+    assert len(worst) > 200
+    assert worst[0][0] >= SMALLEST_TEXT, worst[:5]
+
+
+def test_a_phone_scrolls_in_one_direction(browser: Browser, report: Path) -> None:
+    visit = Visit(browser, report, viewport={"width": 390, "height": 844})
+    visit.unfold()
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    visit.context.close()
+    assert width <= 390
+
+
+def test_without_script_everything_is_there(browser: Browser, report: Path) -> None:
+    visit = Visit(browser, report, java_script_enabled=False)
+    assert visit.page.locator("tbody tr").count() > 30
+    assert visit.page.locator("th button").count() == 0
+    visit.context.close()
+
+
+def test_it_prints(browser: Browser, report: Path) -> None:
+    visit = Visit(browser, report)
+    visit.page.emulate_media(media="print")
+    assert visit.page.locator("nav").is_hidden()
+    paper = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    printed = visit.page.pdf()
+    visit.context.close()
+    assert paper == "rgb(255, 255, 255)"
+    assert printed.startswith(b"%PDF") and len(printed) > 50_000
