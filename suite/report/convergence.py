@@ -49,6 +49,11 @@ class Tuned:
         return tuple(run.record.evaluations[-1].top1 for run in self.runs if run.record.evaluations)
 
     @property
+    def counted(self) -> tuple[Run, ...]:
+        """Runs that say something about targets: evaluated to their end, or diverged. Others are holes, not failures."""
+        return tuple(run for run in self.runs if _counts(run))
+
+    @property
     def diverged(self) -> int:
         return sum(run.record.outcome.status == "diverged" for run in self.runs)
 
@@ -88,8 +93,9 @@ def at_rate(arm: Arm, rate: float) -> Tuned | None:
     chosen = tuple(run for run in _evaluated(arm) if run.record.labels.learning_rate == rate)
     if not chosen:
         return None
-    targets = chosen[0].record.specification.targets
-    return Tuned(arm, rate, rates(arm), chosen, tuple(_effort(chosen, target) for target in targets))
+    counted = [run for run in chosen if _counts(run)]
+    targets = chosen[0].record.specification.targets if counted else ()
+    return Tuned(arm, rate, rates(arm), chosen, tuple(_effort(counted, target) for target in targets))
 
 
 def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") -> Interval | None:
@@ -134,6 +140,11 @@ def _evaluated(arm: Arm) -> list[Run]:
     return [run for run in arm.runs if run.record.specification.evaluate_every]
 
 
+def _counts(run: Run) -> bool:
+    record = run.record
+    return record.outcome.status == "diverged" or (record.finished and bool(record.evaluations))
+
+
 def _effort(runs: Sequence[Run], target: float) -> Effort:
     found = [_reached(run, target) for run in runs]
 
@@ -150,12 +161,13 @@ def _effort(runs: Sequence[Run], target: float) -> Effort:
 def _badness(candidate: Tuned) -> tuple[float, ...]:
     finals = candidate.finals
     accuracy = float(np.median(finals)) if finals else 0.0
-    broken = sum(not run.record.finished for run in candidate.runs)
-    return (*(one.samples for one in reversed(candidate.efforts)), float(broken), -accuracy)
+    broken = len(candidate.runs) - len(candidate.counted) + candidate.diverged
+    untold = not candidate.efforts and bool(candidate.runs[0].record.specification.targets)
+    return (float(untold), *(one.samples for one in reversed(candidate.efforts)), float(broken), -accuracy)
 
 
 def _by_seed(found: Tuned, target: float) -> dict[tuple[int, int], Reached | None]:
-    return {(run.record.labels.seed, run.record.repetition): _reached(run, target) for run in found.runs}
+    return {(run.record.labels.seed, run.record.repetition): _reached(run, target) for run in found.counted}
 
 
 def _reached(run: Run, target: float) -> Reached | None:

@@ -41,10 +41,7 @@ class Rendered:
 
 
 def render(records: Path, out: Path, *, experiment: str | None = None) -> Rendered:
-    """Render the report of a folder of records into a folder of its own, which is replaced as a whole.
-
-    >>> # render(Path("results"), Path("build/report")).page
-    """
+    """Render the report of a folder of records into a folder of its own, which is replaced as a whole."""
     try:
         evidence = reading.read(records, experiment)
     except reading.EvidenceError as error:

@@ -8,6 +8,7 @@ do. Evaluations are cut out of the time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,27 +57,23 @@ def timing(record: Record) -> Timing | None:
     """None for a run that is not a result, or too short to have a step of all its ranks."""
     if not record.finished or any(not rank.steps.seconds for rank in record.ranks):
         return None
-    pauses = frozenset(point.step for point in record.evaluations)
-    times = job_steps([spans(rank, record.specification.warmup, pauses) for rank in record.ranks])
+    evaluated = record.specification.evaluate_every > 0
+    times = job_steps([spans(rank, evaluated) for rank in record.ranks])
     if not len(times):
         return None
     cut = statistics.steady_state(times)
     return Timing(tuple(times[cut:].tolist()), cut, useful_share(record.ranks))
 
 
-def spans(rank: Rank, warmup: int, pauses: frozenset[int]) -> tuple[Floats, Floats]:
-    """When each counting step began and ended, pauses for evaluation cut out."""
+def spans(rank: Rank, evaluated: bool) -> tuple[Floats, Floats]:
+    """When each counting step began and ended. In a run that was evaluated, what lies between steps is cut out."""
     began = np.asarray(rank.steps.started)
     seconds = np.asarray(rank.steps.seconds)
-    if not np.all(np.isfinite(began)):
-        ended = np.cumsum(seconds)
+    if evaluated or not np.all(np.isfinite(began)):
+        first = float(began[0]) if math.isfinite(began[0]) else 0.0
+        ended = first + np.cumsum(seconds)
         return ended - seconds, ended
-    shift = np.zeros(len(began))
-    for pause in pauses:
-        place = pause - warmup
-        if 0 < place < len(began):
-            shift[place:] += max(0.0, began[place] - began[place - 1] - seconds[place - 1])
-    return began - shift, began - shift + seconds
+    return began, began + seconds
 
 
 def job_steps(ranks: list[tuple[Floats, Floats]]) -> Floats:

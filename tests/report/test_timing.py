@@ -61,16 +61,15 @@ def test_the_steps_of_a_job_never_last_longer_than_its_ranks(ranks: list[list[fl
 
 def test_evaluations_are_cut_out_of_the_time() -> None:
     seconds = [1.0] * 4
-    pausing = rank(0, seconds, started=[0.0, 1.0, 12.0, 13.0])  # ten seconds of evaluation after the second step
-    began, ended = timing.spans(pausing, 0, frozenset({2}))
-    assert timing.job_steps([(began, ended)]) == pytest.approx(seconds)
-    began, ended = timing.spans(pausing, 0, frozenset())
-    assert max(timing.job_steps([(began, ended)])) == pytest.approx(11.0)  # waiting for data does count
+    pausing = rank(0, seconds, started=[5.0, 6.0, 17.0, 18.0])  # ten seconds of evaluation after the second step
+    assert timing.job_steps([timing.spans(pausing, evaluated=True)]) == pytest.approx(seconds)
+    waiting = timing.job_steps([timing.spans(pausing, evaluated=False)])
+    assert max(waiting) == pytest.approx(11.0)  # waiting for data does count
 
 
 def test_clocks_that_nobody_set_together_fall_back_on_durations() -> None:
     alone = rank(0, [1.0, 2.0], started=[float("nan"), float("nan")])
-    assert timing.job_steps([timing.spans(alone, 0, frozenset())]) == pytest.approx([1.0, 2.0])
+    assert timing.job_steps([timing.spans(alone, evaluated=False)]) == pytest.approx([1.0, 2.0])
 
 
 def test_dropped_work_makes_useful_steps_longer() -> None:

@@ -168,7 +168,7 @@ def _target(reference: Tuned, which: str) -> float | None:
 def _samples(one: Tuned, target: float) -> list[float]:
     """Infinite where a run never got there."""
     found = []
-    for run in one.runs:
+    for run in one.counted:
         hit = [reached.samples for reached in run.record.reached if math.isclose(reached.target, target)]
         found.append(float(hit[0]) if hit else math.inf)
     return found

@@ -12,7 +12,7 @@ from suite.report.arms import Group
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.convergence import Effort, Point, Tuned, converges, curve, ratio, tuned
-from suite.report.sections.wording import describe, varying
+from suite.report.sections.wording import describe, plural, varying
 from suite.report.study import Experiment
 
 MOST_LINES = 5  # beside the reference, in one panel
@@ -54,6 +54,9 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
     if not kept:
         return
     several = max(len(one.runs) for one in kept)
+    lines = f"Lines are medians of up to {several} runs, bands reach from the lowest to the highest."
+    lines = lines if several > 1 else "Every line is a single run."
+    beside = ", synchronous training in every row" if any(one.arm is reference for one in kept) else ""
     for measure, title in (("top1", "accuracy"), ("loss", "loss")):
         panels = []
         for pack in _packs([one for one in kept if one.arm is not reference]):
@@ -71,9 +74,8 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
         yield Figure(
             f"{experiment.slug}-{title}{suffix}",
             f"{heading}{title.capitalize()} on held-out data against steps, samples, bytes and training time; every "
-            f"algorithm at its best learning rate, synchronous training in every row. Lines are medians of up to "
-            f"{several} runs, bands reach from the lowest to the highest.",
-            f"{title.capitalize()} curves of {len(kept)} algorithms in {experiment.name}. {best}",
+            f"algorithm at its best learning rate{beside}. {lines}",
+            f"{title.capitalize()} curves of {plural(len(kept), 'algorithm')} in {experiment.name}. {best}",
             Lines(tuple(panels), columns=len(AXES)),
         )
 
@@ -112,11 +114,11 @@ def _table(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix:
     tried = sorted({rate for one in found for rate in one.tried})
     seeds = len({run.record.labels.seed for one in found for run in one.runs})
     every = found[0].runs[0].record.specification.evaluate_every
-    kinds = f"{len(tried)} learning rates ({', '.join(f'{rate:g}' for rate in tried)})"
+    kinds = f"{plural(len(tried), 'learning rate')} ({', '.join(f'{rate:g}' for rate in tried)})"
     return Table(
         f"{experiment.slug}-targets{suffix}",
-        f"{where + ': ' if where else ''}What each algorithm needed to each target, at its best of {kinds} and {seeds} "
-        f"seeds. Looked at every {every:,} samples, which is how finely this can be told. The best learning rate was "
+        f"{where + ': ' if where else ''}What each algorithm needed to each target, at its best of {kinds}, over "
+        f"{plural(seeds, 'seed')}. Looked at every {every:,} samples, which is how finely this can be told. The best learning rate was "
         "chosen with the runs that are shown, for all algorithms alike.",
         COLUMNS,
         tuple(rows),
@@ -178,5 +180,10 @@ def _ratio(one: Tuned, effort: Effort | None, reference: Tuned | None) -> Entry:
 
 def _outcome(one: Tuned) -> Entry:
     failed = sum(run.record.outcome.status == "failed" for run in one.runs)
-    said = [f"{one.diverged} diverged"] * bool(one.diverged) + [f"{failed} failed"] * bool(failed)
+    blind = sum(run.record.finished and not run.record.evaluations for run in one.runs)
+    said = [
+        f"{count} {what}"
+        for count, what in ((one.diverged, "diverged"), (failed, "failed"), (blind, "without any evaluation"))
+        if count
+    ]
     return Entry(", ".join(said) or "finished", ", ".join(said) or "finished", "hole" if said else "quiet")

@@ -11,7 +11,7 @@ from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.charts.specification import CountPanel, Counts
 from suite.report.content import Block, Column, Entry, Figure, Table
-from suite.report.floors import SILENT
+from suite.report.floors import SILENT, bytes_per_step
 from suite.report.sections.wording import describe, varying
 from suite.report.study import Experiment
 from suite.run.record import Record, Telemetry
@@ -27,7 +27,8 @@ DECLARED = (
     Column("bytes_declared", "sent declared, MB", True, "per exchange and rank, as a ring all-reduce"),
     Column("bytes_handed", "handed over, MB", True, "per exchange: what went to Horovod, on a ring"),
     Column("bytes_verdict", "bytes"),
-    Column("bytes_kernel", "per step on the wire, MB", True, "per host, by the kernel, start-up included"),
+    Column("step_declared", "per step declared, MB", True, "per rank and step, so that rare exchanges count less"),
+    Column("step_kernel", "per step by the kernel, MB", True, "what the busiest host sent, headers and all"),
     Column("peak", "memory peak", True, "of the largest rank"),
 )
 
@@ -136,6 +137,7 @@ def _declared(arm: Arm) -> tuple[Entry, ...] | None:
         formats.number(said / 1e6),
         formats.number(None if sent is None else sent / 1e6),
         _agreement(said, sent, said),
+        formats.number(_per_step(arm)),
         formats.number(_kernel(records)),
         formats.number(peak or None, formats.size(peak)),
     )
@@ -152,13 +154,20 @@ def _agreement(said: float | None, found: float | None, unit: float) -> Entry:
     return Entry(word, word, "bad" if found > said else "")
 
 
+def _per_step(arm: Arm) -> float | None:
+    found = [size for run in arm.finished for size in [bytes_per_step(run)] if size is not None]
+    return float(np.median(found)) / 1e6 if found else None
+
+
 def _kernel(records: Sequence[Record]) -> float | None:
+    """While ranks trained; where they could not say, the whole run."""
     found = []
     for record in records:
-        sent = record.cluster.interface_bytes if record.cluster is not None else None
-        steps = record.specification.warmup + record.specification.steps
+        own = [rank.interface_bytes for rank in record.ranks if rank.interface_bytes is not None]
+        whole = record.cluster.interface_bytes if record.cluster is not None else None
+        sent = own or whole
         if sent:
-            found.append(max(sent) / steps / 1e6)
+            found.append(max(sent) / (record.specification.warmup + record.specification.steps) / 1e6)
     return float(np.median(found)) if found else None
 
 

@@ -8,7 +8,7 @@ from suite.report.arms import Arm, Group
 from suite.report.charts.specification import Bar, BarPanel, Bars, Mark, Role
 from suite.report.content import Figure
 from suite.report.formats import digits
-from suite.report.sections.wording import describe, varying
+from suite.report.sections.wording import describe, plural, varying
 from suite.report.study import Experiment, Study
 from suite.report.timing import Parts
 
@@ -40,7 +40,7 @@ def speedups(experiment: Experiment, study: Study) -> Iterator[Figure]:
             f"{experiment.slug}-speedup{_suffix(number)}",
             "How many times as fast as plain synchronous training (the line at 1), with 95 % intervals. Marks on each row: "
             "the control, the ceiling, and the algorithm's own floor, which it cannot pass.",
-            f"Speed-up over synchronous training per algorithm in {len(filled)} settings of {experiment.name}. "
+            f"Speed-up over synchronous training per algorithm in {plural(len(filled), 'setting')} of {experiment.name}. "
             f"The highest is {digits(best[0])} for {best[1]} ({best[2]}).",
             Bars(filled, ("speed",), "× synchronous", dots=True, level=1.0),
         )
@@ -60,7 +60,7 @@ def decomposition(experiment: Experiment, study: Study) -> Iterator[Figure]:
             f"{experiment.slug}-parts{_suffix(number)}",
             "Where a step's time goes, averaged over steps and ranks. Where nobody could tell waiting and wire apart, both "
             "are in exposed communication. Marks: the ceiling and each algorithm's floor.",
-            f"Time per step in parts, per algorithm, in {len(filled)} settings of {experiment.name}. Most exposed "
+            f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most exposed "
             f"communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
             Bars(filled, PARTS, "ms per step"),
         )
