@@ -54,8 +54,8 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
     if not kept:
         return
     several = max(len(one.runs) for one in kept)
-    lines = f"Lines are medians of up to {several} runs, bands reach from the lowest to the highest."
-    lines = lines if several > 1 else "Every line is a single run."
+    drawn = f"Lines are medians of up to {several} runs, bands reach from the lowest to the highest."
+    drawn = drawn if several > 1 else "Every line is a single run."
     beside = ", synchronous training in every row" if any(one.arm is reference for one in kept) else ""
     for measure, title in (("top1", "accuracy"), ("loss", "loss")):
         panels = []
@@ -74,7 +74,7 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
         yield Figure(
             f"{experiment.slug}-{title}{suffix}",
             f"{heading}{title.capitalize()} on held-out data against steps, samples, bytes and training time; every "
-            f"algorithm at its best learning rate{beside}. {lines}",
+            f"algorithm at its best learning rate{beside}. {drawn}",
             f"{title.capitalize()} curves of {plural(len(kept), 'algorithm')} in {experiment.name}. {best}",
             Lines(tuple(panels), columns=len(AXES)),
         )
@@ -118,8 +118,8 @@ def _table(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix:
     return Table(
         f"{experiment.slug}-targets{suffix}",
         f"{where + ': ' if where else ''}What each algorithm needed to each target, at its best of {kinds}, over "
-        f"{plural(seeds, 'seed')}. Looked at every {every:,} samples, which is how finely this can be told. The best learning rate was "
-        "chosen with the runs that are shown, for all algorithms alike.",
+        f"{plural(seeds, 'seed')}. Looked at every {every:,} samples, which is how finely this can be told. The best "
+        "learning rate was chosen with the runs that are shown, for all algorithms alike.",
         COLUMNS,
         tuple(rows),
     )

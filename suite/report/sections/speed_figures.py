@@ -60,8 +60,8 @@ def decomposition(experiment: Experiment, study: Study) -> Iterator[Figure]:
             f"{experiment.slug}-parts{_suffix(number)}",
             "Where a step's time goes, averaged over steps and ranks. Where nobody could tell waiting and wire apart, both "
             "are in exposed communication. Marks: the ceiling and each algorithm's floor.",
-            f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most exposed "
-            f"communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
+            f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most "
+            f"exposed communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
             Bars(filled, PARTS, "ms per step"),
         )
 
