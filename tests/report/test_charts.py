@@ -87,10 +87,11 @@ def test_text_stays_text() -> None:
     assert "bars &amp; &lt;tags&gt;" in draw("bars", BARS, "x").inline
 
 
-def test_a_chart_is_as_wide_as_a_page_whatever_its_labels() -> None:
+def test_a_chart_is_no_wider_than_a_page_whatever_its_labels() -> None:
     for chart in CHARTS.values():
         root = ElementTree.fromstring(draw("x", chart, "x").svg)
-        assert float((root.get("width") or "0").removesuffix("pt")) == pytest.approx(9.6 * 72)
+        width = float((root.get("width") or "0").removesuffix("pt"))
+        assert 4.7 * 72 < width <= 9.6 * 72 + 0.1
 
 
 def test_every_colour_has_one_name_and_both_papers() -> None:

@@ -17,10 +17,12 @@ HEIGHT = 1.1
 def figure(chart: Counts) -> Figure:
     several = len(chart.parts) > 1
     wide = min(chart.columns, len(chart.panels))
-    each = layout.WIDTH / wide
+    width = layout.WIDTH * max(0.5, wide / chart.columns)  # one panel alone would be all ink
+    each = width / wide
     titles = layout.titles([panel.title for panel in chart.panels], each - 0.15)
     margins = layout.Margins(left=0.55, top=layout.title_room(titles))
-    drawn, axes = layout.grid(len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, int(several))
+    heights = [HEIGHT] * len(chart.panels)
+    drawn, axes = layout.grid(len(chart.panels), chart.columns, heights, margins, int(several), width)
     for place, (panel, title, box) in enumerate(zip(chart.panels, titles, axes, strict=True)):
         _panel(box, panel, chart)
         layout.title(box, title, margins.left - 0.1, each - margins.left - margins.right)

@@ -23,7 +23,7 @@ def figure(chart: Lines) -> Figure:
     wide = min(chart.columns, len(chart.panels))
     each = layout.WIDTH / wide
     titles = layout.titles([panel.title for panel in chart.panels], each - 0.3)
-    margins = layout.Margins(left=0.62 if wide < 4 else 0.5, top=layout.title_room(titles))
+    margins = layout.Margins(left=0.62, top=layout.title_room(titles))
     legend_rows = layout.rows(len(looks), columns)
     drawn, axes = layout.grid(len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, legend_rows)
     for place, (panel, title, box) in enumerate(zip(chart.panels, titles, axes, strict=True)):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from suite.report.charts.drawing import css
 from suite.report.content import Figure, Level, Notice, Points, Prose, Report, Table
@@ -25,9 +24,9 @@ def write(report: Report, drawings: Mapping[str, str]) -> str:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        inline=lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
-        drawing=lambda name: Markup(drawings[name]),
-        chart_css=Markup(css()),
+        inline=lambda name: (TEMPLATES / name).read_text(encoding="utf-8"),
+        drawing=lambda name: drawings[name],
+        chart_css=css(),
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
     )
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
