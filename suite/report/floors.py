@@ -15,6 +15,21 @@ from suite.report.arms import Arm, Group, Run
 # Algorithms that go on computing while their exchange travels; others may with an option.
 ALWAYS_HIDES = frozenset({"stock_horovod", "torch_ddp", "layerwise", "delayed"})
 SILENT = frozenset({"no_communication", "bare"})
+# Training stands still for the exchange of these, unless their option `overlap` says otherwise.
+BLOCKS = frozenset(
+    {
+        "synchronous",
+        "backup_workers",
+        "softsync",
+        "downpour",
+        "elastic_averaging",
+        "local_sgd",
+        "slowmo",
+        "diloco",
+        "adasum",
+    }
+)
+KNOWN = ALWAYS_HIDES | SILENT | BLOCKS | {"asynchronous"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,9 @@ class Floor:
 
 
 def floor(arm: Arm, group: Group) -> Floor | None:
-    """None where nothing tells how long computing alone takes."""
+    """None where nothing tells how long computing alone takes, or what kind of algorithm it is."""
     compute = computing(arm, group)
-    if compute is None or not arm.finished:
+    if compute is None or not arm.finished or arm.name not in KNOWN:
         return None
     return Floor(compute, wire(arm), hides(arm))
 

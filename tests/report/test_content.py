@@ -103,6 +103,63 @@ def test_ceiling_control_and_floor_stand_in_every_chart_of_speed() -> None:
         assert {"REFERENCE", "CONTROL", "CEILING", "FLOOR"} <= roles
 
 
+def test_an_option_with_three_values_is_an_axis_and_never_reached_is_no_point() -> None:
+    report = worlds.reported(*scripted.records("period", "algorithm=downpour*", "algorithm=local_sgd*"))
+    (figure,) = [one for one in report.figures if one.name == "period-measured-period"]
+    accuracy, samples = figure.chart.panels  # type: ignore[union-attr]
+    assert {line.label: line.x for line in accuracy.lines} == {  # type: ignore[union-attr]
+        "downpour": (1, 4, 16, 64),
+        "local_sgd": (1, 4, 16, 64),
+    }
+    assert {line.label: line.x for line in samples.lines}["downpour"] == (1, 4)  # type: ignore[union-attr]
+
+
+def test_two_options_that_change_at_once_are_two_families() -> None:
+    report = worlds.reported(*scripted.records("delay"))
+    (figure,) = [one for one in report.figures if one.name == "delay-measured-steps"]
+    (line,) = [one for one in figure.chart.panels[0].lines if one.label == "delayed"]  # type: ignore[union-attr]
+    assert line.x == (1, 2, 3, 4)  # the one with compensation is not on this line
+
+
+def test_recorded_memory_stands_beside_what_was_declared() -> None:
+    report = worlds.reported(*scripted.records("memory", "framework=torch"))
+    (figure,) = [one for one in report.figures if one.name == "memory-emulated-memory"]
+    (panel,) = figure.chart.panels  # type: ignore[union-attr]
+    bars = {bar.label: (bar.parts, bar.marks[0].at) for bar in panel.bars}  # type: ignore[union-attr]
+    assert bars["delayed(steps=3)"] == ((3.0,), 3.0)
+    found = table(report, "memory-emulated-declared")
+    assert set(column(found, "memory_verdict")) == {"as declared"}
+    assert set(column(found, "bytes_verdict")) == {"as declared"}
+
+
+def test_more_memory_than_declared_is_said() -> None:
+    records = []
+    for record in scripted.records("memory", "framework=torch", "algorithm=delayed(steps=1)"):
+        ranks = tuple(
+            rank.model_copy(update={"telemetry": rank.telemetry.model_copy(update={"memory_bytes": 10**9})})
+            for rank in record.ranks
+            if rank.telemetry is not None
+        )
+        records.append(record.model_copy(update={"ranks": ranks}))
+    assert column(table(worlds.reported(*records), "memory-emulated-declared"), "memory_verdict") == [
+        "more than declared"
+    ]
+
+
+def test_a_run_without_any_evaluation_is_a_hole_not_a_failure_to_learn() -> None:
+    blind = [
+        record.model_copy(update={"evaluations": (), "reached": ()})
+        if record.labels.algorithm != "synchronous"
+        else record
+        for record in worlds.delay()
+    ]
+    found = table(worlds.reported(*blind), "delay-measured-targets")
+    place = column(found, "algorithm").index("delayed(steps=1)")
+    assert column(found, "outcome")[place] == "3 without any evaluation"
+    assert column(found, "samples")[place] == "–"
+    assert "Never in half of their runs" not in words(worlds.reported(*blind), "answer")
+
+
 # Little or nothing to say
 
 

@@ -124,7 +124,9 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
             if one is reference or one.arm.name == "no_communication":
                 continue
             effort = one.effort(target)
-            if effort is None or math.isinf(effort.samples):
+            if effort is None:
+                continue  # never evaluated: a hole, which the experiment's table shows
+            if math.isinf(effort.samples):
                 never.append(one.arm.label)
                 continue
             interval = ratio(one, reference, target)

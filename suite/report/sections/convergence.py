@@ -12,6 +12,7 @@ from suite.report.arms import Group
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.convergence import Effort, Point, Tuned, converges, curve, ratio, tuned
+from suite.report.sections import options
 from suite.report.sections.wording import describe, plural, varying
 from suite.report.study import Experiment
 
@@ -43,6 +44,8 @@ def blocks(experiment: Experiment) -> Iterator[Block]:
         found = [one for arm in group.arms for one in [tuned(arm)] if one is not None]
         suffix = "" if number == 1 else f"-{number}"
         where = describe(group.setting, axes)
+        reference = next((one for one in found if one.arm is group.reference), None)
+        yield from options.figures(experiment, found, reference, suffix, where)
         yield from _figures(experiment, group, found, suffix, where)
         yield _table(experiment, group, found, suffix, where)
 

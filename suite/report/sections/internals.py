@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.report import formats
 from suite.report.arms import Arm, Group
-from suite.report.charts.specification import CountPanel, Counts
+from suite.report.charts.specification import Bar, BarPanel, Bars, CountPanel, Counts, Mark, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.floors import SILENT, bytes_per_step
 from suite.report.sections.wording import describe, varying
@@ -17,6 +17,7 @@ from suite.report.study import Experiment
 from suite.run.record import Record, Telemetry
 
 MOST_PANELS = 16
+LEAST_BARS = 8
 # Counters of a kernel include headers, and what a run sends before and after its steps.
 TOLERANCE = 0.05
 DECLARED = (
@@ -94,7 +95,8 @@ def contributions(experiment: Experiment) -> Iterator[Figure]:
     )
 
 
-def declared(experiment: Experiment) -> Iterator[Table]:
+def declared(experiment: Experiment) -> Iterator[Block]:
+    yield from _memory(experiment)
     axes = varying(group.setting for group in experiment.groups)
     rows = [
         (*(Entry(_value(group, axis), _value(group, axis)) for axis in axes), *row)
@@ -112,6 +114,35 @@ def declared(experiment: Experiment) -> Iterator[Table]:
             tuple(rows),
             folded=True,
         )
+
+
+def _memory(experiment: Experiment) -> Iterator[Figure]:
+    """Where enough algorithms stand beside each other to make a picture worth it."""
+    axes = varying(group.setting for group in experiment.groups)
+    panels = []
+    for group in experiment.groups:
+        bars = [bar for arm in group.arms for bar in [_copies(arm)] if bar is not None]
+        if len(bars) >= LEAST_BARS and any(mark.at for bar in bars for mark in bar.marks):
+            panels.append(BarPanel(describe(group.setting, axes) or "all runs", tuple(bars)))
+    if panels:
+        most = max((bar.parts[0] or 0.0, bar.label) for panel in panels for bar in panel.bars)
+        yield Figure(
+            f"{experiment.slug}-memory",
+            "Extra memory of each algorithm at the end of training, in copies of the parameters, beside what it declares. "
+            "What is in flight during training and has landed at the end is declared, but not recorded.",
+            f"Recorded and declared memory per algorithm in {experiment.name}. Most recorded: {formats.digits(most[0])} "
+            f"copies of the parameters, {most[1]}.",
+            Bars(tuple(panels[:MOST_PANELS]), ("recorded",), "copies of the parameters"),
+        )
+
+
+def _copies(arm: Arm) -> Bar | None:
+    counted = _telemetry(arm)
+    size = arm.finished[0].record.ranks[0].parameter_bytes if arm.finished else None
+    held = [one.memory_bytes for one in counted if one.memory_bytes is not None]
+    if arm.name in SILENT or not size or not held or counted[0].memory_declared is None:
+        return None
+    return Bar(arm.label, (float(np.median(held)) / size,), (Mark(Role.DECLARED, counted[0].memory_declared),))
 
 
 def _declared(arm: Arm) -> tuple[Entry, ...] | None:
