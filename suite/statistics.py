@@ -194,6 +194,8 @@ def _bootstrap(
         method="BCa" if corrected else "percentile",
         random_state=np.random.default_rng(seed),
     ).confidence_interval
+    if corrected and not (math.isfinite(found.low) and math.isfinite(found.high)):
+        return _bootstrap(values, of, confidence, seed, corrected=False)
     return float(found.low), float(found.high)
 
 

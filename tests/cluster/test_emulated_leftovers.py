@@ -75,7 +75,7 @@ def test_the_child_holds_what_the_other_tests_expect(child: Child) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_keeper_clears_up_after_its_owner(child: Child, number: signal.Signals) -> None:
     child.process.send_signal(number)
-    child.process.wait(15)
+    child.process.wait(60)
     assert eventually(lambda: not child.alive() and not child.folder.exists())
 
 
