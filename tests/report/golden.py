@@ -39,6 +39,8 @@ def make() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     scripted.write(RECORDS, records())
     print(render(RECORDS, REPORT).message)
+    for picture in REPORT.rglob("*.png"):
+        picture.unlink()  # the same charts as the SVG files, and much to keep for git
     VERSIONS.write_text(versions())
 
 
