@@ -8,6 +8,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A slow moment of a shared machine is not a failure; pytest's own time limit ends what hangs.
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+# A slow moment of a shared machine is not a failure (pytest's own time limit ends what hangs), and the same code gets the
+# same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
