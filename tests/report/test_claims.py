@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from suite.report.claims.claim import PROVENANCE, Claim, Finding, Judgement, load
+from suite.report.claims.claim import FILE, PROVENANCE, Claim, Finding, Judgement, load
 from suite.report.claims.judging import RULES, judge
 from suite.report.study import Study
 from suite.run import experiment as experiments
 from suite.run.record import Evaluation, Record
 from tests.report import scripted, worlds
 
-CLAIMS = {claim.name: claim for claim in load()}
+CLAIMS = {claim.name: claim for claim in load().claim}
 
 
 def found(name: str, study: Study, kind: str) -> Finding:
@@ -41,13 +42,20 @@ def test_nothing_is_quoted_from_memory(claim: Claim) -> None:
     assert not re.search(r"\bMEM\b|memory", claim.figure)
 
 
+def test_a_claim_of_an_unknown_paper_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "claims.toml"
+    file.write_text(FILE.read_text().replace('paper = "elastic"', 'paper = "plastic"', 1))
+    with pytest.raises(ValueError, match="plastic"):
+        load(file)
+
+
 def test_every_rule_is_there_and_used() -> None:
     assert {claim.rule for claim in CLAIMS.values()} == set(RULES)
     assert all(rule.__doc__ for rule in RULES.values())  # readers see it
 
 
 def test_the_file_holds_no_verdict() -> None:
-    text = (load.__defaults__ or ())[0].read_text()
+    text = FILE.read_text()
     assert not re.search(r"(?m)^\s*(verdict|judgement|result)\s*=", text)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FILE = Path(__file__).with_name("claims.toml")
 
@@ -75,10 +75,15 @@ class Terms(_Strict):
     option: str = ""
 
 
+class Paper(_Strict):
+    cited: str
+    full: str
+
+
 class Claim(_Strict):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     says: str
-    paper: str
+    paper: str = Field(description="a key of the file's papers")
     figure: str = Field(description="the paper's, in its words or numbers")
     provenance: Provenance
     tested_by: tuple[str, ...] = Field(description="experiments whose records count")
@@ -88,7 +93,15 @@ class Claim(_Strict):
 
 
 class File(_Strict):
+    paper: dict[str, Paper]
     claim: tuple[Claim, ...]
+
+    @model_validator(mode="after")
+    def _papers_known(self) -> File:
+        unknown = {claim.paper for claim in self.claim} - set(self.paper)
+        if unknown:
+            raise ValueError(f"paper {sorted(unknown)[0]!r}: one of {', '.join(self.paper)}")
+        return self
 
 
 class Judgement(StrEnum):
@@ -105,8 +118,8 @@ class Finding:
     because: str
 
 
-def load(path: Path = FILE) -> tuple[Claim, ...]:
-    return File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim
+def load(path: Path = FILE) -> File:
+    return File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def untestable(because: str) -> Finding:

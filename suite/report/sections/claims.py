@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
-from suite.report.claims.claim import PROVENANCE, Claim, Judgement, load
+from suite.report.claims.claim import PROVENANCE, Judgement, Paper, load
 from suite.report.claims.judging import RULES, Judged, judge
 from suite.report.content import Block, Column, Entry, Points, Prose, Section, Table
 from suite.report.sections.wording import plural
@@ -34,9 +35,10 @@ INTRODUCTION = (
 
 
 def section(study: Study) -> Section:
-    judged = judge(study, load())
-    blocks: tuple[Block, ...] = (Prose(INTRODUCTION), _counts(judged), _table(judged))
-    return Section("claims", "Claims of the papers", blocks, tuple(_one(one) for one in judged))
+    file = load()
+    judged = judge(study, file.claim)
+    blocks: tuple[Block, ...] = (Prose(INTRODUCTION), Prose(headline(judged)), _table(judged, file.paper))
+    return Section("claims", "Claims of the papers", blocks, tuple(_one(one, file.paper) for one in judged))
 
 
 def headline(judged: tuple[Judged, ...]) -> str:
@@ -46,18 +48,15 @@ def headline(judged: tuple[Judged, ...]) -> str:
     return f"{tested} of {plural(len(judged), 'claim')} can be tested with these records: {', '.join(words) or 'none'}."
 
 
-def _counts(judged: tuple[Judged, ...]) -> Prose:
-    return Prose(headline(judged))
-
-
-def _table(judged: tuple[Judged, ...]) -> Table:
+def _table(judged: tuple[Judged, ...], papers: Mapping[str, Paper]) -> Table:
     rows = []
     for one in judged:
         claim = one.claim
         found = dict(one.findings)
+        paper = papers[claim.paper]
         cells = [
             Entry(claim.says, claim.name),
-            Entry(f"{_short(claim)}, {claim.provenance}", f"{claim.paper} ({claim.provenance})"),
+            Entry(f"{paper.cited}, {claim.provenance}", f"{paper.full} ({claim.provenance})"),
             Entry(claim.figure, claim.figure),
         ]
         for kind in ("measured", "emulated"):
@@ -68,11 +67,11 @@ def _table(judged: tuple[Judged, ...]) -> Table:
     return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", COLUMNS, tuple(rows))
 
 
-def _one(judged: Judged) -> Section:
+def _one(judged: Judged, papers: Mapping[str, Paper]) -> Section:
     claim = judged.claim
     rule = " ".join((RULES[claim.rule].__doc__ or "").split())
     items = [
-        ("Theirs:", f"{claim.figure} ({claim.paper}; {PROVENANCE[claim.provenance]})."),
+        ("Theirs:", f"{claim.figure} ({papers[claim.paper].full}; {PROVENANCE[claim.provenance]})."),
         ("Tested by:", f"{', '.join(claim.tested_by)}."),
         ("Rule:", rule),
     ]
@@ -82,11 +81,3 @@ def _one(judged: Judged) -> Section:
         ours = f" Ours: {finding.figure}." if finding.figure else ""
         items.append((f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}"))
     return Section(f"claim-{claim.name}", claim.says, (Points(tuple(items)),), folded=True)
-
-
-def _short(claim: Claim) -> str:
-    """Authors and year."""
-    authors, _, _ = claim.paper.partition(" 20")
-    first = authors.split(",")[0]
-    year = claim.paper[len(authors) + 1 : len(authors) + 5]
-    return f"{first} et al. {year}"
