@@ -67,4 +67,4 @@ class HorovodWire:
         if not cargo.shared:
             elements = flat(cargo.tensor)
             assert elements is not None
-            elements.copy_(cargo.wire)
+            elements.data.copy_(cargo.wire)  # `data`: a new version would look as if the user had changed the gradient

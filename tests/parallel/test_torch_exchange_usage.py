@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 
 import horovod.torch as hvd
@@ -245,6 +246,14 @@ def test_half_precision_travels(algorithm: Algorithm, dtype: torch.dtype, rank: 
     precision = {torch.float16: 2e-2, torch.bfloat16: 1e-1, torch.float32: 1e-5}[dtype]
     np.testing.assert_allclose(trained, expected, rtol=0, atol=precision)
     assert not np.array_equal(trained, torch_nets.vector(plain(dtype)))
+
+
+@pytest.mark.parametrize("algorithm", [EXACT[1], FORWARD, algorithms.Delayed(steps=1)], ids=repr)
+def test_bfloat16_may_land_before_backward_has_ended(algorithm: Algorithm, rank: int) -> None:
+    expected = train(algorithm, rank, dtype=torch.bfloat16, steps=2)
+    net = plain(torch.bfloat16)
+    net.first.weight.register_hook(lambda gradient: time.sleep(0.2))
+    assert np.array_equal(train(algorithm, rank, net=net, dtype=torch.bfloat16, steps=2), expected)
 
 
 @each_exact

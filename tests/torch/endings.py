@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
+import time
 
 import horovod.torch as hvd
 import torch
@@ -20,6 +22,8 @@ ALGORITHMS = {
 
 if __name__ == "__main__":
     algorithm, ending = sys.argv[1:]
+    # Runs after Horovod's own end: horovodrun ends the other rank as soon as one is gone, and it must have time to speak.
+    atexit.register(time.sleep, 3)
     hvd.init()
     net = torch.nn.Sequential(torch.nn.Linear(50, 50), torch.nn.Linear(50, 1))
     opt = DistributedOptimizer(torch.optim.SGD(net.parameters(), lr=1e-3), net, ALGORITHMS[algorithm])
