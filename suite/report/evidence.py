@@ -9,6 +9,7 @@ from pathlib import Path
 
 from suite.run.record import Host, Record
 from suite.run.store import Contents, Store, read_files
+from suite.suggest import unknown
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
     if folder.exists() and not folder.is_dir():
         raise EvidenceError(f"{folder} is a file, not a folder of records")
     store = Store(folder)
+    names = sorted({path.parent.name for path in store.files()}) if folder.exists() else []
+    if experiment is not None and experiment not in names:
+        raise EvidenceError(unknown("experiment in this folder", experiment, names))
     files = store.files(experiment) if folder.exists() else []
     aside = sorted((folder / "damaged").glob("*.json")) if experiment is None else []
     contents = read_files(files)

@@ -52,12 +52,12 @@ def number(value: float | int | None, text: str | None = None, tone: str = "", n
     return Entry(text if text is not None else digits(float(value)), value, tone, note)
 
 
-def around(interval: Interval | None, scale: float = 1.0, places: str = "digits") -> str:
+def around(interval: Interval | None, scale: float = 1.0, places: str = "digits", unit: str = "") -> str:
     """`1.42 [1.31, 1.55]`; a dagger where the interval knows one run only; no brackets where there is none."""
     if interval is None:
         return DASH
     write = ratio if places == "ratio" else digits
-    middle = write(interval.value * scale)
+    middle = write(interval.value * scale) + unit
     if not interval.known or interval.low <= 0:
         return middle
     return f"{middle} [{write(interval.low * scale)}, {write(interval.high * scale)}]{'†' * interval.within_run}"

@@ -146,7 +146,7 @@ def test_bad_input(tmp_path: Path) -> None:
         compare(first, second)
     with pytest.raises(CompareError, match="no records"):
         compare(first, tmp_path / "nowhere")
-    with pytest.raises(CompareError, match="no records of experiment 'quick'"):
+    with pytest.raises(CompareError, match="experiment in this folder 'quick'"):
         compare(first, second, experiment="quick")
     with pytest.raises(ValueError, match=r"false_alarm = 1\.5"):
         compare(first, first, false_alarm=1.5)

@@ -283,6 +283,8 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
         render(folder, tmp_path / "file")
     with pytest.raises(ReportError, match="is a file, not a folder"):
         render(tmp_path / "file", out)
+    with pytest.raises(ReportError, match="did you mean 'quick'"):
+        render(folder, out, experiment="quik")
 
 
 def test_holes_stand_in_the_level_of_their_notice() -> None:

@@ -30,7 +30,9 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
         interval = ratio(ours, theirs, target)
         goal = f"to {formats.share(target)}, {ours.arm.label}"
         if interval is not None and interval.known:
-            found.append((f"{formats.around(interval, places='ratio')}× {goal}", interval.low, interval.high, True))
+            found.append(
+                (f"{formats.around(interval, places='ratio', unit='×')} {goal}", interval.low, interval.high, True)
+            )
         elif effort.reached * 2 < effort.runs:
             found.append(
                 (f"never in {effort.runs - effort.reached} of {effort.runs} runs {goal}", math.inf, math.inf, True)

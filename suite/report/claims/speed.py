@@ -18,6 +18,8 @@ from suite.statistics import Interval, Verdict
 
 # A floor is computed from declared bytes and the rate asked for: what beats it by less than this may be rounding.
 SLACK = 0.03
+# A single run says nothing about how runs differ: too little to judge a paper by.
+LEAST_ROUNDS = 2
 # Iterations to converge fall with the number of contributions N as N^-0.85, from the two points that the paper states.
 ITERATIONS_POWER = 0.85
 
@@ -33,10 +35,12 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
             measures = scope.study.of(arm)
             comparison = measures.over_reference if claim.terms.of == "synchronous" else measures.of_ceiling
             room = _room(scope, arm, group) if claim.terms.of == "synchronous" else math.inf
-            if comparison is not None and comparison.ratio.known:
+            if comparison is not None and comparison.rounds >= LEAST_ROUNDS:
                 found.append((comparison, group, room))
     if not found:
-        return untestable(f"no finished runs of {first.name} beside {claim.terms.of} with enough steps for an interval")
+        return untestable(
+            f"no finished runs of {first.name} beside {claim.terms.of} in {LEAST_ROUNDS} interleaved rounds or more"
+        )
     best = max(found, key=lambda one: one[0].ratio.value)
     write = _share if claim.terms.of == "ceiling" else _times
     figure = f"{write(best[0].ratio)} at best ({place(best[1])})"
@@ -68,6 +72,7 @@ def faster(scope: Scope, claim: Claim) -> Finding:
             continue
         best = max(ours, key=lambda arm: _rate(scope, arm))
         against = [one for rival in rivals for one in [compare(best, rival)] if one is not None]
+        against = [one for one in against if one.rounds >= LEAST_ROUNDS]
         if not against:
             continue
         closest = min(against, key=lambda one: one.ratio.value)
@@ -77,7 +82,8 @@ def faster(scope: Scope, claim: Claim) -> Finding:
     if not ratios:
         names = ", ".join(dict.fromkeys(select.name for select in claim.terms.second))
         where = "under stragglers " if claim.terms.stragglers else ""
-        return untestable(f"no setting {where}has finished runs of {first.name} and {names}")
+        rounds = f"{LEAST_ROUNDS} interleaved rounds or more"
+        return untestable(f"no setting {where}has finished runs of {first.name} and {names} in {rounds}")
     middle = sorted(ratios, key=lambda one: one[0].value)[len(ratios) // 2]
     figure = f"{_times(middle[0])} against its strongest rival, in the middle of {plural(len(ratios), 'setting')}"
     because = f"surely first in {ahead}, surely behind in {behind} of {plural(len(ratios), 'setting')}"
@@ -222,7 +228,7 @@ def _rate(scope: Scope, arm: Arm) -> float:
 
 
 def _times(interval: Interval) -> str:
-    return f"{formats.around(interval, places='ratio')}×"
+    return formats.around(interval, places="ratio", unit="×")
 
 
 def _share(interval: Interval) -> str:
