@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from algorithms.contract import Exchange, Finish, Moment
-from algorithms.delayed import Delayed
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
@@ -148,11 +147,10 @@ class ExchangeDriver:
         self._fresh = True
         self._apply.settle()
         unfinished = self._unfinished()
-        drop = isinstance(self._algorithm, Delayed) and self._algorithm.drain == "drop"
         while self._departed:
             due = self._departed.popleft()
             due.all_landed()
-            if not drop:
+            if self._algorithm.drains:
                 self._count(due)
                 self._apply.step(None, due)
         self._apply.settle()

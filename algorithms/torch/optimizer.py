@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.no_communication import NoCommunication
 from algorithms.stock_horovod import StockHorovod
@@ -130,6 +131,14 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def telemetry(self) -> Telemetry:
         return self._driver.telemetry()
+
+    def keep_records(self) -> list[RoundRecord]:
+        """From now on write down who was in which round, for `algorithms.virtual.replay`; equal on all ranks."""
+        from algorithms.torch.rounds import RoundsDriver
+
+        if not isinstance(self._driver, RoundsDriver):
+            raise ValueError(f"{self._algorithm.name} has no rounds to record: every step is everybody's")
+        return self._driver.keep_records()
 
     def state_dict(self) -> dict[str, Any]:
         """The wrapped optimizer's, and what is in flight. Any rank may save alone."""

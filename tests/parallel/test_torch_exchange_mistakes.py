@@ -288,6 +288,8 @@ def test_unfit_calls_are_refused(rank: int) -> None:
         opt.weigh(3)
     with pytest.raises(ValueError, match="before wrapping"):
         opt.add_param_group({"params": []})
+    with pytest.raises(ValueError, match="synchronous has no rounds to record"):
+        opt.keep_records()
     opt.detach()
     with pytest.raises(ValueError, match="detached"):
         opt.step()

@@ -44,7 +44,7 @@ class Run:
         draw = np.random.default_rng(rank)
         factor = slowest if rank == hvd.size() - 1 else 1.0
         with DistributedOptimizer(OPTIMIZERS[optimizer][0](net), net, algorithm) as opt:
-            self.records = driver(opt).keep_records()
+            self.records = opt.keep_records()
             for step in range(steps):
                 opt.zero_grad()
                 number = driver(opt).step_number if algorithm.tagged else step

@@ -1,0 +1,62 @@
+"""Routes: every element exactly once, the header on each of them, neighbours joined up to a size."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algorithms.mechanisms import routes
+from algorithms.mechanisms.flights import Route
+from algorithms.mechanisms.plan import Piece, Timing
+
+sizes = st.lists(st.integers(0, 3 * routes.GRAIN), min_size=1, max_size=6).map(lambda given: [*given, 16])
+times = st.floats(0, 10, allow_nan=False)
+
+
+def carries_everything_once(route: Route, sizes: list[int]) -> bool:
+    for tensor, size in enumerate(sizes):
+        ends = sorted((piece.start, piece.stop) for piece in route.order if piece.tensor == tensor)
+        covered = [0, *(edge for pair in ends for edge in pair), size]
+        if any(before != after for before, after in list(pairwise(covered))[::2]):
+            return False
+    return True
+
+
+@given(sizes, st.data())
+def test_every_route_carries_each_element_once(sizes, data):
+    timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
+    for route in (routes.first(sizes), routes.whole(sizes), routes.planned(sizes, timings, 1e-8)):
+        assert carries_everything_once(route, sizes)
+        assert all(piece.size for piece in route.order)
+        assert route.window >= max(piece.size for piece in route.order)
+
+
+def test_before_a_profile_the_last_tensor_leaves_first_and_the_header_last():
+    route = routes.first([5, routes.GRAIN + 1, 7, 2])
+    assert [piece.tensor for piece in route.order] == [2, 1, 1, 0, 3]
+
+
+def test_a_planned_route_sends_what_is_needed_first():
+    small, large, header = 100, 2 * routes.GRAIN, 4
+    timings = [Timing(ready=1.0, needed=2.0), Timing(ready=0.0, needed=3.0), Timing(ready=1.0, needed=0.0)]
+    route = routes.planned(
+        [small, large, header], timings, 2.2 / large
+    )  # half of the large one has left when they are ready
+    assert [piece.tensor for piece in route.order] == [1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "joined"),
+    [
+        ([(0, 0, 4), (0, 4, 8)], [(0, 0, 8)]),
+        ([(0, 0, 4), (0, 4, 8), (0, 8, 12)], [(0, 0, 8), (0, 8, 12)]),  # no more than the largest
+        ([(0, 0, 4), (1, 0, 4), (0, 4, 8)], [(0, 0, 4), (1, 0, 4), (0, 4, 8)]),  # something comes in between
+        ([(0, 4, 8), (0, 0, 4)], [(0, 4, 8), (0, 0, 4)]),  # not in this order
+        ([], []),
+    ],
+)
+def test_neighbours_travel_together(pieces, joined):
+    assert routes.joined([Piece(*piece) for piece in pieces], largest=8) == tuple(Piece(*piece) for piece in joined)
