@@ -52,6 +52,13 @@ def number(value: float | int | None, text: str | None = None, tone: str = "", n
     return Entry(text if text is not None else digits(float(value)), value, tone, note)
 
 
+def machine(value: float | int | str) -> str:
+    """For programs: seven digits of a measured number, which is more than it has and less than what processors agree on."""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.7g}"
+    return str(value)
+
+
 def around(interval: Interval | None, scale: float = 1.0, places: str = "digits", unit: str = "") -> str:
     """`1.42 [1.31, 1.55]`; a dagger where the interval knows one run only; no brackets where there is none."""
     if interval is None:

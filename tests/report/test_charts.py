@@ -82,6 +82,28 @@ def test_inside_a_page_all_colours_are_the_pages_own(name: str) -> None:
     assert 'aria-hidden="true"' in inline  # the figure around it has the words
 
 
+@pytest.mark.parametrize("name", CHARTS)
+def test_no_last_digit_that_processors_may_disagree_on(name: str) -> None:
+    drawn = draw("a-name", CHARTS[name], "words")
+    for text in (drawn.svg.decode(), drawn.inline):
+        places = " ".join(re.findall(r' (?:d|x|y|transform)="([^"]*)"', text))
+        assert re.search(r"\d\.\d", places)
+        assert not re.search(r"\d\.\d{3}", places)
+        assert "nan" not in places
+        referred = set(re.findall(r"""(?:href="|url\()#([\w-]+)""", text))
+        assert {one for one in referred if not one.startswith("a-name-")} == set()
+        assert all(f'id="{one}"' in text for one in referred)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_for_a_dark_page_nothing_stays_light(name: str) -> None:
+    drawn = draw(name, CHARTS[name], "words")
+    lights = {colour.light for colour in style.variables().values()}
+    darks = {colour.dark for colour in style.variables().values()}
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn.svg.decode())) <= lights
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn.dark.decode())) <= darks
+
+
 def test_text_stays_text() -> None:
     assert "samples/s" in draw("lines", LINES, "x").inline
     assert "bars &amp; &lt;tags&gt;" in draw("bars", BARS, "x").inline

@@ -78,7 +78,7 @@ CHANGES = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_mixture_of_gaps(data: st.DataObject) -> None:
     names = st.sampled_from(sorted(CHANGES))

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from suite.report import formats
 from suite.report.content import Column, Entry, Level, Notice, Points, Prose, Report, Section, Table
 from suite.report.rendering import PAGE, produce
 from suite.report.writers import comma, latex, markdown, page
@@ -136,8 +137,25 @@ def test_every_table_and_figure_is_a_file_too(files: dict[str, bytes]) -> None:
 def test_csv_keeps_values_and_leaves_what_is_unknown_empty() -> None:
     rows = list(csv.reader(io.StringIO(comma.write(TABLE))))
     assert rows[0] == ["word", "number", "command"]
-    assert rows[1] == [HOSTILE, "1.2345678", "a | b `c`"]
+    assert rows[1] == [HOSTILE, "1.234568", "a | b `c`"]
     assert rows[2] == ["[first", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.5283497093449183, "1.52835"),
+        (1.5283497093449185, "1.52835"),
+        (9600.0, "9600"),
+        (123456789.0, "123456789"),
+        (0.05, "0.05"),
+        (7, "7"),
+        ("never", "never"),
+        (1e-9 / 3, "3.333333e-10"),
+    ],
+)
+def test_programs_get_as_many_digits_as_processors_agree_on(value: float | str, text: str) -> None:
+    assert formats.machine(value) == text
 
 
 def test_latex_escapes_and_leaves_commands_out() -> None:

@@ -1,4 +1,8 @@
-"""Charts as SVG and PNG. The same chart gives the same bytes: no dates, no random identifiers, no measured layout."""
+"""Charts as SVG and PNG. The same chart gives the same bytes: no dates, no random identifiers, no measured layout.
+
+Of the PNG that holds on one machine only (its compression is the image library's); of the rest on all: processors differ
+in the last digits of what they compute, so coordinates are rounded and identifiers counted.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +57,7 @@ SETTINGS: Any = {
 @dataclass(frozen=True)
 class Drawing:
     svg: bytes  # stands alone, on white
+    dark: bytes  # the same on a dark page
     png: bytes
     inline: str  # for the page: no white behind it, colours that follow the page's
 
@@ -62,9 +67,9 @@ def draw(name: str, chart: Chart, alt: str) -> Drawing:
         figure = _drawn(chart)
         svg = _saved(figure, FigureCanvasSVG(figure).print_svg, metadata={"Date": None, "Creator": None})
         png = _saved(figure, FigureCanvasAgg(figure).print_png, metadata={"Software": None})
-    text = svg.decode()
+    text = _counted(_rounded(svg.decode()), name)
     described = text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
-    return Drawing(described.encode(), png, _inline(text))
+    return Drawing(described.encode(), _dark(described).encode(), png, _inline(text))
 
 
 def _drawn(chart: Chart) -> Figure:
@@ -84,12 +89,36 @@ def _saved(figure: Figure, save: Callable[..., None], metadata: dict[str, None])
     return out.getvalue()
 
 
+_PLACES = re.compile(r' (?:d|x|y|width|height|transform|viewBox)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d{3,}")
+_REFERRED = re.compile(r' id="([a-z][0-9a-f]{10})"')
 _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _BACKGROUND = re.compile(r'<g id="patch_1">.*?</g>', re.DOTALL)
 _FONT = re.compile(r"font: ([\d.]+px) 'DejaVu Sans'[^;\"]*")
+
+
+def _rounded(svg: str) -> str:
+    """Places to a hundredth of a point."""
+
+    def number(found: re.Match[str]) -> str:
+        text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
+
+    return _PLACES.sub(lambda found: _LONG.sub(number, found[0]), svg)
+
+
+def _counted(svg: str, name: str) -> str:
+    """Identifiers that are hashes of coordinates become numbers, different in every drawing of a page."""
+    numbers = {old: f"{name}-{number}" for number, old in enumerate(_REFERRED.findall(svg), start=1)}
+    return re.sub(r"(?<=[#\"])[a-z][0-9a-f]{10}\b", lambda found: numbers.get(found[0], found[0]), svg)
+
+
+def _dark(svg: str) -> str:
+    names = {colour.light: colour.dark for colour in style.variables().values()}
+    return _COLOUR.sub(lambda found: names.get(found[0], found[0]), svg)
 
 
 def _inline(svg: str) -> str:

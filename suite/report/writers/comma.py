@@ -1,4 +1,4 @@
-"""A table as CSV: values as they are, not rounded for people. What is not known is empty."""
+"""A table as CSV: values for programs, not rounded for people. What is not known is empty."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 
 from suite.report.content import Entry, Table
+from suite.report.formats import machine
 
 
 def write(table: Table) -> str:
@@ -20,4 +21,4 @@ def write(table: Table) -> str:
 def _cell(entry: Entry, numeric: bool) -> str:
     if entry.value is None:
         return "" if numeric else entry.text
-    return f"{entry.value:.9g}" if isinstance(entry.value, float) else str(entry.value)
+    return machine(entry.value)

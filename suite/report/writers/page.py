@@ -9,6 +9,7 @@ import jinja2
 
 from suite.report.charts.drawing import css
 from suite.report.content import Figure, Level, Notice, Points, Prose, Report, Table
+from suite.report.formats import machine
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -27,6 +28,7 @@ def write(report: Report, drawings: Mapping[str, str]) -> str:
         inline=lambda name: (TEMPLATES / name).read_text(encoding="utf-8"),
         drawing=lambda name: drawings[name],
         chart_css=css(),
+        machine=machine,
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
     )
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
