@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from algorithms.mechanisms.plan import Timing, cut, order
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.pieces import Route
-from algorithms.tensorflow.wire import gather
+from algorithms.tensorflow.wire import exchange, gather
 
 STEPS = 4  # that are enough: the first one allocates, the others have a median
 PIECE = 1 << 18  # elements: 1 MB of float32, the best of 0.25, 1, 2 and 4 MB on two hosts at 400 Mbit/s
@@ -59,11 +58,8 @@ def timings(ready: Sequence[float]) -> list[Timing]:
 def seconds_per_element(name: str, clock: Clock, rounds: int = 4) -> float:
     """What an element costs on a wire that is otherwise idle."""
 
-    def total(tensor: tf.Tensor, end: str) -> tf.Tensor:
-        return hvd.allreduce(tensor, op=hvd.Sum, name=f"{name}.{end}", ignore_name_scope=True)
-
-    meet = tf.function(lambda: total(tf.zeros(1), "together"))
-    send = tf.function(lambda: tf.add_n([total(tf.zeros(PIECE), str(i))[0] for i in range(rounds)]))
+    meet = tf.function(lambda: exchange(tf.zeros(1), f"{name}.together"))
+    send = tf.function(lambda: tf.add_n([exchange(tf.zeros(PIECE), f"{name}.{i}")[0] for i in range(rounds)]))
     send()
     meet()
     begun = clock()

@@ -2,7 +2,7 @@
 
 A reduction inside a traced function is plain dataflow: it starts when its input is there and holds up only what uses its
 result. Horovod does not mark it stateful, so whoever starts one must consume it, or it is pruned on this rank and the
-others wait for ever.
+others wait for ever; and `column` stands before it, or it may happen once, while the graph is optimized, and no more.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
+from algorithms.tensorflow.folding import column
+
 
 def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
     """The mean (or another reduction) of a tensor over all ranks."""
     if tensor.dtype == tf.bfloat16:  # unknown to Horovod
         return tf.cast(exchange(tf.cast(tensor, tf.float32), name, op), tf.bfloat16)
-    return hvd.allreduce(tensor, op=op, name=name, ignore_name_scope=True)
+    reduced = hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True)
+    return tf.reshape(reduced, tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor))
 
 
 def gather(row: np.ndarray, name: str) -> np.ndarray:
     """The same-shaped rows of all ranks, in order of rank. Called outside of traces, or inside `tf.init_scope`."""
 
     def gathered(mine: tf.Tensor) -> tf.Tensor:
-        return hvd.allgather(mine[None], name=name, ignore_name_scope=True)
+        return hvd.allgather(tf.reshape(column(mine), (1, -1)), name=name, ignore_name_scope=True)
 
     return np.asarray(tf.function(gathered)(tf.constant(row)).numpy())
 

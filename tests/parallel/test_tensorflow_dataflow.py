@@ -148,3 +148,30 @@ def test_every_reduction_is_consumed_by_something_that_always_runs(ranks: int) -
         stateful = [op for op in traced.graph.get_operations() if "Assign" in op.type]
         needed = set().union(*(traced.awaited_by(op) for op in stateful))
         assert set(traced.reductions(0)) | set(traced.reductions(1)) <= needed
+
+
+class Indifferent(keras.optimizers.SGD):
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
+        """Use the gradient in a way that TensorFlow can do without."""
+        variable.assign_sub(gradient * 0.0)
+
+
+def test_no_exchange_is_left_out_where_its_input_or_its_use_is_constant(rank: int, ranks: int) -> None:
+    """Rank 0 has constants, the same for both variables, and rank 1 has no use for the averages: both must exchange."""
+    held = [keras.Variable([1.0, 2.0]), keras.Variable([3.0, 4.0])]
+    inner = (keras.optimizers.SGD(0.5), Indifferent(0.5))[rank]
+    Indifferent.__name__ = "SGD"  # ranks compare the classes of what they have wrapped
+    wrapped = DistributedOptimizer(inner, algorithms.LayerWise(), check_agreement=False)
+
+    @tf.function
+    def train(step: tf.Tensor) -> None:
+        constant = tf.ones(2)
+        wrapped.apply([constant, constant] if rank == 0 else [tf.fill([2], step), tf.fill([2], -step)], held)
+
+    for step in range(4):
+        train(tf.constant(float(step)))
+    if rank == 0:
+        assert held[0].numpy().tolist() == [1.0 - 0.25 * (4 + 6), 2.0 - 0.25 * (4 + 6)]
+        assert held[1].numpy().tolist() == [3.0 - 0.25 * (4 - 6), 4.0 - 0.25 * (4 - 6)]
+    else:
+        assert held[0].numpy().tolist() == [1.0, 2.0]

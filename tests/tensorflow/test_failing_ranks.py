@@ -1,4 +1,4 @@
-"""A rank that fails or drops an exchange ends the job with an error within seconds; nobody hangs."""
+"""A rank that fails, leaves or drops an exchange ends the job with an error within seconds; nobody hangs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ START = 60.0  # seconds that two ranks need to import TensorFlow on a busy machi
 
 WAYS = {
     "ignores": ("[1]", "does not use the averaged gradients"),
+    "leaves": ("[0]", "Horovod has been shut down"),
     "raises": ("[0]", "training failed on rank 1"),
 }
 
