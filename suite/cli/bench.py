@@ -57,14 +57,19 @@ def bench(
     except StoreError as error:
         raise BadInputError(str(error)) from error
     present = f", {done.skipped} were there already" if done.skipped else ""
-    runs = "1 run" if len(done.records) == 1 else f"{len(done.records)} runs"
-    console.print(f"{runs} recorded in {folder / plan.experiment}{present}.", highlight=False)
+    console.print(f"{_runs(len(done.records))} recorded in {folder / plan.experiment}{present}.", highlight=False)
+    where = "" if folder == DEFAULT_FOLDER else f" --records {folder}"
     if done.stopped:
         raise FailedError(done.stopped)
     if done.interrupted:
-        console.print(f"Interrupted. To go on: farandole bench {experiment} --resume", highlight=False)
+        console.print(f"Interrupted. To go on: farandole bench {experiment}{where} --resume", highlight=False)
         return INTERRUPTED
     if done.failed:
-        console.print(f"[red]{len(done.failed)} runs failed[/]; `farandole records ls` says why.", highlight=False)
-        return FAILED
-    return OK
+        failed = f"[red]{_runs(len(done.failed))} failed[/]; `farandole records ls{where}` says why."
+        console.print(failed, highlight=False)
+    console.print(f"The report of what is recorded: farandole report{where}", highlight=False)
+    return FAILED if done.failed else OK
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

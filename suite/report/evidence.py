@@ -40,6 +40,8 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
         raise EvidenceError(f"{folder} is a file, not a folder of records")
     store = Store(folder)
     names = sorted({path.parent.name for path in store.files()}) if folder.exists() else []
+    if experiment is not None and not names:
+        raise EvidenceError(f"there are no records in {folder}, so none of experiment {experiment!r} either")
     if experiment is not None and experiment not in names:
         raise EvidenceError(unknown("experiment in this folder", experiment, names))
     files = store.files(experiment) if folder.exists() else []

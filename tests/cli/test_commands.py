@@ -134,7 +134,9 @@ def test_a_run_leaves_a_record_that_can_be_looked_at(tmp_path: Path, capsys: pyt
     (tmp_path / "one.toml").write_text(ONE_RUN)
     records = ["--records", str(tmp_path / "records")]
     assert run(["bench", str(tmp_path / "one.toml"), *records]) == 0
-    assert "1 run recorded" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 run recorded" in said
+    assert "farandole report --records" in said
     assert run(["records", "ls", *records]) == 0
     assert re.search(r"one +[0-9a-f]{8}-r0-a0 +torch +tiny-cnn +synchronous +2 .*finished", capsys.readouterr().out)
     out = tmp_path / "steps.csv"

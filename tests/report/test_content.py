@@ -285,6 +285,8 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
         render(tmp_path / "file", out)
     with pytest.raises(ReportError, match="did you mean 'quick'"):
         render(folder, out, experiment="quik")
+    with pytest.raises(ReportError, match="there are no records in"):
+        render(tmp_path / "nothing", out, experiment="quick")
 
 
 def test_holes_stand_in_the_level_of_their_notice() -> None:
