@@ -11,6 +11,7 @@ from suite.report.claims.claim import Claim, Finding, Judgement, untestable
 from suite.report.claims.scope import Scope, chosen
 from suite.report.sections.wording import plural
 
+EXPECTED = {"zero": "none", "workers - 1": "one round less than there are workers", "steps": "the delay asked for"}
 # Algorithms that no binding carries out.
 VIRTUAL = frozenset({"admm"})
 
@@ -33,8 +34,8 @@ def staleness(scope: Scope, claim: Claim) -> Finding:
     margin = claim.terms.margin
     figure = f"{formats.digits(float(np.mean(means)))} rounds on average over {plural(len(means), 'run')}"
     close = sum(abs(gap) <= margin for gap in gaps)
-    within = f"within {margin:g} of it" if margin else "exactly that"
-    because = f"expected {expect}; {within} in {close} of {plural(len(gaps), 'run')}"
+    within = f"within {margin:g} of that" if margin else "exactly that"
+    because = f"expected {EXPECTED[expect]}; {within} in {close} of {plural(len(gaps), 'run')}"
     if close == len(gaps):
         return Finding(Judgement.CONFIRMED, figure, because)
     interval = statistics.mean(gaps)

@@ -38,15 +38,17 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
             if comparison is not None and comparison.rounds >= LEAST_ROUNDS:
                 found.append((comparison, group, room))
     if not found:
+        other = "synchronous" if claim.terms.of == "synchronous" else "no_communication"
         return untestable(
-            f"no finished runs of {first.name} beside {claim.terms.of} in {LEAST_ROUNDS} interleaved rounds or more"
+            f"no finished runs of {first.name} beside {other} in {LEAST_ROUNDS} interleaved rounds or more"
         )
     best = max(found, key=lambda one: one[0].ratio.value)
     write = _share if claim.terms.of == "ceiling" else _times
+    goal = f"{value:.0%}" if claim.terms.of == "ceiling" else f"{value:g}"
     figure = f"{write(best[0].ratio)} at best ({place(best[1])})"
     enough = [one for one in found if one[0].ratio.low >= value]
     if enough:
-        because = f"the whole interval reaches {value:g} in {len(enough)} of {plural(len(found), 'setting')}"
+        because = f"the whole interval reaches {goal} in {len(enough)} of {plural(len(found), 'setting')}"
         return Finding(Judgement.CONFIRMED, figure, because)
     able = [one for one in found if one[2] >= value]
     if not able:
@@ -54,9 +56,9 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
         because = f"nothing here leaves room for more than {formats.ratio(most)} over {claim.terms.of}"
         return Finding(Judgement.NOT_TESTABLE, figure, because)
     if all(one[0].ratio.high < value for one in able):
-        because = f"the whole interval is below {value:g} in all {plural(len(able), 'setting')} with room for it"
+        because = f"the whole interval is below {goal} in all {plural(len(able), 'setting')} with room for it"
         return Finding(Judgement.REFUTED, figure, because)
-    return Finding(Judgement.NOT_CONFIRMED, figure, f"no interval is wholly at or above {value:g}, nor all below")
+    return Finding(Judgement.NOT_CONFIRMED, figure, f"no interval is wholly at or above {goal}, nor all below")
 
 
 def faster(scope: Scope, claim: Claim) -> Finding:
@@ -85,7 +87,8 @@ def faster(scope: Scope, claim: Claim) -> Finding:
         rounds = f"{LEAST_ROUNDS} interleaved rounds or more"
         return untestable(f"no setting {where}has finished runs of {first.name} and {names} in {rounds}")
     middle = sorted(ratios, key=lambda one: one[0].value)[len(ratios) // 2]
-    figure = f"{_times(middle[0])} against its strongest rival, in the middle of {plural(len(ratios), 'setting')}"
+    where = f"the middle one of {len(ratios)} settings" if len(ratios) > 1 else "the one setting there is"
+    figure = f"{_times(middle[0])} against its strongest rival, in {where}"
     because = f"surely first in {ahead}, surely behind in {behind} of {plural(len(ratios), 'setting')}"
     return Finding(_majority(ahead, behind, len(ratios)), figure, because)
 
@@ -168,7 +171,7 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
 
 
 def best_split(scope: Scope, claim: Claim) -> Finding:
-    """Of at least `value` workers, how many spares make round time times iterations least (iterations as N^-0.85)."""
+    """Of as many workers as theirs, how many spares make round time times iterations least (iterations as N^-0.85)."""
     first, least, wanted = claim.terms.first, claim.terms.value, claim.terms.wanted
     if first is None or least is None or wanted is None:
         raise ValueError(f"claim {claim.name}: rule best split needs first, value and wanted")

@@ -45,7 +45,8 @@ def headline(judged: tuple[Judged, ...]) -> str:
     counts = Counter(finding.judgement for one in judged for _, finding in one.testable)
     tested = sum(bool(one.testable) for one in judged)
     words = [f"{counts[judgement]} {judgement.value}" for judgement in Judgement if counts[judgement]]
-    return f"{tested} of {plural(len(judged), 'claim')} can be tested with these records: {', '.join(words) or 'none'}."
+    text = f"{tested} of {plural(len(judged), 'claim')} can be tested with these records"
+    return f"{text}. Verdicts, measured and emulated apart: {', '.join(words)}." if words else f"{text}."
 
 
 def _table(judged: tuple[Judged, ...], papers: Mapping[str, Paper]) -> Table:
