@@ -32,6 +32,7 @@ class Wanted:
     model_options: Sequence[str] = ()
     image: int | None = None
     width: float = 1.0
+    classes: int | None = None
     replay: str | None = None
     data: str = "synthetic"
     data_folder: str | None = None
@@ -78,13 +79,14 @@ def specification(wanted: Wanted, workers: int) -> Specification:
             if wanted.replay is not None:
                 name = wanted.replay.replace("{framework}", wanted.framework)
                 model = choices.resolve_replay(model, Replay(profile=name, digest=choices.profile_digest(name)))
+            data = Data(
+                name=wanted.data, folder=wanted.data_folder, options=_options(wanted.data_options, "--data-set")
+            )
             return Specification(
                 framework=wanted.framework,  # type: ignore[arg-type]  # one of FRAMEWORKS
                 model=model,
                 algorithm=algorithm,
-                data=Data(
-                    name=wanted.data, folder=wanted.data_folder, options=_options(wanted.data_options, "--data-set")
-                ),
+                data=choices.resolve_data(data, model),
                 optimizer=Optimizer(
                     name=wanted.optimizer,  # type: ignore[arg-type]  # one of OPTIMIZERS
                     learning_rate=wanted.learning_rate,
@@ -113,6 +115,7 @@ def _model(wanted: Wanted) -> Model:
         name=wanted.model,
         image=wanted.image,
         width=wanted.width,
+        classes=wanted.classes,
         options=_options(wanted.model_options, "--model-set"),
     )
 

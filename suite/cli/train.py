@@ -31,6 +31,7 @@ def train(
     ] = None,
     image: Annotated[int | None, typer.Option(help="Side of the square input images; default: the net's own.")] = None,
     width: Annotated[float, typer.Option(help="Factor on the net's width.")] = 1.0,
+    classes: Annotated[int | None, typer.Option(help="Answers of the net; default: its own, or the data's.")] = None,
     model_options: Annotated[
         list[str] | None, typer.Option("--model-set", help="Option of the net, name=value.")
     ] = None,
@@ -60,6 +61,7 @@ def train(
         model_options=model_options or (),
         image=image,
         width=width,
+        classes=classes,
         replay=replay,
         data=data,
         data_folder=data_folder,

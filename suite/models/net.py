@@ -60,6 +60,13 @@ class Net:
         return self._walked[1]
 
     @property
+    def answers(self) -> Literal["classes", "pixels", "tokens"]:
+        """What the net is asked about a sample: its class, or what follows at every place of it."""
+        if self.inputs == "tokens":
+            return "tokens"
+        return "classes" if len(self.output_shape) == 1 else "pixels"
+
+    @property
     def head_weights(self) -> tuple[float, ...]:
         """What each output counts in the loss: 1 for the net's own, then those of its auxiliary heads."""
         return (1.0, *(head.weight for head in auxiliaries(self.body)))

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import algorithms
+from suite.data import NAMES as DATA_NAMES
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
 from suite.run.controls import CONTROLS
-from suite.run.specification import Algorithm, Model, Optimizer, Options, Replay, Value
+from suite.run.specification import Algorithm, Data, Model, Optimizer, Options, Replay, Value
 from suite.suggest import unknown
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 REPLAY_INPUT = (8, 8, 3)
 DATA_CLASSES = {"digits": 10, "cifar10": 10, "imagenet": 1000}
+IMAGES = tuple(name for name in DATA_NAMES if name != "tokens")
 
 
 def algorithm_names(framework: str | None = None) -> tuple[str, ...]:
@@ -72,10 +74,25 @@ def checked_optimizer(framework: str, optimizer: Optimizer) -> Optimizer:
 
 def resolve_model(model: Model, data: str) -> Model:
     """Image size and classes filled in: the model's own, but as many classes as the data has."""
-    if data in DATA_CLASSES and model.classes is None:
-        model = model.model_copy(update={"classes": DATA_CLASSES[data]})
     net = net_of(model)
-    return model.model_copy(update={"image": net.input_shape[0], "classes": net.classes})
+    if data in DATA_CLASSES and model.classes is None and net.answers == "classes":
+        net = net_of(model.model_copy(update={"classes": DATA_CLASSES[data]}))
+    # What a net of tokens takes is no image: its length is an option.
+    image = None if net.inputs == "tokens" else net.input_shape[0]
+    return model.model_copy(update={"image": image, "classes": net.classes})
+
+
+def resolve_data(data: Data, model: Model) -> Data:
+    """Made-up data are of the kind that the net takes; data of another kind are refused."""
+    if model.replay is not None:  # takes anything
+        return data
+    takes = net_of(model).inputs
+    if takes == "tokens" and data.name == "synthetic":
+        return data.model_copy(update={"name": "tokens"})
+    if (takes == "tokens") != (data.name == "tokens"):
+        fitting = "'tokens'" if takes == "tokens" else "images: " + ", ".join(repr(one) for one in IMAGES)
+        raise ValueError(f"data set {data.name!r} is not what {model.name} takes; it takes {fitting}")
+    return data
 
 
 def resolve_replay(model: Model, replay: Replay) -> Model:
@@ -107,6 +124,8 @@ def replayed_profile(replay: Replay) -> Profile:
 
 def net_of(model: Model) -> Net:
     """The description of the real net; replayed compute has its parameter tensors."""
+    for key in model.options.keys() & {"name", "image", "width", "classes"}:
+        raise ValueError(f"{key} of model {model.name} is a setting of its own, not an option")
     return _described(model.name, model.image, model.width, model.classes, tuple(sorted(model.options.items())))
 
 

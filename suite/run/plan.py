@@ -217,6 +217,10 @@ class _Resolver:
         batch = self._try(cell, "workers", lambda: _batch_size(shared, cell.workers))
         if model is None or straggler is None or batch is None or optimizer is None:
             return None
+        shared_data = Data.model_validate(shared.data.model_dump())
+        data = self._try(cell, "model", lambda: choices.resolve_data(shared_data, model))
+        if data is None:
+            return None
         settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
         made_of: Specification | None = self._try(
             cell,
@@ -225,7 +229,7 @@ class _Resolver:
                 framework=cell.framework,  # type: ignore[arg-type]  # checked by the file's schema
                 model=model,
                 algorithm=algorithm,
-                data=Data.model_validate(shared.data.model_dump()),
+                data=data,
                 optimizer=optimizer,
                 workers=cell.workers,
                 network=network,
