@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import horovod.tensorflow as hvd
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
+
+from algorithms.mechanisms.validation import flag, whole
+from algorithms.tensorflow.wire import gather
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """When to ask: after the first update, and so many updates apart (0: not again)."""
+
+    first: bool
+    every: int
+
+    def __post_init__(self) -> None:
+        flag("check_agreement", self.first)
+        whole("check_every", self.every, 0)
+
+    def due(self, updates: int) -> bool:
+        """Whether to ask after so many updates in this process."""
+        return (self.first and updates == 1) or (self.every > 0 and updates % self.every == 0)
+
 
 _BITS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 
@@ -17,7 +41,7 @@ def digest(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(bits, tf.int64) * place)
 
 
-def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, when: str) -> None:
+def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, when: tf.Tensor) -> None:
     """Fail on every rank, naming the parameters, unless all ranks hold the same bits."""
     mine = tf.stack([digest(value) for value in values])
     everyone = hvd.allgather(mine[None], name=name, ignore_name_scope=True)
@@ -25,5 +49,14 @@ def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: s
     wrong = tf.boolean_mask(tf.constant(list(paths)), ~equal)
     tf.debugging.Assert(
         tf.reduce_all(equal),
-        [f"Parameters differ between ranks {when}, although every rank must hold the same:", wrong],
+        ["Parameters differ between ranks", when, "although every rank must hold the same:", wrong],
     )
+
+
+def require_equal_arrays(arrays: Sequence[NDArray[np.generic]], paths: Sequence[str], name: str, when: str) -> None:
+    """The same of arrays, outside of traces."""
+    mine = np.array([zlib.crc32(np.ascontiguousarray(array).data) for array in arrays], np.int64)
+    everyone = gather(mine, name)
+    wrong = [path for path, equal in zip(paths, (everyone == everyone[:1]).all(axis=0), strict=True) if not equal]
+    if wrong:
+        raise RuntimeError(f"Parameters differ between ranks {when}, although every rank must hold the same: {wrong}")

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
-from algorithms.tensorflow.agreement import require_agreement
+from algorithms.tensorflow.agreement import Checks, require_agreement
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 class ExchangeDriver:
     """The state of one wrapped optimizer between steps."""
 
-    def __init__(
-        self, optimizer: DistributedOptimizer, algorithm: Exchange, *, check_agreement: bool, clock: Clock
-    ) -> None:
+    def __init__(self, optimizer: DistributedOptimizer, algorithm: Exchange, *, checks: Checks, clock: Clock) -> None:
         self.names = Names(in_flight=algorithm.delay + 2)
         self.route: Route | None = None
         self._optimizer = optimizer
@@ -43,7 +41,8 @@ class ExchangeDriver:
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
         self._first = -1  # the variable whose gradient backward makes first
         self._exposure = Exposure(clock)
-        self._unchecked = tf.Variable(check_agreement and self._travels, trainable=False, name="unchecked")
+        self._every = checks.every if self._travels else 0
+        self._unchecked = tf.Variable(checks.first and self._travels, trainable=False, name="unchecked")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._drains = 0  # exchanges made by `finish`
         self._dropped = 0  # averages that `finish` did not apply
@@ -111,7 +110,7 @@ class ExchangeDriver:
         else:
             averages = self._exchanged(local, local)
             self._apply(averages)
-            self._compare_once(tf.constant(True))
+            self._compare(tf.constant(True))
         self._steps.assign_add(1)
 
     def _delayed_step(self, local: dict[int, tf.Tensor]) -> None:
@@ -135,7 +134,7 @@ class ExchangeDriver:
         for i, gradient in local.items():
             self._rings[i].push(averages[i], gradient, now[i])
         self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
-        self._compare_once(full)
+        self._compare(full)
 
     def _exchanged(self, sent: dict[int, tf.Tensor], made: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
         """Averages of `sent` by variable, during a step that makes the gradients `made`."""
@@ -161,20 +160,26 @@ class ExchangeDriver:
         update(self._optimizer.inner_optimizer, applied, self._variables)
         require_consumed(applied, [variable.path for variable in self._variables])
 
-    def _compare_once(self, applied: tf.Tensor) -> None:
-        """Compare parameters with the other ranks after the first update."""
+    def _compare(self, applied: tf.Tensor) -> None:
+        """Compare parameters with the other ranks after the first update, and every so many steps."""
         with tf.init_scope():
-            if not bool(self._unchecked.numpy()):
-                return  # a trace made later does without the question
+            first = bool(self._unchecked.numpy())
+        if not first and not self._every:
+            return  # a trace made later does without the question
+        step = self._steps.read_value() + 1
+        due = tf.logical_and(self._unchecked, applied)
+        if self._every:
+            due = tf.logical_or(due, tf.equal(step % self._every, 0))
 
         def compare() -> tf.Tensor:
             values = [variable.value.read_value() for variable in self._variables]
             paths = [variable.path for variable in self._variables]
-            require_agreement(values, paths, f"{self.names.prefix}.agreement", "after the first update")
+            when = tf.strings.format("after step {}", step)
+            require_agreement(values, paths, f"{self.names.prefix}.agreement", when)
             self._unchecked.assign(False)
             return tf.constant(True)
 
-        tf.cond(tf.logical_and(self._unchecked, applied), compare, lambda: tf.constant(False))
+        tf.cond(due, compare, lambda: tf.constant(False))
 
     # Around training
 

@@ -15,6 +15,7 @@ from tensorflow.python.ops import control_flow_util
 import algorithms
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.agreement import Checks
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
@@ -27,7 +28,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
     and loss scaling stay as they are set there. Weights and optimizer state of rank 0 become everybody's before the first
-    step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal ones.
+    step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal ones: each
+    rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, as well.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         algorithm: Algorithm,
         *,
         check_agreement: bool = True,
+        check_every: int = 0,
         clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
@@ -44,7 +47,9 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.inner_optimizer = optimizer
         self.algorithm = algorithm
         self.check_agreement = check_agreement
-        self._driver: Driver = _driver(self, algorithm, check_agreement=check_agreement, clock=clock)
+        self.check_every = check_every
+        checks = Checks(first=check_agreement, every=check_every)
+        self._driver: Driver = _driver(self, algorithm, checks=checks, clock=clock)
         self._begun = False
         self._eager_step: Any = None
         self._wrapped = True
@@ -116,13 +121,15 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             "algorithm": self.algorithm.name,
             "options": dict(vars(self.algorithm)),
             "check_agreement": self.check_agreement,
+            "check_every": self.check_every,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DistributedOptimizer:
         inner = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects=custom_objects)
         algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
-        return cls(inner, algorithm, check_agreement=config["check_agreement"], name=config["name"])
+        checks = {"check_agreement": config["check_agreement"], "check_every": config["check_every"]}
+        return cls(inner, algorithm, **checks, name=config["name"])
 
     # What the algorithms add
 
@@ -248,11 +255,11 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     algorithm.check(hvd.size())
 
 
-def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, check_agreement: bool, clock: Clock) -> Driver:
+def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, checks: Checks, clock: Clock) -> Driver:
     if isinstance(algorithm, Exchange):
-        return ExchangeDriver(optimizer, algorithm, check_agreement=check_agreement, clock=clock)
+        return ExchangeDriver(optimizer, algorithm, checks=checks, clock=clock)
     if isinstance(algorithm, Rounds):
-        return RoundsDriver(optimizer, algorithm, clock=clock)
+        return RoundsDriver(optimizer, algorithm, checks=checks, clock=clock)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
 
 

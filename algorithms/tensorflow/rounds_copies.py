@@ -96,8 +96,8 @@ class CopyWork:
 
     # -- the helper thread
 
-    def carry(self, verdict: Verdict, wire: RoundsWire) -> None:
-        """Add up what is offered and let the algorithm's rules move the centre."""
+    def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
+        """Add up what is offered and let the algorithm's rules move the centre, which is returned."""
         mine = next((offer for offer in verdict.taken if offer.worker == self.rank), None)
         rate = verdict.terms[verdict.leader].rate
         closing = replace(self._situation(), round=verdict.round, contributions=len(verdict.taken), learning_rate=rate)
@@ -119,6 +119,7 @@ class CopyWork:
             self.outcome = Outcome(sent, closed, self.rounds)
             same = self.offered is not None and sent[0] is self.offered.own[0].parameters
             self.held_bytes = 0 if same else sum(array.nbytes for array in sent)
+        return [centre.parameters for centre in closed]
 
     def _situation(self) -> Situation:
         return Situation(workers=self.workers, round=0)

@@ -23,6 +23,7 @@ from algorithms.mechanisms.quorum_helper import Helper
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow.agreement import Checks, require_equal_arrays
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense
 from algorithms.tensorflow.names import Names
@@ -61,12 +62,13 @@ class RoundsDriver:
     crosses = False
     planned = True
 
-    def __init__(self, optimizer: DistributedOptimizer, algorithm: Rounds, *, clock: Clock) -> None:
+    def __init__(self, optimizer: DistributedOptimizer, algorithm: Rounds, *, checks: Checks, clock: Clock) -> None:
         refuse_unfit(algorithm)
         self.names = Names(in_flight=1)
         self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
         self._centred = algorithm.optimizer_at is Place.CENTRE
         self._rules = rules(algorithm, hvd.size())
+        self._checks, self._carried = checks, 0
         self._trainer = threading.current_thread()
         self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
         self._member = self._new_member(0)
@@ -171,7 +173,8 @@ class RoundsDriver:
         if self.work.present not in ((), present):
             raise ValueError("With rounds of gradients the same variables must have gradients in every step")
         self.work.present = present
-        changed = tf.numpy_function(self._gradients_ready, [rate, *local.values()], tf.bool)
+        offered = [tf.cast(gradient, self._variables[i].value.dtype) for i, gradient in local.items()]  # as Keras does
+        changed = tf.numpy_function(self._gradients_ready, [rate, *offered], tf.bool)
         self._take_if(changed)
 
     def _copied_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
@@ -357,7 +360,12 @@ class RoundsDriver:
 
     def carry(self, verdict: Verdict) -> None:
         """Exchange what the verdict takes and close the round."""
-        self.work.carry(verdict, self.wire)
+        centre = self.work.carry(verdict, self.wire)
+        self._carried += 1
+        if self._checks.due(self._carried) and hvd.size() > 1:
+            paths = [variable.path for variable in self._variables]
+            when = f"after round {self.work.rounds}"
+            require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when)
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
                 self.wire.take_first([variable.value for variable in self.work.replica.variables], "centre")

@@ -80,8 +80,8 @@ class GradientWork:
 
     # -- the helper thread
 
-    def carry(self, verdict: Verdict, wire: RoundsWire) -> None:
-        """Add up the gradients taken, and let the optimizer move the centre."""
+    def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
+        """Add up the gradients taken, and let the optimizer move the centre, which is returned."""
         self._agree_on_rate(verdict)
         rate = float(self.optimizer.learning_rate)
         mine = next((offer for offer in verdict.taken if offer.worker == self.rank), None)
@@ -105,6 +105,7 @@ class GradientWork:
             self.rounds = verdict.round + 1
             for number in range(len(self.centre)):
                 self.replica.grow_average(number, self.rounds)
+        return [self.replica.at(number).parameters for number in range(len(self.centre))]
 
     def _move(self, gradients: list[tf.Tensor]) -> None:
         by_number = dict(zip(self.present, gradients, strict=True))

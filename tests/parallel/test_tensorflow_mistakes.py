@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import algorithms
-from algorithms.tensorflow import DistributedOptimizer, TrainingCallback
+from algorithms.tensorflow import DistributedOptimizer, TrainingCallback, agreement, rounds_driver
 
 pytestmark = pytest.mark.ranks(2)
 
@@ -91,6 +91,14 @@ def test_compiled_with_xla(callbacks: list[keras.callbacks.Callback]) -> None:
         model.fit(X, Y, verbose=0, callbacks=callbacks)
 
 
+def test_a_loop_compiled_with_xla() -> None:
+    for algorithm in (algorithms.Synchronous(), algorithms.LocalSGD()):
+        held = [keras.Variable(0.0)]
+        wrapped = DistributedOptimizer(sgd(), algorithm)
+        with pytest.raises(ValueError, match="jit_compile=True"):
+            tf.function(lambda wrapped=wrapped, held=held: wrapped.apply([tf.ones(())], held), jit_compile=True)()
+
+
 def test_variables_made_after_wrapping() -> None:
     first, second = keras.Variable(0.0, name="first"), keras.Variable(0.0, name="second")
     for algorithm in (algorithms.Synchronous(), algorithms.LocalSGD()):
@@ -136,6 +144,63 @@ def test_ranks_that_wrap_something_else(rank: int) -> None:
 
 
 # -- when ranks disagree
+
+
+def drift(held: list[keras.Variable], rank: int) -> None:
+    held[1].assign_add(np.full(3, rank))
+
+
+def pair() -> list[keras.Variable]:
+    return [keras.Variable(np.ones(3), name=name) for name in ("bias", "kernel")]
+
+
+def test_ranks_that_differ_after_the_first_step_are_told(rank: int) -> None:
+    held = pair()
+    wrapped = DistributedOptimizer(sgd(), algorithms.LayerWise())
+    wrapped.start(held)
+    drift(held, rank)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Parameters differ between ranks") as told:
+        step(wrapped, held)
+    assert "after step 1" in str(told.value)
+    assert "kernel" in str(told.value) and "bias" not in str(told.value)
+
+
+def test_ranks_that_drift_apart_later_are_told_where_asked_for(rank: int) -> None:
+    held = pair()
+    wrapped = DistributedOptimizer(sgd(), algorithms.Delayed(steps=2), check_every=3)
+    train = tf.function(lambda: wrapped.apply([tf.ones(3), tf.ones(3)], held))
+    for _ in range(4):
+        train()
+    drift(held, rank)
+    train()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="after step 6"):
+        train()
+
+
+def test_replicas_of_the_centre_are_compared(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    asked: list[tuple[str, list[float]]] = []
+
+    def ask(arrays: list[np.ndarray], paths: list[str], name: str, when: str) -> None:
+        agreement.require_equal_arrays(arrays, paths, name, when)
+        asked.append((when, [float(array[0]) for array in arrays]))
+
+    monkeypatch.setattr(rounds_driver, "require_equal_arrays", ask)
+    for algorithm in (algorithms.LocalSGD(period=1), algorithms.BackupWorkers(spares=0)):
+        held = pair()
+        wrapped = DistributedOptimizer(sgd(), algorithm, check_every=3)
+        for _ in range(4):
+            step(wrapped, held)
+        wrapped.finish()
+    assert [when for when, _ in asked] == ["after round 1", "after round 3"] * 2
+    assert [values for _, values in asked] == [pytest.approx([1 - 0.1 * count] * 2) for count in (1, 3)] * 2
+    with pytest.raises(RuntimeError, match=r"differ between ranks after round 9, .*: \['kernel'\]"):
+        agreement.require_equal_arrays([np.ones(3), np.full(3, rank)], ["bias", "kernel"], "differ", "after round 9")
+
+
+@pytest.mark.parametrize("options", [{"check_agreement": 1}, {"check_every": -1}, {"check_every": 2.5}], ids=str)
+def test_checks_out_of_range(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=rf"{next(iter(options))}=.*must be"):
+        DistributedOptimizer(sgd(), algorithms.Synchronous(), **options)
 
 
 def test_agreement_is_only_asked_where_it_is_promised_and_wanted(rank: int) -> None:
