@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from suite.report.arms import KINDS
 from suite.report.claims import counters, learning, speed
-from suite.report.claims.claim import Claim, Finding, Judgement, RuleName
+from suite.report.claims.claim import Claim, Finding, Judgement, RuleName, untestable
 from suite.report.claims.scope import Scope, scope
 from suite.report.study import Study
 
@@ -37,7 +37,15 @@ class Judged:
 
 
 def judge(study: Study, claims: tuple[Claim, ...]) -> tuple[Judged, ...]:
-    return tuple(
-        Judged(claim, tuple((kind, RULES[claim.rule](scope(study, claim, kind), claim)) for kind in KINDS))
-        for claim in claims
-    )
+    return tuple(Judged(claim, tuple((kind, _finding(study, claim, kind)) for kind in KINDS)) for claim in claims)
+
+
+# What these lack, they lack in all records.
+KNOW_WHY = frozenset({"best split", "stable beside"})
+
+
+def _finding(study: Study, claim: Claim, kind: str) -> Finding:
+    chosen = scope(study, claim, kind)
+    if not chosen.experiments and claim.rule not in KNOW_WHY:
+        return untestable(f"no {kind} records of an experiment that tests it")
+    return RULES[claim.rule](chosen, claim)

@@ -80,13 +80,17 @@ def _sentence(won: Sequence[Winner]) -> str:
     if len(won) == 1:
         text = f"{' and '.join(ordered[:3])} led in the one setting there is"
     else:
-        names = [f"{label} in {led[label]} of the {ran[label]} settings it ran in" for label in ordered[:3]]
+        names = [f"{label} in {_of(led[label], ran[label])} it ran in" for label in ordered[:3]]
         text = f"fastest, or not distinguishable from the fastest: {'; '.join(names)}"
     text += _range([one for one in won if best in {arm.label for arm in one.leaders}], best)
     sole = sum(alone.values())
     who = ", ".join(f"{label} {count}×" for label, count in alone.most_common(3))
     text += f" One algorithm was clearly ahead of all others in {sole} of {plural(len(won), 'setting')}"
     return text + (f" ({who})." if who else ".")
+
+
+def _of(led: int, ran: int) -> str:
+    return f"{led} of the {ran} settings" if ran > 1 else "the only setting"
 
 
 def _range(those: Sequence[Winner], label: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from suite.report.claims.claim import PROVENANCE, Judgement, Paper, load
+from suite.report import formats
+from suite.report.claims.claim import PROVENANCE, Finding, Judgement, Paper, load
 from suite.report.claims.judging import RULES, Judged, judge
 from suite.report.content import Block, Column, Entry, Points, Prose, Section, Table
 from suite.report.sections.wording import plural
@@ -22,9 +23,9 @@ COLUMNS = (
     Column("paper", "paper, read in"),
     Column("their_figure", "their figure"),
     Column("verdict_measured", "measured: verdict"),
-    Column("figure_measured", "measured: our figure"),
+    Column("figure_measured", "measured: our figure, or why none"),
     Column("verdict_emulated", "emulated: verdict"),
-    Column("figure_emulated", "emulated: our figure"),
+    Column("figure_emulated", "emulated: our figure, or why none"),
 )
 INTRODUCTION = (
     "Verdicts are computed from the records by fixed rules, never typed in. Confirmed: the whole 95 % interval, or most "
@@ -63,9 +64,17 @@ def _table(judged: tuple[Judged, ...], papers: Mapping[str, Paper]) -> Table:
         for kind in ("measured", "emulated"):
             finding = found[kind]
             cells.append(Entry(finding.judgement.value, finding.judgement.value, TONES[finding.judgement]))
-            cells.append(Entry(finding.figure or "–", finding.figure, "" if finding.figure else "quiet"))
+            cells.append(_ours(finding))
         rows.append(tuple(cells))
     return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", COLUMNS, tuple(rows))
+
+
+def _ours(finding: Finding) -> Entry:
+    """Our figure; where nothing can be tested, why not."""
+    if finding.judgement is not Judgement.NOT_TESTABLE:
+        return Entry(finding.figure or formats.DASH, finding.figure)
+    why = f"{finding.figure}; {finding.because}" if finding.figure else finding.because
+    return Entry(why, why, "quiet")
 
 
 def _one(judged: Judged, papers: Mapping[str, Paper]) -> Section:
