@@ -27,7 +27,7 @@ report: setup
 	@$(SUITE) report
 
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --durations 20 --durations-min 5
 
 lint: setup
 	.venv/bin/python -m ruff format --check .
