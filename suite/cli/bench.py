@@ -33,6 +33,7 @@ def bench(
     from rich.console import Console
 
     from suite.run import experiment as experiments
+    from suite.run.networks import unknown_hosts
     from suite.run.plan import expand
     from suite.run.store import Store, StoreError
     from suite.run.sweep import Options, Sweeper
@@ -51,6 +52,8 @@ def bench(
         if dry_run:
             sweeper.show(sweeper.outline(plan, options))
             return OK
+        if unknown := unknown_hosts(run.specification.network for run in plan.runs):
+            raise BadInputError("\n".join(unknown))
         if trace is not None:
             trace.mkdir(parents=True, exist_ok=True)
         done = sweeper.run(plan, options)

@@ -88,11 +88,22 @@ class Hosts:
         """None: only the ranks can read the counters of other machines."""
         return ()
 
-    def _mistake(self, place: Place) -> str | None:
+    def unknown(self) -> list[str]:
+        """A line per host whose name cannot be resolved."""
+        with ThreadPoolExecutor(min(32, len(self.places))) as pool:
+            return [line for line in pool.map(self._unknown, self.places) if line]
+
+    def _unknown(self, place: Place) -> str | None:
         try:
-            address = socket.gethostbyname(place.name)
+            socket.gethostbyname(place.name)
         except OSError as error:
             return f"host {place.name!r} of {self.path} is unknown: {error.strerror}"
+        return None
+
+    def _mistake(self, place: Place) -> str | None:
+        if unknown := self._unknown(place):
+            return unknown
+        address = socket.gethostbyname(place.name)
         if len(self.places) > 1 and ipaddress.ip_address(address).is_loopback:
             return f"host {place.name!r} of {self.path} is {address}, at which the other hosts cannot reach it"
         # horovodrun does not use ssh for the machine it runs on, so that may be without an ssh server.

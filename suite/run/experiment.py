@@ -9,6 +9,8 @@ before anything starts, and all are told at once with their lines.
     framework = ["torch"]
     model = ["alexnet", { name = "googlenet", image = 96 }]
     algorithm = ["synchronous", { name = "delayed", steps = 1 }]
+    workers = [2, 4]
+    network = ["local", { preset = "10GbE" }, { rate_mbit = 400 }, { file = "machines", interfaces = ["ib0"] }]
     [[override]]
     where = { algorithm = "delayed" }
     set = { optimizer = { learning_rate = 0.005 } }

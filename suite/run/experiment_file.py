@@ -14,13 +14,16 @@ from suite.run.specification import (
     Count,
     Data,
     Horovod,
+    Interface,
     Model,
     NonNegative,
     Optimizer,
     Options,
+    Port,
     Positive,
     PositiveNumber,
     Share,
+    refuse_what_is_for_hosts,
 )
 from suite.suggest import unknown
 from suite.training import learning_rates
@@ -32,6 +35,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _arrays(value: Any) -> Any:
+    """Behind a validator of our own, pydantic takes the file's arrays for lists, and strictly a list is no tuple."""
+    if isinstance(value, dict):
+        return {key: _arrays(item) for key, item in value.items()}
+    return tuple(map(_arrays, value)) if isinstance(value, list) else value
+
+
 def _named(*own: str) -> Callable[[Any], Any]:
     """A bare string is a name; keys that the choice does not know by itself are options of what is named."""
 
@@ -41,9 +51,8 @@ def _named(*own: str) -> Callable[[Any], Any]:
         if isinstance(value, dict):
             known = {"name", "label", *own}
             options = {key: item for key, item in value.items() if key not in known}
-            return {key: item for key, item in value.items() if key in known} | (
-                {"options": options} if options else {}
-            )
+            chosen = {key: item for key, item in value.items() if key in known}
+            return _arrays(chosen | ({"options": options} if options else {}))
         return value
 
     return spread
@@ -99,9 +108,10 @@ class ModelChoice(Choice):
 
 
 class NetworkChoice(Strict):
-    """`"local"`, `{ file = "hosts.txt" }`, `{ rate_mbit = 400 }` or `{ preset = "1GbE", scale = 0.4 }`.
+    """`"local"`, `{ file = "machines" }`, `{ rate_mbit = 400 }` or `{ preset = "1GbE", scale = 0.4 }`.
 
-    Emulated: one host per worker unless `hosts` says otherwise.
+    Hosts: `file` is a host file (`name slots=N` per line); `interfaces`, `ssh_port` and `ssh_identity_file` go to
+    horovodrun. Emulated: one host per worker unless `hosts` says otherwise.
     """
 
     name: Literal["local", "hosts", "emulated"] = "emulated"
@@ -115,9 +125,16 @@ class NetworkChoice(Strict):
         default=None, description="of a preset's rate; the presets' common one if unset"
     )
     file: str | None = None
+    interfaces: tuple[Interface, ...] | None = Field(default=None, min_length=1)
+    ssh_port: Port | None = None
+    ssh_identity_file: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> NetworkChoice:
+        if self.name != "emulated" and (self.preset is not None or self.scale is not None):
+            raise ValueError(f"preset and scale shape an emulated network, not one of kind {self.name!r}")
+        if self.name != "hosts":
+            refuse_what_is_for_hosts(self, self.name)
         if self.preset is not None:
             presets.find(self.preset)
             if self.rate_mbit is not None:
@@ -135,8 +152,12 @@ def _network(value: Any) -> Any:
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, dict) and "name" not in value and "file" in value:
-        return {"name": "hosts"} | value
-    return value
+        value = {"name": "hosts"} | value
+    return _arrays(value)
+
+
+def _optimizer(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else _arrays(value)
 
 
 class DataChoice(Data):
@@ -151,9 +172,7 @@ class Shared(Strict):
     """What all runs have in common; the fields mean what they mean in a specification."""
 
     data: Annotated[DataChoice, BeforeValidator(_named("folder"))] = DataChoice()
-    optimizer: Annotated[
-        Optimizer, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
-    ] = Optimizer()
+    optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Optimizer()
     batch_size: Positive | None = Field(default=None, description="per worker")
     effective_batch_size: Positive | None = Field(default=None, description="of all workers together")
     steps: Positive = 20

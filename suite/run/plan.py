@@ -247,7 +247,7 @@ class _Resolver:
         except ValidationError as error:
             messages = [str(one["ctx"]["error"]) if "ctx" in one else one["msg"] for one in error.errors()]
         except ValueError as error:
-            messages = [str(error)]
+            messages = str(error).splitlines()
         place = ("axes", axis, cell.places[AXES.index(axis)])
         self.problems.extend(self.experiment.problem(place, message) for message in messages)
         return None

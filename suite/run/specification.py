@@ -22,6 +22,8 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Interface = Annotated[str, Field(pattern=r"^[^\s/:,]{1,15}$")]  # what Linux takes, less what horovodrun splits at
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -89,6 +91,12 @@ class Optimizer(Part):
     options: Options = Field(default_factory=dict)
 
 
+def refuse_what_is_for_hosts(network: BaseModel, kind: str) -> None:
+    for name in ("file", "interfaces", "ssh_port", "ssh_identity_file"):
+        if getattr(network, name) is not None:
+            raise ValueError(f"{name} is for a network of kind 'hosts', not of kind {kind!r}")
+
+
 class Network(Part):
     """Where the ranks run and what joins them."""
 
@@ -102,9 +110,16 @@ class Network(Part):
     preset: str | None = Field(default=None, description="the preset the three numbers came from, if any")
     scale: PositiveNumber | None = Field(default=None, description="the factor the preset's rate was multiplied by")
     file: str | None = Field(default=None, description="hosts: the host file")
+    interfaces: tuple[Interface, ...] | None = Field(
+        default=None, min_length=1, description="hosts: network interfaces to use, of the same names on every host"
+    )
+    ssh_port: Port | None = Field(default=None, description="hosts: where the hosts' ssh listens")
+    ssh_identity_file: str | None = Field(default=None, description="hosts: the private key for ssh")
 
     @model_validator(mode="after")
     def _complete(self) -> Network:
+        if self.kind != "hosts":
+            refuse_what_is_for_hosts(self, self.kind)
         if self.kind == "emulated" and (self.hosts is None or self.rate_mbit is None):
             raise ValueError("an emulated network needs hosts and rate_mbit (or a preset)")
         if self.kind == "hosts" and self.file is None:
@@ -182,11 +197,12 @@ class Specification(Part):
 
 
 def describe_network(network: Network, workers: int) -> str:
-    """`local`, `hosts:FILE`, or the shape of an emulated network; the number of hosts only if it is not one per worker."""
+    """`local`, `hosts:FILE over CARD`, or the shape of an emulated network, with hosts only if not one per worker."""
     if network.kind == "local":
         return "local"
     if network.kind == "hosts":
-        return f"hosts:{network.file}"
+        over = f" over {', '.join(network.interfaces)}" if network.interfaces else ""
+        return f"hosts:{network.file}{over}"
     if network.preset is not None and network.scale is not None:
         text = f"{network.preset} x {Fraction(network.scale).limit_denominator(1000)}"
     else:

@@ -101,3 +101,16 @@ def test_help_needs_no_framework_and_comes_at_once() -> None:
     )
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
     assert time.monotonic() - begin < 10  # 0.2 s on an idle machine
+
+
+def test_every_unknown_host_is_named_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "machines").write_text("no-such-host.invalid slots=1\nnor-this.invalid slots=1\n")
+    (tmp_path / "far.toml").write_text(
+        'question = "Who is there?"\n[axes]\nframework = ["torch"]\nmodel = ["lenet"]\nalgorithm = ["synchronous"]\n'
+        f'network = [{{ file = "{tmp_path / "machines"}" }}]\n'
+    )
+    assert run(["bench", str(tmp_path / "far.toml"), "--records", str(tmp_path / "records")]) == 2
+    said = capsys.readouterr().err
+    assert "'no-such-host.invalid'" in said
+    assert "'nor-this.invalid'" in said
+    assert not (tmp_path / "records").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from suite.run import experiment
 from suite.run.experiment import ExperimentError, parse
+from suite.run.networks import open_cluster
 from suite.run.plan import expand
 
 TEXT = """\
@@ -180,3 +182,65 @@ def test_shipped_experiments_expand(path):
     plan = expand(experiment.load(path.stem))
     assert plan.runs
     assert plan.source == path.stem
+
+
+def hosts_experiment(tmp_path, network, workers=4):
+    text = (
+        'question = "Does the host file fit?"\n[axes]\nframework = ["torch"]\nmodel = ["lenet"]\n'
+        f'algorithm = ["synchronous"]\nworkers = [{workers}]\nnetwork = [\n  {network}\n]\n'
+    )
+    return expand(parse(text, tmp_path / "hosts.toml"))
+
+
+@pytest.fixture
+def machines(tmp_path):
+    path = tmp_path / "machines"
+    path.write_text("node1 slots=2\nnode2 slots=2\n")
+    return path
+
+
+def test_hosts_say_how_they_are_reached(tmp_path, machines):
+    key = tmp_path / "key"
+    key.write_text("")
+    network = f'{{ file = "{machines}", interfaces = ["ib0"], ssh_port = 2222, ssh_identity_file = "{key}" }}'
+    (run,) = hosts_experiment(tmp_path, network).runs
+    assert run.labels.network == f"hosts:{machines} over ib0"
+    cluster = open_cluster(run.specification.network, 4)
+    assert (cluster.interfaces, cluster.ssh_port, cluster.ssh_identity_file) == (("ib0",), 2222, str(key))
+    assert run.specification.kind == "measured"
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ('{ file = "nowhere" }', "hosts.toml:8: host file nowhere cannot be read"),
+        ('{ file = "MACHINES", interfaces = [] }', "hosts.toml:8: axes.network.0.interfaces"),
+        ('{ file = "MACHINES", interfaces = ["eth0,ib0"] }', "hosts.toml:8: axes.network.0.interfaces.0 = 'eth0,ib0'"),
+        ('{ file = "MACHINES", ssh_port = 70000 }', "hosts.toml:8: axes.network.0.ssh_port = 70000"),
+        ('{ file = "MACHINES", ssh_identity_file = "nokey" }', "hosts.toml:8: ssh_identity_file nokey: no such file"),
+        ('{ file = "MACHINES", interface = "eth0" }', "unknown key 'interface' (did you mean 'interfaces'?)"),
+        ('{ file = "MACHINES", rate_mbit = 100 }', "hosts.toml:8: rate_mbit, delay_ms and loss shape an emulated"),
+        ('{ file = "MACHINES", preset = "1GbE" }', "hosts.toml:8: preset and scale shape an emulated network"),
+        ("{ rate_mbit = 100, ssh_port = 22 }", "hosts.toml:8: ssh_port is for a network of kind 'hosts'"),
+    ],
+)
+def test_mistakes_about_hosts(tmp_path, machines, network, message):
+    with pytest.raises(ExperimentError, match=re.escape(message)):
+        hosts_experiment(tmp_path, network.replace("MACHINES", str(machines)))
+
+
+def test_more_workers_than_slots_and_a_damaged_host_file(tmp_path, machines):
+    network = f'{{ file = "{machines}" }}'
+    with pytest.raises(ExperimentError, match="ranks is 6, must be between 1 and 4"):
+        hosts_experiment(tmp_path, network, workers=6)
+    machines.write_text("node1 slots=2\nnode1 slots=2\nnode2\n")
+    with pytest.raises(ExperimentError) as caught:
+        hosts_experiment(tmp_path, network)
+    assert f"{machines}:2: host 'node1' is listed twice, first in line 1" in str(caught.value)
+    assert f"{machines}:3: host 'node2' has no slots" in str(caught.value)
+
+
+def test_options_may_be_arrays():
+    schedule = 'schedule = { rule = "milestones", options = { steps = [3, 6], factors = [0.5, 0.1] } }'
+    run = planned(TEXT.replace("momentum = 0.9", f"momentum = 0.9, {schedule}")).runs[0]
+    assert run.specification.optimizer.schedule.options == {"steps": (3, 6), "factors": (0.5, 0.1)}
