@@ -47,16 +47,24 @@ def cut(sizes: Sequence[int], largest: int) -> list[Piece]:
     return pieces
 
 
-def order(pieces: Sequence[Piece], timings: Sequence[Timing], seconds_per_element: float) -> tuple[Piece, ...]:
-    """Whenever the wire is free, send the ready piece that is needed earliest; while none is ready, wait."""
+def order(
+    pieces: Sequence[Piece], timings: Sequence[Timing], seconds_per_element: float, margin: float = 0.0
+) -> tuple[Piece, ...]:
+    """Whenever the wire is free, send the ready piece that is needed earliest; while none is ready, wait.
+
+    What is ready only since `margin` seconds waits while there is something else to send. The list is binding: where the
+    wire is ahead of the plan, a piece that is not there yet keeps it idle, which costs more than one that comes later.
+    """
     coming = sorted(pieces, key=lambda piece: (timings[piece.tensor].ready, piece))
     waiting: list[tuple[float, Piece]] = []
     planned: list[Piece] = []
     now, arrived = 0.0, 0
     while arrived < len(coming) or waiting:
+        since = now - margin
         if not waiting:
-            now = max(now, timings[coming[arrived].tensor].ready)
-        while arrived < len(coming) and timings[coming[arrived].tensor].ready <= now:
+            since = max(since, timings[coming[arrived].tensor].ready)
+            now = max(now, since)
+        while arrived < len(coming) and timings[coming[arrived].tensor].ready <= since:
             piece = coming[arrived]
             heapq.heappush(waiting, (timings[piece.tensor].needed, piece))
             arrived += 1

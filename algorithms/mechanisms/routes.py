@@ -11,6 +11,7 @@ from algorithms.mechanisms.flights import Route
 from algorithms.mechanisms.plan import Piece, Timing, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
+MARGIN = MEGABYTE  # elements by which the wire may be ahead of the plan before it idles
 GRAIN = MEGABYTE  # how finely the order of transmission is planned
 LARGEST = MEGABYTE  # and what travels as one where it follows upon its neighbour; 2 and 4 MB were slower on two hosts
 WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
@@ -30,7 +31,7 @@ def whole(sizes: Sequence[int]) -> Route:
 
 def planned(sizes: Sequence[int], timings: Sequence[Timing], seconds_per_element: float) -> Route:
     """Whenever the wire is free, what is ready and needed first."""
-    pieces = joined(order(cut(sizes, GRAIN), timings, seconds_per_element), LARGEST)
+    pieces = joined(order(cut(sizes, GRAIN), timings, seconds_per_element, MARGIN * seconds_per_element), LARGEST)
     return Route(pieces, WINDOW * max((piece.size for piece in pieces), default=GRAIN))
 
 

@@ -86,3 +86,15 @@ def test_averages(values):
         mean = running_mean(mean, value, seen)
     assert mean == pytest.approx(np.mean(values), abs=1e-9)
     assert moving(1.0, 3.0, 0.75) == 1.5
+
+
+def test_what_has_just_become_ready_waits_within_the_margin():
+    pieces = [Piece(0, 0, 1), *(Piece(1, i, i + 1) for i in range(3))]
+    timings = [Timing(ready=0.9, needed=2.0), Timing(ready=0.0, needed=3.0)]
+    tensors = {margin: [p.tensor for p in order(pieces, timings, 1.0, margin)] for margin in (0.0, 1.0, 9.0)}
+    assert tensors == {0.0: [1, 0, 1, 1], 1.0: [1, 1, 0, 1], 9.0: [1, 1, 1, 0]}
+
+
+def test_nothing_waits_within_the_margin_while_the_wire_is_free():
+    timings = [Timing(ready=2.0, needed=2.0), Timing(ready=0.0, needed=3.0)]
+    assert [p.tensor for p in order([Piece(0, 0, 1), Piece(1, 0, 1)], timings, 1.0, margin=9.0)] == [1, 0]
