@@ -97,7 +97,7 @@ class RoundsDriver:
         else:
             inner.build(list(variables))
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
-        adasum = self._algorithm.reduction is Reduction.ADASUM
+        adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
         self.wire = RoundsWire(variables, f"{self.names.prefix}.rounds", self._clock, adasum=adasum)
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
