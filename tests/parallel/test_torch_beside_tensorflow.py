@@ -10,21 +10,19 @@ import torch
 import algorithms
 from algorithms.contract import Algorithm
 from algorithms.torch import DistributedOptimizer
-from tests.parallel.shared_problem import BETAS, DECAY, EPSILON, LAYERS, MEETING, RATE, SHAPES, STEPS, close, oracle, start
+from tests.parallel.shared_problem import (
     BETAS,
     DECAY,
-    DELAYED,
     EPSILON,
-    EXACT,
     LAYERS,
     MEETING,
     RATE,
     SHAPES,
     STEPS,
+    close,
     oracle,
     start,
 )
-from tests.parallel.shared_problem import close as require_close
 
 pytestmark = pytest.mark.ranks(2)
 
