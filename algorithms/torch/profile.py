@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import horovod.torch as hvd
 import torch
 
 from algorithms.mechanisms import routes

@@ -40,12 +40,19 @@ def test_before_a_profile_the_last_tensor_leaves_first_and_the_header_last():
 
 
 def test_a_planned_route_sends_what_is_needed_first():
-    small, large, header = 100, 2 * routes.GRAIN, 4
+    small, large, header = 100, 4 * routes.GRAIN, 4
     timings = [Timing(ready=1.0, needed=2.0), Timing(ready=0.0, needed=3.0), Timing(ready=1.0, needed=0.0)]
     route = routes.planned(
-        [small, large, header], timings, 2.2 / large
-    )  # half of the large one has left when they are ready
-    assert [piece.tensor for piece in route.order] == [1, 2, 0, 1]
+        [small, large, header], timings, 1.1 / routes.GRAIN
+    )  # one piece has left when they are ready
+    assert [piece.tensor for piece in route.order] == [
+        1,
+        1,
+        2,
+        0,
+        1,
+        1,
+    ]  # and another one leaves before them, for safety
 
 
 @pytest.mark.parametrize(
