@@ -15,13 +15,15 @@ from suite.cluster import ClusterError, Emulated
 from suite.cluster.emulated import leftovers
 from suite.cluster.emulated.linux import Owner
 
-pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
 # In the cluster: a plain process, and one that has left its session and process group.
+# A shell starts what it runs in the background with interrupts ignored, and children inherit that.
 OWNER = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from suite.cluster import Emulated
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Emulated(hosts=2) as cluster:
     inside = subprocess.Popen(cluster.enter(["sh", "-c", "setsid sleep 600 & exec sleep 600"]))
     time.sleep(0.5)
@@ -57,7 +59,7 @@ def child() -> Iterator[Child]:
     leftovers.remove_leftovers()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
