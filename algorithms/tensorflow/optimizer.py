@@ -20,7 +20,7 @@ from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
 from algorithms.tensorflow.rounds_driver import RoundsDriver
-from algorithms.tensorflow.start import begin_alike, initialised, require_alike
+from algorithms.tensorflow.start import begin_alike, initialised, require_alike, require_same_gradients
 
 
 class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -51,6 +51,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         checks = Checks(first=check_agreement, every=check_every)
         self._driver: Driver = _driver(self, algorithm, checks=checks, clock=clock)
         self._begun = False
+        self._met = False  # the other ranks, with gradients for the same variables
         self._eager_step: Any = None
         self._wrapped = True
 
@@ -195,6 +196,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if tf.executing_eagerly() and not self._begun:
             require_alike([variable.value for variable in variables], self._driver.names.prefix)
         self._begin()
+        if self._begun and not self._met:
+            present = [v.path for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
+            require_same_gradients(present, self._driver.names.prefix)
+            self._met = True
         if tf.executing_eagerly():
             self._apply_eagerly(grads, variables)
         else:

@@ -25,15 +25,30 @@ def initialised(variables: Sequence[tf.Variable]) -> bool:
 def begin_alike(description: str, variables: Sequence[tf.Variable], name: str) -> None:
     """Refuse ranks that wrapped something else, then broadcast. May be called while a function is being traced."""
     with tf.init_scope():
-        mine = np.frombuffer(hashlib.sha256(description.encode()).digest(), np.uint8).astype(np.int32)
-        everyone = gather(mine, f"{name}.description")
-        others = [rank for rank, row in enumerate(everyone) if not np.array_equal(row, everyone[0])]
+        others = _unlike_rank_0(description, f"{name}.description")
         if others:
             raise ValueError(
                 f"Ranks {others} wrapped another optimizer, algorithm or set of variables than rank 0; "
                 f"this rank has: {description}"
             )
         broadcast(variables, f"{name}.start")
+
+
+def _unlike_rank_0(description: str, name: str) -> list[int]:
+    mine = np.frombuffer(hashlib.sha256(description.encode()).digest(), np.uint8).astype(np.int32)
+    everyone = gather(mine, name)
+    return [rank for rank, row in enumerate(everyone) if not np.array_equal(row, everyone[0])]
+
+
+def require_same_gradients(paths: Sequence[str], name: str) -> None:
+    """Refuse ranks that have gradients for other variables: each would wait for what the others never send."""
+    with tf.init_scope():
+        others = _unlike_rank_0(str(sorted(paths)), f"{name}.gradients")
+        if others:
+            raise ValueError(
+                f"Ranks {others} have gradients for other variables than rank 0; this rank has them for: "
+                f"{', '.join(sorted(paths))}. Freeze the same variables everywhere, or give zeros there"
+            )
 
 
 def require_alike(variables: Sequence[tf.Variable], name: str) -> None:

@@ -143,6 +143,19 @@ def test_ranks_that_wrap_something_else(rank: int) -> None:
         tf.function(lambda: wrapped.apply([tf.ones(())], held))()
 
 
+@pytest.mark.parametrize("algorithm", [algorithms.LayerWise(), algorithms.BackupWorkers(spares=0)], ids=str)
+@pytest.mark.parametrize("started", [False, True], ids=["", "started"])
+def test_ranks_with_gradients_for_other_variables(algorithm: algorithms.Algorithm, started: bool, rank: int) -> None:
+    held = pair()
+    wrapped = DistributedOptimizer(sgd(), algorithm)
+    if started:
+        wrapped.start(held)
+    with pytest.raises(
+        ValueError, match=rf"Ranks \[1\] have gradients for other .*: {('bias, kernel', 'bias')[rank]}\."
+    ):
+        tf.function(lambda: wrapped.apply([tf.ones(3), None if rank else tf.ones(3)], held))()
+
+
 # -- when ranks disagree
 
 
