@@ -53,7 +53,7 @@ def stable_beside(scope: Scope, claim: Claim) -> Finding:
     ours = [run for group in scope.groups() for arm in chosen(group, first) for run in arm.runs]
     theirs = [run for group in scope.groups() for select in second for arm in chosen(group, select) for run in arm.runs]
     if not ours or not theirs:
-        lacking = first.name if not ours else " or ".join(select.name for select in second)
+        lacking = " or ".join(select.name for select in second) if not theirs else first.name
         virtual = " (it runs in virtual time only, where tests/theory holds it to the closed form)"
         return untestable(f"there are no records of {lacking}" + (virtual if lacking in VIRTUAL else ""))
     mine, other = (sum(run.record.outcome.status == "diverged" for run in runs) for runs in (ours, theirs))

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from suite.report import formats
-from suite.report.arms import Arm, Group
+from suite.report.arms import Arm
 from suite.report.charts.specification import Bar, BarPanel, Bars, CountPanel, Counts, Mark, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.floors import SILENT, bytes_per_step
-from suite.report.sections.wording import describe, varying
+from suite.report.sections.wording import describe, value, varying
 from suite.report.study import Experiment
 from suite.run.record import Record, Telemetry
 
@@ -99,7 +99,7 @@ def declared(experiment: Experiment) -> Iterator[Block]:
     yield from _memory(experiment)
     axes = varying(group.setting for group in experiment.groups)
     rows = [
-        (*(Entry(_value(group, axis), _value(group, axis)) for axis in axes), *row)
+        (*(Entry(value(group.setting, axis), value(group.setting, axis)) for axis in axes), *row)
         for group in experiment.groups
         for arm in group.arms
         for row in [_declared(arm)]
@@ -229,7 +229,3 @@ def _counted(record: Record) -> list[Telemetry]:
 
 def _left_out(count: int) -> str:
     return "" if count <= MOST_PANELS else f" The first {MOST_PANELS} of {count}; the records hold all."
-
-
-def _value(group: Group, axis: str) -> str:
-    return str(getattr(group.setting, axis))

@@ -56,10 +56,12 @@ def decomposition(experiment: Experiment, study: Study) -> Iterator[Figure]:
         if not filled:
             continue
         worst = max((_exposed(bar), bar.label, panel.title) for panel in filled for bar in panel.bars)
+        slowed = any(group.setting.straggler != "none" for group in groups)
+        uneven = "; where nobody waits for a slow rank, its steps are longer than the job's." if slowed else "."
         yield Figure(
             f"{experiment.slug}-parts{_suffix(number)}",
             "Where a step's time goes, averaged over steps and ranks. Where nobody could tell waiting and wire apart, both "
-            "are in exposed communication. Marks: the ceiling and each algorithm's floor.",
+            "are in exposed communication. Marks: the ceiling and each algorithm's floor, of the whole job" + uneven,
             f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most "
             f"exposed communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
             Bars(filled, PARTS, "ms per step"),
