@@ -6,13 +6,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from algorithms.mechanisms.validation import flag, whole
-from algorithms.tensorflow.wire import gather
+from algorithms.tensorflow.wire import gather, gathered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ def digest(value: tf.Tensor) -> tf.Tensor:
 def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, when: tf.Tensor) -> None:
     """Fail on every rank, naming the parameters, unless all ranks hold the same bits."""
     mine = tf.stack([digest(value) for value in values])
-    everyone = hvd.allgather(mine[None], name=name, ignore_name_scope=True)
+    everyone = gathered(mine, name)
     equal = tf.reduce_all(everyone == everyone[:1], axis=0)
     wrong = tf.boolean_mask(tf.constant(list(paths)), ~equal)
     tf.debugging.Assert(

@@ -24,13 +24,14 @@ def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
     return tf.reshape(reduced, tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor))
 
 
+def gathered(row: tf.Tensor, name: str) -> tf.Tensor:
+    """The rows of all ranks, of equal length, one below the other in order of rank."""
+    return hvd.allgather(tf.reshape(column(row), (1, *row.shape)), name=name, ignore_name_scope=True)
+
+
 def gather(row: np.ndarray, name: str) -> np.ndarray:
-    """The same-shaped rows of all ranks, in order of rank. Called outside of traces, or inside `tf.init_scope`."""
-
-    def gathered(mine: tf.Tensor) -> tf.Tensor:
-        return hvd.allgather(tf.reshape(column(mine), (1, -1)), name=name, ignore_name_scope=True)
-
-    return np.asarray(tf.function(gathered)(tf.constant(row)).numpy())
+    """The same outside of traces, or inside `tf.init_scope`."""
+    return np.asarray(tf.function(lambda mine: gathered(mine, name))(tf.constant(row)).numpy())
 
 
 def broadcast(variables: Sequence[tf.Variable], name: str) -> None:
