@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from suite.cli import bench, compare, doctor, listing, profile, records, report, train
+from suite.cli import bench, command, compare, doctor, listing, profile, records, report, train
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -27,6 +27,7 @@ app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
+app.command("command", epilog=command.EXAMPLE)(command.command)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
@@ -34,10 +35,10 @@ app.add_typer(records.app, name="records", epilog=records.EXAMPLE)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
-    command = typer.main.get_command(app)
+    everything = typer.main.get_command(app)
     try:
-        check_names(command, arguments)
-        result = command.main(args=list(arguments), prog_name="farandole", standalone_mode=False)
+        check_names(everything, arguments)
+        result = everything.main(args=list(arguments), prog_name="farandole", standalone_mode=False)
     except BadInputError as error:
         return _say(str(error), BAD_INPUT)
     except typer.TyperException as error:
@@ -52,25 +53,24 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else OK
 
 
-def check_names(command: Any, arguments: Sequence[str]) -> None:
+def check_names(chosen: Any, arguments: Sequence[str]) -> None:
     """Refuse commands and options that do not exist, with what there is and the nearest."""
     words = list(arguments)
+    words = words[: words.index("--")] if "--" in words else words
     while words and not words[0].startswith("-"):
-        commands = getattr(command, "commands", None)
+        commands = getattr(chosen, "commands", None)
         if not commands:
             break
         if words[0] not in commands:
             raise BadInputError(unknown("command", words[0], commands))
-        command = commands[words.pop(0)]
-    known = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+        chosen = commands[words.pop(0)]
+    known = [name for parameter in chosen.params for name in (*parameter.opts, *parameter.secondary_opts)]
     known = [name for name in known if name.startswith("-")] + ["--help", "-h"]
     for word in words:
-        if word == "--":
-            return
         name = word.split("=")[0]
         if name.startswith("--") and name not in known:
             allowed = sorted({name for name in known if name.startswith("--")})
-            raise BadInputError(unknown(f"option of {command.name}", name, allowed))
+            raise BadInputError(unknown(f"option of {chosen.name}", name, allowed))
 
 
 def with_value(message: str, arguments: Sequence[str]) -> str:

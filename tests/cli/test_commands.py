@@ -60,6 +60,25 @@ def test_list_shows_everything_there_is(capsys: pytest.CaptureFixture[str], monk
     assert "61,100,840" in shown
 
 
+def test_the_command_for_another_launcher_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "machines").write_text("node1 slots=2\nnode2 slots=2\n")
+    hosts, argv = ["--hosts", str(tmp_path / "machines")], ["--", "python", "-m", "suite", "train", "--steps", "3"]
+    assert run(["command", "mpirun", *hosts, "--ranks", "3", *argv]) == 0
+    assert "mpirun -np 3 -H node1:2,node2:1" in capsys.readouterr().out
+    assert run(["command", "slurm", *hosts, *argv]) == 0
+    assert "--ntasks=4" in capsys.readouterr().out
+    assert run(["command", "horovodrun", *hosts, "--interface", "ib0", "--ssh-port", "2222", *argv]) == 0
+    shown = capsys.readouterr().out
+    assert "-H node1:2,node2:2 --network-interfaces ib0 --ssh-port 2222 python -m suite train --steps 3" in shown
+    assert run(["command", "kubernetes", "--image", "registry/suite:1", "--slots", "2", *argv]) == 0
+    assert json.loads(capsys.readouterr().out)["spec"]["slotsPerWorker"] == 2
+    assert run(["command", "kubernetes", *argv]) == 2
+    assert "kubernetes needs --image" in capsys.readouterr().err
+    assert run(["command", "srun", *hosts, *argv]) == 2
+    assert run(["command", "mpirun", *hosts, "--ranks", "9", *argv]) == 2
+    assert "ranks is 9, must be between 1 and 4" in capsys.readouterr().err
+
+
 def test_every_data_set_is_described() -> None:
     assert set(catalogue.DATA) == set(data.NAMES)
 
