@@ -107,6 +107,7 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
         memory_start_bytes=file.memory_start_bytes,
         cpu_seconds=end.get("cpu_seconds"),
         interface_bytes=end.get("interface_bytes"),
+        data_wait_seconds=end.get("data_wait_seconds"),
         injected_asked=_asked(file),
         complete=file.end is not None,
     )
@@ -120,9 +121,13 @@ def _columns(file: RankFile, steps: Sequence[Step], waits: dict[tuple[int, int],
     def wait(step: Step) -> float:
         return waits.get((file.rank, step.number), math.nan)
 
-    def exposed(step: Step) -> float:
+    def vote(step: Step) -> float:
+        """While a rank is waited for, votes go on: what is left of them when all are ready."""
         waited = wait(step)
-        return step.blocked if math.isnan(waited) else step.blocked - waited
+        return step.vote if math.isnan(waited) else min(step.vote, step.blocked - waited)
+
+    def exposed(step: Step) -> float:
+        return step.blocked - sum(part for part in (wait(step), vote(step)) if not math.isnan(part))
 
     return Steps(
         started=tuple(step.started for step in steps),
@@ -132,7 +137,7 @@ def _columns(file: RankFile, steps: Sequence[Step], waits: dict[tuple[int, int],
         injected=column(lambda step: step.injected),
         exposed=column(exposed),
         wait=column(wait),
-        vote=column(lambda step: step.vote),
+        vote=column(vote),
         update=column(lambda step: step.update),
     )
 
@@ -150,9 +155,10 @@ def _waits(files: Sequence[RankFile], specification: Specification) -> dict[tupl
     """
     made = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
     if isinstance(made, Exchange):
-        # A layer-wise forward waits for the step before; a delayed step for the exchange of `delay` steps ago.
-        back = 1 if made.finish is Finish.NEXT_USE else made.delay
-        at_start = made.finish is Finish.NEXT_USE
+        # A layer-wise forward waits for the step before (a traced function ends when everything has landed, so there
+        # the step itself does); a delayed step for the exchange of `delay` steps ago.
+        at_start = made.finish is Finish.NEXT_USE and specification.framework == "torch"
+        back = 1 if at_start else made.delay
     elif isinstance(made, Rounds) and made.quorum(specification.workers) == specification.workers and made.waits:
         back, at_start = made.overlap, False
     else:

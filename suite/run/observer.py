@@ -55,6 +55,7 @@ class Observer:
         injector: Injector | None = None,
         compute: float | None = None,
         updating: Stopwatch | None = None,
+        voting: Stopwatch | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
         self._session = session
@@ -65,6 +66,7 @@ class Observer:
         self._injector = injector
         self._compute = Compute(compute)
         self._updating = updating
+        self._voting = voting
         self._clock = clock
         self._zero = clock()
         self._seconds = 0.0
@@ -152,6 +154,7 @@ class Observer:
         self._seconds += ended - self._began
         blocked = self._newly_blocked()
         update = math.nan if self._updating is None else self._updating.take()
+        vote = math.nan if self._voting is None else self._voting.take()
         injected = self._injected / count
         busy = seconds - injected - (0.0 if math.isnan(blocked) else blocked / count)
         self._compute.add(busy, exact=not math.isnan(blocked))
@@ -169,6 +172,7 @@ class Observer:
                     loss=math.nan if loss is None else loss,
                     compute=compute,
                     blocked=blocked / count,
+                    vote=vote / count,
                     update=update / count,
                     injected=injected,
                     asked=asked[index],

@@ -28,13 +28,13 @@ class Steps(Part):
     started: Seconds = ()
     seconds: Seconds = ()
     loss: tuple[float, ...] = ()
-    compute: Seconds | None = None
+    compute: Seconds | None = Field(default=None, description="with the update, where that is not known")
     injected: Seconds | None = Field(default=None, description="straggler delay as it really took place")
     exposed: Seconds | None = Field(default=None, description="time the step stood still for bytes on the wire")
     wait: Seconds | None = Field(
         default=None, description="time the step stood still because another rank was not ready"
     )
-    vote: Seconds | None = None
+    vote: Seconds | None = Field(default=None, description="time the step stood still for votes on who takes part")
     update: Seconds | None = None
 
     @model_validator(mode="after")
@@ -116,6 +116,9 @@ class Rank(Part):
     cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
     interface_bytes: Count | None = Field(
         default=None, description="sent by this rank's host while it trained, loopback left out, whoever sent them"
+    )
+    data_wait_seconds: float | None = Field(
+        default=None, description="between the steps that count, for batches that were not read ahead in time"
     )
     injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
     complete: bool = Field(default=True, description="False: the rank's file ends before the run did")

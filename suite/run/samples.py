@@ -24,7 +24,8 @@ FOLDER_PATTERN = "rank-*.jsonl"
 
 @dataclass(frozen=True)
 class Step:
-    """One step as its rank saw it; NaN: not known. `blocked` is all standing still for others, whatever the reason."""
+    """One step as its rank saw it; NaN: not known. `blocked` is all standing still for others, whatever the reason, and
+    `vote` the part of it in which votes were taken."""
 
     number: int
     warmup: bool

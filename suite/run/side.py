@@ -29,17 +29,17 @@ class Place:
 class Built:
     """A session ready to train, and what its optimizer can tell.
 
-    `telemetry` is None where nobody counts. `knows_blocked`: its exposed seconds are the whole time that steps stood
-    still; a graph that overlaps inside one call cannot say that.
+    `telemetry` is None where nobody counts. `updating`, `voting`: parts of a step that the framework can tell.
     """
 
     session: Session
     model: Any
     optimizer: Any
     telemetry: Callable[[], Telemetry] | None
-    knows_blocked: bool
     parameter_bytes: int
     updating: Stopwatch | None = None
+    voting: Stopwatch | None = None
+    rounds: bool = False  # the algorithm's ranks meet in rounds
 
 
 class Side(Protocol):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow import DistributedOptimizer
 from suite.data import Batch
@@ -71,8 +72,10 @@ def build(specification: Specification, place: Place) -> Built:
         if constant
         else learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
         steps_per_call=specification.steps_per_execution,
+        barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
     )
-    return Built(session, model, optimizer, telemetry, specification.algorithm.name == BareControl.name, size)
+    rounds = isinstance(choices.make_algorithm(specification.algorithm.name, specification.algorithm.options), Rounds)
+    return Built(session, model, optimizer, telemetry, size, rounds=rounds)
 
 
 class _Session(TensorflowSession):
@@ -90,7 +93,13 @@ class _Session(TensorflowSession):
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
-    """A traced function has no hooks: its layers are not seen, its steps and what travels are."""
+    """From TensorFlow's own profiler: a traced function has no hooks."""
+    from suite.run.tensorflow_spans import GraphProfile
+
+    wrapped = isinstance(built.optimizer, DistributedOptimizer)
+    inner = built.optimizer.inner_optimizer if wrapped else built.optimizer.optimizer
+    profile = GraphProfile(spans, built.model.name, inner.name, built.rounds)
+    spans.when_started, spans.when_over = profile.begin, profile.end
 
 
 def leave() -> None:

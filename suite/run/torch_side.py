@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import horovod.torch as hvd
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.models import replay_torch, torch_builder
 from suite.run import choices
@@ -66,19 +68,45 @@ def build(specification: Specification, place: Place) -> Built:
         optimizer = DistributedOptimizer(inner, model, algorithm, check_every=specification.agreement_every)
         telemetry = optimizer.telemetry
     updating = None if telemetry is None else Stopwatch()
+    voting = Stopwatch() if isinstance(algorithm, Rounds) else None
     rule = specification.optimizer.schedule
     session = TorchSession(
         model,
-        optimizer if updating is None else _Timed(optimizer, telemetry, updating),
+        optimizer if updating is None else _Timed(optimizer, telemetry, updating, voting),
         head_weights=head_weights,
         learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
         device=device,
+        barrier=torch.cuda.synchronize if specification.device == "gpu" else lambda: None,
     )
-    return Built(session, model, optimizer, telemetry, True, size, updating)
+    rounds = isinstance(algorithm, Rounds)
+    return Built(session, model, optimizer, telemetry, size, updating, voting, rounds)
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
-    """Every module with parameters of its own, forward and backward."""
+    """Every module with parameters of its own, forward and backward; what stood still for it, and its update."""
+    layers = {id(value): name.rpartition(".")[0] for name, value in built.model.named_parameters()}
+    counted = built.telemetry or Telemetry
+
+    def updates(optimizer: torch.optim.Optimizer) -> str:
+        """The layer that this step is for; "all" of several, or where the parameters are not the model's own."""
+        of = {layers.get(id(value), "all") for group in optimizer.param_groups for value in group["params"]}
+        return of.pop() if len(of) == 1 else "all"
+
+    def before(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if optimizer is not built.optimizer:
+            of = updates(optimizer)
+            spans.stood_still(f"wait {of}", counted().exposed_seconds)
+            spans.begin(f"update {of}")
+
+    def after(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if optimizer is built.optimizer:
+            spans.stood_still("wait all", counted().exposed_seconds)
+        else:
+            spans.end(f"update {updates(optimizer)}")
+
+    # For all optimizers: a wrapper applies copies of the user's own, or another one in its place.
+    register_optimizer_step_pre_hook(before)
+    register_optimizer_step_post_hook(after)
     for name, module in built.model.named_modules():
         if any(True for _ in module.parameters(recurse=False)):
             forward, backward = f"forward {name}", f"backward {name}"
@@ -135,12 +163,17 @@ def _join_gloo() -> Place:
 
 
 class _Timed:
-    """An optimizer whose `step` is timed, less what it stood still for others."""
+    """An optimizer whose `step` is timed: what it stood still for votes, and what it did but stand still.
 
-    def __init__(self, optimizer: Any, telemetry: Any, updating: Stopwatch) -> None:
+    Its helper votes and then moves payloads while `step` waits for it, so that the votes' time during `step` is time
+    that `step` stood still; at most all of it, since a vote may have begun before.
+    """
+
+    def __init__(self, optimizer: Any, telemetry: Any, updating: Stopwatch, voting: Stopwatch | None) -> None:
         self._optimizer: TorchOptimizer = optimizer
-        self._telemetry = telemetry
+        self._telemetry: Callable[[], Telemetry] = telemetry
         self._updating = updating
+        self._voting = voting
         self._clock = updating.clock
 
     @property
@@ -151,10 +184,13 @@ class _Timed:
         self._optimizer.zero_grad()
 
     def step(self) -> object:
-        began, blocked = self._clock(), self._telemetry().exposed_seconds
+        began, before = self._clock(), self._telemetry()
         result = self._optimizer.step()
-        stood = self._telemetry().exposed_seconds - blocked
+        after = self._telemetry()
+        stood = after.exposed_seconds - before.exposed_seconds
         self._updating.add(max(0.0, self._clock() - began - stood))
+        if self._voting is not None:
+            self._voting.add(min(stood, after.vote_seconds - before.vote_seconds))
         return result
 
     def evaluation(self) -> AbstractContextManager[object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from suite.run.samples import RankFile, Step
 
 HOROVOD_TIMELINE = "timeline.json"
-STEPS, PARTS, LAYERS = 0, 1, 2
+STEPS, PARTS, LAYERS = 0, 1, 2  # and one more for each further thread that a rank tells of
+_VOTE = re.compile(r"\bvote\b")  # in the names under which rounds vote
 
 
 def merge(folder: Path, files: Sequence[RankFile], target: Path) -> None:
@@ -34,7 +36,11 @@ def merge(folder: Path, files: Sequence[RankFile], target: Path) -> None:
 def _names(file: RankFile) -> Iterator[dict[str, Any]]:
     yield {"ph": "M", "pid": file.rank, "name": "process_name", "args": {"name": f"rank {file.rank} on {file.host}"}}
     for line, name in ((STEPS, "steps"), (PARTS, "parts of a step"), (LAYERS, "layers")):
-        yield {"ph": "M", "pid": file.rank, "tid": line, "name": "thread_name", "args": {"name": name}}
+        yield _line(file.rank, line, name)
+
+
+def _line(rank: int, line: int, name: str) -> dict[str, Any]:
+    return {"ph": "M", "pid": rank, "tid": line, "name": "thread_name", "args": {"name": name}}
 
 
 def span(rank: int, line: int, name: str, start: float, seconds: float, **details: Any) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def _step(rank: int, step: Step) -> Iterator[dict[str, Any]]:
     parts = (
         ("straggler delay", step.injected),
         ("compute", step.compute),
-        ("wait and exchange", step.blocked),
+        ("wait and exchange", step.blocked if math.isnan(step.vote) else step.blocked - step.vote),
         ("vote", step.vote),
         ("update", step.update),
     )
@@ -64,9 +70,14 @@ def _step(rank: int, step: Step) -> Iterator[dict[str, Any]]:
 
 def _layers(folder: Path, rank: int) -> Iterator[dict[str, Any]]:
     path = folder / f"spans-{rank}.json"
-    if path.exists():
-        for name, start, seconds in json.loads(path.read_text()):
-            yield span(rank, LAYERS, name, start, seconds)
+    if not path.exists():
+        return
+    lines = {"": LAYERS}
+    for name, start, seconds, thread in json.loads(path.read_text()):
+        if thread not in lines:
+            lines[thread] = LAYERS + len(lines)
+            yield _line(rank, lines[thread], thread)
+        yield span(rank, lines[thread], name, start, seconds)
 
 
 def _horovod(folder: Path, files: Sequence[RankFile]) -> Iterator[dict[str, Any]]:
@@ -85,7 +96,8 @@ def _horovod(folder: Path, files: Sequence[RankFile]) -> Iterator[dict[str, Any]
         return
     for event in events:
         if event.get("name") == "process_name" and "name" in event.get("args", {}):
-            yield event | {"pid": _beside(event["pid"]), "args": {"name": f"exchange: {event['args']['name']}"}}
+            what = "vote" if _VOTE.search(event["args"]["name"]) else "exchange"
+            yield event | {"pid": _beside(event["pid"]), "args": {"name": f"{what}: {event['args']['name']}"}}
         elif event.get("ph") in ("B", "E", "X") and "ts" in event:
             yield event | {"pid": _beside(event["pid"]), "ts": event["ts"] + offset - zero * 1e6}
 

@@ -102,12 +102,13 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     observer = Observer(
         built.session,
         writer,
-        telemetry=built.telemetry if built.telemetry is not None and built.knows_blocked else lambda: None,
+        telemetry=built.telemetry or (lambda: None),
         samples_at=source.samples_until,
         warmup=specification.warmup,
         injector=injector(specification, place),
         compute=replayed_seconds(specification),
         updating=built.updating,
+        voting=built.voting,
     )
     check_same(place.exchange(source.contents))
     plan = plan_of(specification)
@@ -135,7 +136,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     built.optimizer.finish()
     if spans is not None:
         spans.write(Path(given.folder) / f"spans-{place.rank}.json")
-    end(built, writer, specification, place, spent, result.verdict)
+    waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
+    end(built, writer, specification, place, spent, result.verdict, waited)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     side.leave()
 
@@ -165,7 +167,13 @@ def import_side(specification: Specification) -> Side:
 
 
 def end(
-    built: Built, writer: samples.RankWriter, specification: Specification, place: Place, spent: Spent, verdict: str
+    built: Built,
+    writer: samples.RankWriter,
+    specification: Specification,
+    place: Place,
+    spent: Spent,
+    verdict: str,
+    waited: float,
 ) -> None:
     own = digest(built)
     with evaluated(built):
@@ -179,6 +187,7 @@ def end(
         memory_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         cpu_seconds=round(spent.cpu_seconds, 4),
         interface_bytes=spent.interface_bytes,
+        data_wait_seconds=round(waited, 6),
     )
 
 

@@ -7,7 +7,7 @@ Where the learning rate moves, Keras's SGD with momentum is not torch's: its vel
 its time (as Caffe's did), torch multiplies the whole velocity by the rate of the step. With a constant rate they agree.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,8 +52,12 @@ class TensorflowSession:
         head_weights: Sequence[float] = (1.0,),
         learning_rate: Rule | None = None,
         steps_per_call: int = 1,
+        barrier: Callable[[], object] = lambda: None,
     ) -> None:
-        """`head_weights`: what each of the model's outputs counts in the loss (`Net.head_weights`)."""
+        """`head_weights`: what each of the model's outputs counts in the loss (`Net.head_weights`).
+
+        `barrier` returns when the devices have done all that they were given; a call is over then, and not before.
+        """
         if steps_per_call < 1:
             raise ValueError(f"steps_per_call = {steps_per_call}: at least 1")
         self.steps_taken = 0
@@ -62,6 +66,7 @@ class TensorflowSession:
         self._optimizer = optimizer
         self._head_weights = tuple(head_weights)
         self._learning_rate = learning_rate
+        self._barrier = barrier
         self._traced: dict[int, Any] = {}
         self._forward: Any = None
         if not optimizer.built:
@@ -105,7 +110,8 @@ class TensorflowSession:
             [tf.convert_to_tensor(labels) for _, labels in batches],
             tf.constant(weights, tf.float32),
             tf.constant(rates, tf.float32),
-        ).numpy()  # waits for all updates: the function is not over before its last assignment
+        ).numpy()  # on a CPU, waits for all updates: the function is not over before its last assignment
+        self._barrier()
         self.steps_taken += len(batches)
         return [float(loss) for loss in losses]
 

@@ -45,11 +45,14 @@ class TorchSession:
         learning_rate: Rule | None = None,
         device: str = "cpu",
         weigh: Callable[[float], None] | None = None,
+        barrier: Callable[[], object] = lambda: None,
     ) -> None:
         """`head_weights`: what each of the model's outputs counts in the loss (`Net.head_weights`).
 
         `weigh`: the optimizer's own way to be told how many samples a gradient is the mean of, before each backward
         (`DistributedOptimizer(..., weighted=True).weigh`). It then does the weighing; `weights` of `steps` are not used.
+
+        `barrier` returns when the device has done all that it was given; a step is over then, and not before.
         """
         self.steps_taken = 0
         self._model = model
@@ -58,6 +61,7 @@ class TorchSession:
         self._learning_rate = learning_rate
         self._device = torch.device(device)
         self._weigh = weigh
+        self._barrier = barrier
 
     def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
         return [self._step(batch, weight) for batch, weight in zip(batches, check_call(batches, weights), strict=True)]
@@ -105,9 +109,8 @@ class TorchSession:
             self._backward_of_nothing(images)
         self._optimizer.step()
         self.steps_taken += 1
-        return (
-            None if loss is None else float(loss.detach())
-        )  # waits for the device, so that a timed step is a whole one
+        self._barrier()
+        return None if loss is None else float(loss.detach())
 
     def _outputs(self, images: NDArray[Any]) -> tuple[Tensor, ...]:
         inputs = torch.from_numpy(images).to(self._device)

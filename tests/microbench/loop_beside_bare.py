@@ -139,10 +139,11 @@ def compare(
         observer = Observer(
             built.session,
             RankWriter(Path(folder), 0),
-            telemetry=built.telemetry if built.knows_blocked else lambda: None,
+            telemetry=built.telemetry or (lambda: None),
             samples_at=source.samples_until,
             warmup=WARMUP,
             updating=built.updating,
+            voting=built.voting,
         )
         bare = {"torch": torch_step, "tensorflow": tensorflow_step}[framework](chosen)
         turns = Turns(bare, next(iter(source.batches(0))), observer.before_step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,28 @@ def test_rounds_without_the_last_ones_have_nobody_to_wait_for():
     ranks = composed(files([step(0, 0.0, 0.1, 0.3)], [step(0, 0.0, 0.4, 0.0)]), "backup_workers", spares=1)
     assert ranks[0].steps.wait is None
     assert ranks[0].steps.exposed == (0.3,)
+
+
+def test_votes_are_told_apart_from_the_wire():
+    voted = replace(step(0, 0.0, 0.1, 0.3), vote=0.2)
+    (alone, _) = composed(files([voted], [voted]), "backup_workers", spares=1)
+    assert alone.steps.vote == pytest.approx((0.2,))
+    assert alone.steps.exposed == pytest.approx((0.1,))
+    late = replace(step(0, 0.0, 0.35, 0.05), vote=0.01)
+    fast, slow = composed(files([voted], [late]), "backup_workers", spares=0)
+    assert fast.steps.wait == pytest.approx((0.25,))  # and votes went on while the other computed
+    assert fast.steps.vote == pytest.approx((0.05,))
+    assert fast.steps.exposed == pytest.approx((0.0,))
+    assert slow.steps.vote == pytest.approx((0.01,))
+    assert slow.steps.exposed == pytest.approx((0.04,))
+
+
+def test_a_traced_function_waits_for_its_own_layers():
+    fast, slow = [step(0, 0.0, 0.1, 0.35)], [step(0, 0.0, 0.4, 0.05)]
+    of = specification(framework="tensorflow", algorithm=Algorithm(name="layerwise", options={"order": "forward"}))
+    one, other = compose.ranks_of(files(fast, slow), of)
+    assert one.steps.wait == pytest.approx((0.3,))
+    assert other.steps.wait == pytest.approx((0.0,))
 
 
 def test_what_nobody_measured_stays_unknown():

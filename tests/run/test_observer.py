@@ -178,3 +178,11 @@ def test_a_step_survives_its_file(tmp_path):
     writer.step(before)
     (after,) = read_rank(writer.path).steps
     assert str(after) == str(before)
+
+
+def test_votes_are_written_down_where_they_are_known(tmp_path):
+    clock, voting = Clock(), Stopwatch()
+    observer, writer = observed(tmp_path, clock, Session(clock), voting=voting)
+    voting.add(0.01)
+    take(observer, 2)
+    assert [step.vote for step in read_rank(writer.path).steps] == [0.01, 0.0]

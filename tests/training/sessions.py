@@ -1,6 +1,6 @@
 """One small net as a session of either framework, bare optimizer inside, for tests that hold for both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,11 +41,19 @@ def session(
     steps_per_call: int = 1,
     wrapped: Any = None,
     head_weights: tuple[float, ...] = (1.0,),
+    barrier: Callable[[], object] = lambda: None,
 ) -> Session:
     inner = wrapped or optimizer(framework, built, rate, momentum)
     if framework == "torch":
-        return TorchSession(built, inner, learning_rate=rule, head_weights=head_weights)
-    return TensorflowSession(built, inner, learning_rate=rule, steps_per_call=steps_per_call, head_weights=head_weights)
+        return TorchSession(built, inner, learning_rate=rule, head_weights=head_weights, barrier=barrier)
+    return TensorflowSession(
+        built,
+        inner,
+        learning_rate=rule,
+        steps_per_call=steps_per_call,
+        head_weights=head_weights,
+        barrier=barrier,
+    )
 
 
 def batches(count: int, size: int = 16, seed: int = 0) -> list[Batch]:

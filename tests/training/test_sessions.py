@@ -116,6 +116,23 @@ def test_a_batch_without_samples_is_a_step_with_zero_gradient(framework: str) ->
 
 
 @both
+def test_a_step_is_over_when_the_device_is_done(framework: str) -> None:
+    built = with_noise(framework)
+    at_barrier: list[bool] = []
+    before: list[np.ndarray] = []
+    one = session(
+        framework,
+        built,
+        barrier=lambda: at_barrier.append(
+            all(not np.array_equal(old, new) for old, new in zip(before, values(one), strict=True))
+        ),
+    )
+    before += values(one)
+    one.steps(batches(1))
+    assert at_barrier == [True]  # asked once, with the update given to the device
+
+
+@both
 def test_a_batch_without_samples_among_others_in_one_call(framework: str) -> None:
     empty = (np.zeros((0, 8, 8, 1), np.float32), np.zeros(0, np.int64))
     full = batches(2)
