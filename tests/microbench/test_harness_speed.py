@@ -1,0 +1,77 @@
+"""What the harness itself costs: reading 500 records, planning 200 runs, from a command to the first step."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from suite.cli.app import run
+from suite.run.experiment import parse
+from suite.run.plan import expand
+from suite.run.store import Store
+from suite.run.sweep import Options, Sweeper
+from tests.report import scripted
+
+PLAN = """
+question = "How long does a sweep of 200 runs take to plan?"
+repetitions = 2
+[axes]
+framework = ["torch", "tensorflow"]
+model = ["alexnet", "googlenet"]
+algorithm = ["synchronous", "layerwise", { name = "delayed", steps = 1 }, "elastic_averaging", "local_sgd"]
+workers = [2, 4]
+network = ["local", { preset = "10GbE" }]
+straggler = ["none", "lognormal:sigma=1,rank=1"]
+"""
+ONE_RUN = """
+question = "How long from the command to the first step?"
+[run]
+batch_size = 4
+steps = 3
+warmup = 1
+[axes]
+framework = ["torch", "tensorflow"]
+model = ["lenet"]
+algorithm = ["synchronous"]
+workers = [2]
+"""
+
+
+def test_500_finished_records_load_in_2_seconds(benchmark: Any, tmp_path: Path) -> None:
+    made = [*scripted.records("scaling"), *scripted.records("network"), *scripted.records("stragglers")]
+    store = Store(scripted.write(tmp_path / "records", made[:500]))
+    found = benchmark.pedantic(lambda: store.read().latest(), rounds=3)
+    assert len(found) == 500
+    assert benchmark.stats["min"] < 2
+
+
+def test_a_sweep_of_200_runs_plans_in_1_second(benchmark: Any, tmp_path: Path) -> None:
+    def planned() -> int:
+        plan = expand(parse(PLAN, Path("plan.toml")))
+        outline = Sweeper(Store(tmp_path), Console(file=io.StringIO())).outline(plan, Options())
+        return len(outline.deadlines)
+
+    assert benchmark.pedantic(planned, rounds=3) >= 200
+    assert benchmark.stats["min"] < 1
+
+
+def test_our_share_of_a_start_is_under_1_second(benchmark: Any, tmp_path: Path) -> None:
+    """Two local ranks: everything from the command to the first step, less horovodrun, imports and Horovod itself."""
+    (tmp_path / "start.toml").write_text(ONE_RUN)
+    records = tmp_path / "records"
+    command = ["bench", str(tmp_path / "start.toml"), "--records", str(records), "--repeat", "3"]
+    assert benchmark.pedantic(run, (command,), rounds=1) == 0
+    own: dict[str, float] = {}
+    for path in sorted(records.glob("start/*.json")):
+        record = json.loads(path.read_text())
+        starts = [rank["startup"] for rank in record["ranks"]]
+        slowest = {part: max(one[part] for one in starts) for part in starts[0]}
+        framework = record["labels"]["framework"]
+        print(framework, json.dumps({part: round(seconds, 3) for part, seconds in slowest.items()}))
+        own[framework] = min(own.get(framework, math.inf), slowest["build"] + slowest["data"])
+    assert all(seconds < 1 for seconds in own.values()), own
