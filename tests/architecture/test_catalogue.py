@@ -55,5 +55,7 @@ def test_every_path_that_the_readme_names_exists() -> None:
         text = (ROOT / page).read_text()
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (ROOT / target).exists(), f"{page}: {target}"
+        for target in re.findall(r'(?:src|srcset)="([^"]+)"', text):
+            assert (ROOT / target).exists(), f"{page}: {target}"
         for path in re.findall(r"`((?:algorithms|suite|tests|reports)/[\w./-]*)`", text):
             assert (ROOT / path).exists(), f"{page}: {path}"

@@ -15,6 +15,8 @@ from suite.report.charts import layout, style
 from suite.report.charts.lines import short
 from suite.report.charts.specification import BarPanel, Bars, Mark, Role
 
+# Marks that coincide are both seen.
+SIZES = {Role.CEILING: 13, Role.FLOOR: 7}
 EACH = 0.205
 LEAST = 0.35
 
@@ -111,7 +113,7 @@ def _marks(panel: BarPanel) -> list[Mark]:
 def _mark(role: Role) -> dict[str, Any]:
     return {
         "marker": "|",
-        "markersize": 11,
+        "markersize": SIZES.get(role, 11),
         "markeredgewidth": 2.2,
         "linestyle": "",
         "color": style.ROLES[role].light,
