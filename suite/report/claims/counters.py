@@ -11,7 +11,11 @@ from suite.report.claims.claim import Claim, Finding, Judgement, untestable
 from suite.report.claims.scope import Scope, chosen
 from suite.report.sections.wording import plural
 
-EXPECTED = {"zero": "none", "workers - 1": "one round less than there are workers", "steps": "the delay asked for"}
+EXPECTED = {
+    "zero": "no staleness",
+    "workers - 1": "one round less than there are workers",
+    "steps": "the delay asked for",
+}
 # Algorithms that no binding carries out.
 VIRTUAL = frozenset({"admm"})
 
