@@ -24,6 +24,7 @@ from typing import cast  # noqa: E402
 
 import psutil  # noqa: E402
 
+import algorithms  # noqa: E402
 from algorithms.contract import Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
@@ -163,7 +164,12 @@ def plan_of(specification: Specification) -> Plan:
 
 def import_side(specification: Specification) -> Side:
     """Only the framework that the run is about: the other one would cost seconds and threads."""
-    return cast(Side, importlib.import_module(f"suite.run.{specification.framework}_side"))
+    side = cast(Side, importlib.import_module(f"suite.run.{specification.framework}_side"))
+    if specification.framework == "torch":
+        importlib.import_module("torch._dynamo")  # torch would with the first optimizer: an import all the same
+    if specification.algorithm.name in algorithms.CATALOGUE:
+        importlib.import_module(f"algorithms.{specification.framework}")
+    return side
 
 
 def end(
