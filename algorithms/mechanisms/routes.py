@@ -5,7 +5,8 @@ Elements are counted as if they were float32. The last tensor of every route is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 from algorithms.mechanisms.flights import Route
 from algorithms.mechanisms.plan import Piece, Timing, cut, order
@@ -15,6 +16,22 @@ MARGIN = MEGABYTE  # elements by which the wire may be ahead of the plan before 
 GRAIN = MEGABYTE  # how finely the order of transmission is planned
 LARGEST = MEGABYTE  # and what travels as one where it follows upon its neighbour; 2 and 4 MB were slower on two hosts
 WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
+
+
+def seconds_per_element(send: Callable[[int], object], clock: Callable[[], float], rounds: int = 3) -> float:
+    """What an element more costs on a wire that is otherwise idle; what any exchange costs, however small, is not in it.
+
+    `send(elements)` exchanges so many, and comes back when they are here. A small exchange before each of those that are
+    timed lets all workers begin together.
+    """
+    fastest = {MEGABYTE: math.inf, 4 * MEGABYTE: math.inf}
+    for _ in range(rounds):
+        for elements in fastest:
+            send(1)
+            begun = clock()
+            send(elements)
+            fastest[elements] = min(fastest[elements], clock() - begun)
+    return max(fastest[4 * MEGABYTE] - fastest[MEGABYTE], 0.0) / (3 * MEGABYTE)
 
 
 def first(sizes: Sequence[int]) -> Route:

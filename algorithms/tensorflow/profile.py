@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from algorithms.mechanisms import routes
 from algorithms.mechanisms.plan import Timing, cut, order
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.pieces import Route
@@ -55,20 +57,15 @@ def timings(ready: Sequence[float]) -> list[Timing]:
     return [Timing(ready=time, needed=last + FORWARD * (last - time)) for time in ready]
 
 
-def seconds_per_element(name: str, clock: Clock, rounds: int = 4) -> float:
-    """What an element costs on a wire that is otherwise idle."""
-
-    meet = tf.function(lambda: exchange(tf.zeros(1), f"{name}.together"))
-    send = tf.function(lambda: tf.add_n([exchange(tf.zeros(PIECE), f"{name}.{i}")[0] for i in range(rounds)]))
-    send()
-    meet()
-    begun = clock()
-    send()
-    return (clock() - begun) / (rounds * PIECE)
-
-
 def planned_route(sizes: Sequence[int], ready: NDArray[np.float64], name: str, clock: Clock) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
-    mine = np.array([*ready, seconds_per_element(f"{name}.cost", clock)])
+
+    @cache
+    def sent(elements: int) -> Callable[[], tf.Tensor]:
+        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}"))  # type: ignore[no-any-return]
+
+    for elements in (1, routes.MEGABYTE, 4 * routes.MEGABYTE):
+        sent(elements)()  # the first call traces
+    mine = np.array([*ready, routes.seconds_per_element(lambda elements: sent(elements)(), clock)])
     *times, cost = gather(mine, f"{name}.times").mean(axis=0).tolist()
-    return Route(order(cut(sizes, PIECE), timings(times), cost), WINDOW)
+    return Route(order(cut(sizes, PIECE), timings(times), cost, routes.MARGIN * cost), WINDOW)

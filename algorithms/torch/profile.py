@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,24 +75,15 @@ class Stopwatch:
         return [*ready, *used, total]
 
 
-def seconds_per_element(name: str, clock: Callable[[], float], rounds: int = 3) -> float:
-    """What an element more costs on a wire that is otherwise idle; what any exchange costs, however small, is not in it."""
-    fastest = {1: math.inf, 4: math.inf}  # megabytes -> seconds
-    for _ in range(rounds):
-        for megabytes in fastest:
-            values = torch.zeros(megabytes * routes.MEGABYTE)
-            collectives.total(torch.zeros(1), f"{name}.together")
-            start = clock()
-            collectives.total(values, f"{name}.{megabytes}")
-            fastest[megabytes] = min(fastest[megabytes], clock() - start)
-    return max(fastest[4] - fastest[1], 0.0) / (3 * routes.MEGABYTE)
-
-
 def planned_route(
     sizes: Sequence[int], stopwatch: Stopwatch, *, by_need: bool, name: str, clock: Callable[[], float]
 ) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
-    mine = torch.tensor([*stopwatch.medians(), seconds_per_element(name, clock)], dtype=torch.float64)
+
+    def send(elements: int) -> None:
+        collectives.total(torch.zeros(elements), f"{name}.{elements}")
+
+    mine = torch.tensor([*stopwatch.medians(), routes.seconds_per_element(send, clock)], dtype=torch.float64)
     *times, total, cost = collectives.mean(mine, name).tolist()
     ready, used = times[: len(sizes) - 1], times[len(sizes) - 1 :]
     needed = [total + use for use in used] if by_need else ready

@@ -67,3 +67,13 @@ def test_a_planned_route_sends_what_is_needed_first():
 )
 def test_neighbours_travel_together(pieces, joined):
     assert routes.joined([Piece(*piece) for piece in pieces], largest=8) == tuple(Piece(*piece) for piece in joined)
+
+
+def test_the_cost_of_an_element_holds_nothing_that_every_exchange_costs():
+    now, noise = 0.0, iter([0.0, 5.0, 3.0, 0.0, 1.0, 0.0])  # of the six that are timed: each size is undisturbed once
+
+    def send(elements: int) -> None:
+        nonlocal now
+        now += 0.25 + elements * 1e-6 + (next(noise) if elements > 1 else 0.0)
+
+    assert routes.seconds_per_element(send, lambda: now) == pytest.approx(1e-6)
