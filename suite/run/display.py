@@ -73,9 +73,10 @@ class Display:
         self._current = None
         if self._live is None:
             cells = _cells(run, varying_axes(self.plan))
+            told = (outcome_text(record.outcome).plain, _step_text(record), f"{_clock_text(self.left())} left")
             self.console.print(
                 f"[{self._skipped + len(self._done)}/{len(self.plan.runs)}] {' '.join(cells)}: "
-                f"{outcome_text(record.outcome).plain}, {_step_text(record)}, {_clock_text(self.left())} left",
+                f"{', '.join(filter(None, told))}",
                 highlight=False,
                 markup=False,
                 soft_wrap=True,

@@ -56,15 +56,22 @@ class Plan:
             axis, equals, pattern = text.partition("=")
             if equals and axis not in AXES:
                 raise ValueError(unknown("axis in --only", axis, AXES))
-            by_axis.setdefault(axis if equals else "", []).append(pattern if equals else text)
+            axis, pattern = (axis, pattern) if equals else ("", text)
+            if not any(_chosen(run, axis, [pattern]) for run in self.runs):
+                raise ValueError(self._miss(axis, pattern))
+            by_axis.setdefault(axis, []).append(pattern)
         kept = tuple(run for run in self.runs if all(_chosen(run, axis, any_of) for axis, any_of in by_axis.items()))
         if not kept:
-            known = "; ".join(f"{axis}: {', '.join(self.values(axis))}" for axis in AXES if axis in by_axis)
-            raise ValueError(f"--only leaves no run of {self.experiment}" + (f" ({known})" if known else ""))
+            raise ValueError(f"--only leaves no run of {self.experiment}: no run is all of that at once")
         return replace(self, runs=kept)
 
+    def _miss(self, axis: str, pattern: str) -> str:
+        if axis:
+            return unknown(f"{axis} in --only", pattern, sorted(self.values(axis)))
+        return f"--only {pattern!r}: no run of {self.experiment} has an identity that begins so (labels: axis=pattern)"
+
     def values(self, axis: str) -> tuple[str, ...]:
-        """The labels along one axis, in the order of the file."""
+        """The labels along one axis, in the order of the runs."""
         return tuple(dict.fromkeys(str(getattr(run.labels, axis)) for run in self.runs))
 
 

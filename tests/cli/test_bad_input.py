@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
         ("bench quik", "unknown experiment 'quik' (did you mean 'quick'?); known: "),
         ("bench quick --repeat 0", "must be at least 1"),
         ("bench quick --only framwork=torch", "unknown axis in --only 'framwork' (did you mean 'framework'?)"),
-        ("bench quick --only framework=mxnet", "--only leaves no run of quick"),
+        ("bench quick --only framework=mxnet", "unknown framework in --only 'mxnet'; known: tensorflow, torch"),
         ("bench quick --retry", "--retry is for --resume"),
         ("bench quick --records tests", "not a folder of records"),
         ("bench /no/such/file.toml", "/no/such/file.toml: cannot be read"),

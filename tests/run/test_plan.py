@@ -152,8 +152,14 @@ def test_only_keeps_what_is_named():
 def test_only_that_leaves_nothing_says_what_there_is():
     with pytest.raises(ValueError, match=r"axis in --only 'algoritm' .did you mean 'algorithm'"):
         planned().only(["algoritm=delayed"])
-    with pytest.raises(ValueError, match=r"leaves no run of plan \(algorithm: synchronous, "):
-        planned().only(["algorithm=layerwise"])
+    with pytest.raises(ValueError, match=r"algorithm in --only 'synchronos' .did you mean 'synchronous'"):
+        planned().only(["algorithm=delayed", "algorithm=synchronos"])
+    with pytest.raises(ValueError, match="no run of plan has an identity that begins so"):
+        planned().only(["algorithm"])
+    with pytest.raises(ValueError, match="leaves no run of plan: no run is all of that at once"):
+        planned().only(
+            ["algorithm=delayed", next(r.identity for r in planned().runs if r.labels.algorithm == "synchronous")]
+        )
 
 
 def test_the_learning_rate_can_be_an_axis():
