@@ -91,8 +91,9 @@ class ExchangeDriver:
         ready, self._stopwatch = self._stopwatch.ready, None
         sizes = [variable.shape.num_elements() for variable in self._variables]
         self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock)
-        self._first = min((i for i, time in enumerate(ready) if time > 0), key=lambda i: ready[i])
-        self._exposure.undisturbed(float(ready[self._first]))
+        # In a step of microseconds a gradient may be there before the clock has been read for the first time.
+        self._first = min(range(len(ready)), key=lambda i: (ready[i] <= 0, ready[i]))
+        self._exposure.undisturbed(max(float(ready[self._first]), 0.0))
 
     # One step
 
