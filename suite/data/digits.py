@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from suite.data.contents import Contents, digest
 from suite.data.options import Options
@@ -36,6 +34,10 @@ class Digits:
     skipped = 0
 
     def __init__(self, *, split: Split, image: int, options: DigitsOptions) -> None:
+        # Two seconds to import, which every rank of every run would wait for.
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
         self.image_shape = (image, image, options.channels)
         data = load_digits()
         numbers = np.arange(len(data.target))

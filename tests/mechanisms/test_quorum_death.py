@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.cluster.horovodrun import horovodrun
+
 PROGRAM = """
 import sys, time
 import torch
@@ -43,9 +45,8 @@ def launch(kind: str, folder: Path, ranks: int) -> subprocess.CompletedProcess[s
     program = folder / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    runner = Path(sys.executable).with_name("horovodrun")
     return subprocess.run(
-        [runner, "--gloo", "-np", str(ranks), sys.executable, str(program), kind],
+        horovodrun(ranks, [("localhost", ranks)], [sys.executable, str(program), kind]),
         env=environment,
         capture_output=True,
         text=True,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.cluster.horovodrun import horovodrun
+
 ROOT = Path(__file__).parents[2]
 JOB = Path(__file__).parent / "failing_job.py"
 START = 60.0  # seconds that two ranks need to import TensorFlow on a busy machine
@@ -26,7 +28,7 @@ WAYS = {
 def test_job_ends_with_an_error(way: str) -> None:
     begun = time.monotonic()
     ran = subprocess.run(
-        [Path(sys.executable).with_name("horovodrun"), "-np", "2", sys.executable, str(JOB), way],
+        horovodrun(2, [("localhost", 2)], [sys.executable, str(JOB), way]),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

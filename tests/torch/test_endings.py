@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.cluster.horovodrun import horovodrun
+
 PROGRAM = Path(__file__).with_name("endings.py")
 STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
 
@@ -31,7 +33,7 @@ def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Pa
     log = tmp_path / "log"
     with log.open("w") as output:
         job = subprocess.Popen(
-            [Path(sys.executable).with_name("horovodrun"), "-np", "2", sys.executable, PROGRAM, algorithm, ending],
+            horovodrun(2, [("localhost", 2)], [sys.executable, str(PROGRAM), algorithm, ending]),
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=PROGRAM.parents[2],

@@ -1,5 +1,8 @@
 """How long a straggler's delays are. Each is a function of standard normal numbers, so that ranks and steps can be
-correlated whatever the distribution: correlate the normals, then map them (a Gaussian copula)."""
+correlated whatever the distribution: correlate the normals, then map them (a Gaussian copula).
+
+SciPy is imported where it is used: every rank imports this file, and few have a straggler.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr, ndtri
 
 Numbers = npt.NDArray[np.float64]
 
@@ -55,10 +57,14 @@ class Bimodal:
     probability: float
 
     def delays(self, normals: Numbers) -> Numbers:
+        from scipy.special import ndtri
+
         threshold = -math.inf if self.probability >= 1 else -ndtri(self.probability)
         return np.where(normals > threshold, self.slow, 0.0)
 
 
 def _log_survival(normals: Numbers) -> Numbers:
     """log P(Z > z), precise far into the tail where the probability itself rounds to 0."""
+    from scipy.special import log_ndtr
+
     return np.asarray(log_ndtr(-normals))

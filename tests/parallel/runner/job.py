@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from suite.cluster.horovodrun import horovodrun
 from tests.parallel.runner.messages import Answer, Ended, Message, Ready, Started
 from tests.parallel.runner.rank import output_path, stacks_path, tail_of
 
@@ -86,7 +87,6 @@ class Job:
         self._arrivals: list[Connection] = []
         threading.Thread(target=self._accept, daemon=True).start()
         self.launch_log = self.folder / "horovodrun.output"
-        horovodrun = Path(sys.executable).parent / "horovodrun"
         inner = [
             sys.executable,
             "-m",
@@ -107,7 +107,7 @@ class Job:
             "no:cacheprovider",
         ]
         inner += ["--rank-folder", str(self.folder), "--rank-parent", str(os.getpid()), *options]
-        command = [str(horovodrun), "--gloo", "-np", str(ranks), "-H", f"localhost:{ranks}", *inner]
+        command = horovodrun(ranks, [("localhost", ranks)], inner)
         with self.launch_log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
