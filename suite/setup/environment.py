@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Environment:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(requirements)
             file.flush()
-            # Modules are compiled when they are first imported: doing it for all of them takes as long as the rest.
+            # Compiling every module takes as long as the rest; `install.WARM` compiles those that runs import.
             self.pip(title, "install", "--no-deps", "--no-compile", "--progress-bar", "off", *options, "-r", file.name)
 
     def site_packages(self) -> Path:
@@ -79,9 +79,15 @@ class Environment:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**writing_bytecode(os.environ), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         return done.returncode == 0, done.stdout + done.stderr
+
+
+def writing_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the wish of many container images to keep no compiled modules, which pip does not heed either: every rank
+    of every run would compile TensorFlow again, seven seconds of a core."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def cpu_torch_options() -> Sequence[str]:
