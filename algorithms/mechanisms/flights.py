@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from itertools import chain
+from typing import Generic, Protocol, Self, TypeVar
 
 from algorithms.mechanisms.plan import Piece
 
@@ -22,10 +23,10 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Wire(Protocol[C_contra]):
-    """How a binding exchanges one piece of a tensor. Called by the helper thread alone."""
+    """How a binding exchanges pieces of tensors. Called by the helper thread alone."""
 
-    def send(self, cargo: C_contra, piece: Piece, name: str) -> int:
-        """Start the exchange; no exchange of this name is in flight. A handle."""
+    def send(self, parts: Sequence[tuple[C_contra, Piece]], name: str) -> int:
+        """Start the exchange of these as one; no exchange of this name is in flight. A handle."""
 
     def done(self, handle: int) -> bool:
         """Whether it has ended, well or badly."""
@@ -39,17 +40,23 @@ class Wire(Protocol[C_contra]):
 
 @dataclass(frozen=True)
 class Route:
-    """What one flight carries: every piece of every tensor, in the order of transmission."""
+    """What one flight carries: every piece of every tensor, in the order of transmission. A bundle leaves as one."""
 
-    order: tuple[Piece, ...]
-    window: int  # elements on the wire at once; a piece that is larger travels alone
+    bundles: tuple[tuple[Piece, ...], ...]
+    window: int  # elements on the wire at once; a bundle that is larger travels alone
+
+    @property
+    def order(self) -> tuple[Piece, ...]:
+        return tuple(chain.from_iterable(self.bundles))
+
+    @classmethod
+    def singly(cls, order: Iterable[Piece], window: int) -> Self:
+        """Every piece on its own."""
+        return cls(tuple((piece,) for piece in order), window)
 
     def pieces_of(self) -> dict[int, int]:
         """How many pieces each tensor has."""
-        counts: dict[int, int] = {}
-        for piece in self.order:
-            counts[piece.tensor] = counts.get(piece.tensor, 0) + 1
-        return counts
+        return dict(Counter(piece.tensor for piece in self.order))
 
 
 class Lost(RuntimeError):  # noqa: N818 - it says what happened
@@ -118,8 +125,12 @@ class Flight(Generic[C]):
 class _Exchange(Generic[C]):
     handle: int
     name: str
-    piece: Piece
+    bundle: tuple[Piece, ...]
     flight: Flight[C]
+
+    @property
+    def elements(self) -> int:
+        return sum(piece.size for piece in self.bundle)
 
 
 class Courier(Generic[C]):
@@ -169,8 +180,8 @@ class Courier(Generic[C]):
         try:
             while self._pause(lambda: bool(self._waiting)):
                 flight = self._waiting[0]
-                for piece in flight.route.order:
-                    if not self._depart(flight, piece):
+                for bundle in flight.route.bundles:
+                    if not self._depart(flight, bundle):
                         return
                 with self._condition:
                     self._waiting.popleft()
@@ -180,21 +191,23 @@ class Courier(Generic[C]):
                 self._failure = self._failure or error
                 self._condition.notify_all()
 
-    def _depart(self, flight: Flight[C], piece: Piece) -> bool:
-        """Wait until this piece may leave, and send it. False: stopped."""
-        name = f"{self._prefix}{piece.tensor}.{piece.start}.{flight.lane}"
-        if not self._pause(lambda: flight.holds(piece.tensor) and self._fits(piece, name, flight)):
+    def _depart(self, flight: Flight[C], bundle: tuple[Piece, ...]) -> bool:
+        """Wait until this bundle may leave, and send it. False: stopped."""
+        name = f"{self._prefix}{bundle[0].tensor}.{bundle[0].start}.{flight.lane}"
+        elements = sum(piece.size for piece in bundle)
+
+        def may_leave() -> bool:
+            room = not self._aloft or self._elements + elements <= flight.route.window
+            return room and name not in self._names and all(flight.holds(piece.tensor) for piece in bundle)
+
+        if not self._pause(may_leave):
             return False
-        handle = self._wire.send(flight.cargo(piece.tensor), piece, name)
-        self._elements += piece.size
+        handle = self._wire.send([(flight.cargo(piece.tensor), piece) for piece in bundle], name)
+        self._elements += elements
         self._names.add(name)
         with self._condition:
-            self._aloft.append(_Exchange(handle, name, piece, flight))
+            self._aloft.append(_Exchange(handle, name, bundle, flight))
         return True
-
-    def _fits(self, piece: Piece, name: str, flight: Flight[C]) -> bool:
-        room = not self._aloft or self._elements + piece.size <= flight.route.window
-        return room and name not in self._names
 
     def _pause(self, until: Callable[[], bool]) -> bool:
         """Rest until something holds, landing what is done meanwhile. False: stopped."""
@@ -210,15 +223,17 @@ class Courier(Generic[C]):
     def _land(self) -> None:
         while self._aloft and self._wire.done(self._aloft[0].handle):
             exchange = self._aloft[0]
-            flight, tensor = exchange.flight, exchange.piece.tensor
+            flight = exchange.flight
             self._wire.take(exchange.handle)
-            self._elements -= exchange.piece.size
+            self._elements -= exchange.elements
             self._names.discard(exchange.name)
-            last = flight._left[tensor] == 1
-            if last:
+            taken = Counter(piece.tensor for piece in exchange.bundle)
+            whole = [tensor for tensor, pieces in taken.items() if flight._left[tensor] == pieces]
+            for tensor in whole:
                 self._wire.landed(flight.cargo(tensor))
             with self._condition:
                 self._aloft.popleft()
-                flight._left[tensor] -= 1
-                if last or not self._aloft:
+                for tensor, pieces in taken.items():
+                    flight._left[tensor] -= pieces
+                if whole or not self._aloft:
                     self._condition.notify_all()

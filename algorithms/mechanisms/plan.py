@@ -9,7 +9,7 @@ than a piece. Every worker must send the same list: a collective meets its like 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -72,6 +72,45 @@ def order(
         planned.append(piece)
         now += piece.size * seconds_per_element
     return tuple(planned)
+
+
+def bundled(
+    pieces: Sequence[Piece],
+    timings: Sequence[Timing],
+    deadlines: Sequence[float],
+    kinds: Sequence[Hashable],
+    seconds_per_element: float,
+    *,
+    longest: float,
+    urgent: float,
+    slack: float,
+) -> tuple[tuple[Piece, ...], ...]:
+    """Neighbours on the wire that leave as one, since every exchange costs something besides its bytes.
+
+    A bundle leaves when its last piece is ready and lands as a whole, so a piece joins only if no other lands more than
+    `urgent` seconds later for it, or if all of them still land `slack` seconds before their deadlines. A bundle is on the
+    wire for `longest` seconds at most: where the wire is what everybody waits for, it idles no longer than that for it.
+    Only tensors of one kind can share an exchange.
+    """
+    bundles: list[list[Piece]] = []
+    now = alone = ready = needed = 0.0
+    for piece in pieces:
+        seconds = piece.size * seconds_per_element
+        if bundles:
+            together = max(ready, timings[piece.tensor].ready)
+            length = seconds + sum(other.size for other in bundles[-1]) * seconds_per_element
+            lands = max(now, together) + length
+            first = min(needed, deadlines[piece.tensor])
+            alike = kinds[piece.tensor] == kinds[bundles[-1][0].tensor]
+            if alike and length <= longest and (lands <= alone + urgent or lands <= first - slack):
+                bundles[-1].append(piece)
+                ready, needed = together, first
+                continue
+            now = max(now, ready) + length - seconds
+        bundles.append([piece])
+        ready, needed = timings[piece.tensor].ready, deadlines[piece.tensor]
+        alone = max(now, ready) + seconds
+    return tuple(map(tuple, bundles))
 
 
 def landings(planned: Sequence[Piece], timings: Sequence[Timing], seconds_per_element: float) -> list[float]:

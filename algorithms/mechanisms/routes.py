@@ -6,15 +6,18 @@ Elements are counted as if they were float32. The last tensor of every route is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from algorithms.mechanisms.flights import Route
-from algorithms.mechanisms.plan import Piece, Timing, cut, order
+from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
 MARGIN = MEGABYTE  # elements by which the wire may be ahead of the plan before it idles
 GRAIN = MEGABYTE  # how finely the order of transmission is planned
 LARGEST = MEGABYTE  # and what travels as one where it follows upon its neighbour; 2 and 4 MB were slower on two hosts
+BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to LARGEST
+URGENT_SECONDS = 0.001  # that a tensor may land later for others in its bundle, whenever it is needed,
+SLACK_SECONDS = 0.01  # and otherwise only if it lands so long before it is needed
 WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
 
 
@@ -38,18 +41,38 @@ def first(sizes: Sequence[int]) -> Route:
     """Before anything is known: the last tensors first, since backward mostly goes that way; the header last."""
     *parameters, header = cut(sizes, GRAIN)
     backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
-    return Route((*backward, header), WINDOW * GRAIN)
+    return Route.singly((*backward, header), WINDOW * GRAIN)
 
 
 def whole(sizes: Sequence[int]) -> Route:
     """Everything at once, uncut."""
-    return Route(tuple(Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size), sum(sizes))
+    return Route.singly((Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size), sum(sizes))
 
 
-def planned(sizes: Sequence[int], timings: Sequence[Timing], seconds_per_element: float) -> Route:
-    """Whenever the wire is free, what is ready and needed first."""
+def planned(
+    sizes: Sequence[int],
+    timings: Sequence[Timing],
+    deadlines: Sequence[float],
+    kinds: Sequence[Hashable],
+    seconds_per_element: float,
+) -> Route:
+    """Whenever the wire is free, what is ready and needed first; small tensors together where nobody has to wait for it.
+
+    `deadlines` say when each tensor must have landed; `needed` in the timings says only which one goes first. Tensors of
+    one of the `kinds` can share an exchange.
+    """
     pieces = joined(order(cut(sizes, GRAIN), timings, seconds_per_element, MARGIN * seconds_per_element), LARGEST)
-    return Route(pieces, WINDOW * max((piece.size for piece in pieces), default=GRAIN))
+    bundles = bundled(
+        pieces,
+        timings,
+        deadlines,
+        kinds,
+        seconds_per_element,
+        longest=min(BUNDLE_SECONDS, LARGEST * seconds_per_element),
+        urgent=URGENT_SECONDS,
+        slack=SLACK_SECONDS,
+    )
+    return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=GRAIN))
 
 
 def joined(pieces: Iterable[Piece], largest: int) -> tuple[Piece, ...]:

@@ -48,12 +48,18 @@ class Departed:
         """Wait for these; the averages, without those that no rank had a gradient for. Ask for each once."""
         answer = self.answer()
         numbers = list(numbers)
-        if self.flight is not None:
-            self._wait(self.flight, numbers)
+        self.wait(numbers)
         landed = {number: self.gradients[number] for number in numbers if answer.present[number]}
         if self.weighted and landed:
             torch._foreach_mul_(list(landed.values()), self.workers / answer.weight)
         return landed
+
+    def wait(self, numbers: Iterable[int]) -> None:
+        if self.flight is not None:
+            self._wait(self.flight, numbers)
+
+    def has_landed(self, numbers: Iterable[int]) -> bool:
+        return self.flight is None or all(map(self.flight.has_landed, numbers))
 
     def any_landed(self, groups: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Wait until one of these groups has landed; all that have."""
@@ -72,7 +78,7 @@ class Departed:
             self.flight, self.weighted = None, False
         return self
 
-    def _wait(self, flight: Flight[Cargo], numbers: list[int]) -> None:
+    def _wait(self, flight: Flight[Cargo], numbers: Iterable[int]) -> None:
         with self.stopwatch.waiting():
             try:
                 flight.wait(numbers)

@@ -132,8 +132,10 @@ class ExchangeDriver:
                 departed.all_landed()
             self._route = planned_route(
                 self._sizes,
+                [*((p.dtype, p.device) for p in self._parameters), "header"],
                 self._stopwatch,
                 by_need=self._algorithm.finish is Finish.NEXT_USE,
+                delay=self._algorithm.delay,
                 name=f"{self._attached.prefix}plan",
                 clock=self._attached.clock,
             )

@@ -57,8 +57,8 @@ class NextUse:
         self._pending.hold(self._parameters)
 
     def settle(self) -> None:
-        for layer in sorted(self._waiting):
-            self._settle(layer)
+        while self._waiting:
+            self._settle(min(self._waiting))
 
     def detach(self) -> None:
         for hook in self._hooks:
@@ -73,6 +73,8 @@ class NextUse:
             for layer in used:
                 if layer in self._waiting:
                     self._settle(layer)
+                else:
+                    self._stopwatch.used(self._layers.members[layer])
 
         hook: Callable[[nn.Module, Any], None] = about_to_use
         return hook
@@ -85,13 +87,16 @@ class NextUse:
             self._pending.release([parameter])
 
     def _settle(self, layer: int) -> None:
-        members = self._layers.members[layer]
-        parameters = [self._parameters[number] for number in members]
-        self._stopwatch.used(members)
+        """Wait for one layer; update it with all that have landed, since one step of the optimizer is less than many."""
+        self._stopwatch.used(self._layers.members[layer])
         assert self._due is not None
+        self._due.wait(self._layers.members[layer])
+        ready = [other for other in sorted(self._waiting) if self._due.has_landed(self._layers.members[other])]
+        members = [number for other in ready for number in self._layers.members[other]]
+        parameters = [self._parameters[number] for number in members]
         landed = self._due.land(members)
-        # From here on nothing can fail for want of a network: the layer is as good as updated.
-        self._waiting.discard(layer)
+        # From here on nothing can fail for want of a network: the layers are as good as updated.
+        self._waiting.difference_update(ready)
         self._pending.release(parameters)
         accumulated = [parameter.grad for parameter in parameters]
         with torch.inference_mode(False), torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -76,9 +76,19 @@ class Stopwatch:
 
 
 def planned_route(
-    sizes: Sequence[int], stopwatch: Stopwatch, *, by_need: bool, name: str, clock: Callable[[], float]
+    sizes: Sequence[int],
+    kinds: Sequence[Hashable],
+    stopwatch: Stopwatch,
+    *,
+    by_need: bool,
+    delay: int,
+    name: str,
+    clock: Callable[[], float],
 ) -> Route:
-    """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
+    """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight.
+
+    `by_need`: layers are waited for one by one; otherwise for all at the end of backward, `delay` steps later.
+    """
 
     def send(elements: int) -> None:
         collectives.total(torch.zeros(elements), f"{name}.{elements}")
@@ -86,6 +96,6 @@ def planned_route(
     mine = torch.tensor([*stopwatch.medians(), routes.seconds_per_element(send, clock)], dtype=torch.float64)
     *times, total, cost = collectives.mean(mine, name).tolist()
     ready, used = times[: len(sizes) - 1], times[len(sizes) - 1 :]
-    needed = [total + use for use in used] if by_need else ready
-    timings = [Timing(ready=r, needed=n) for r, n in zip(ready, needed, strict=True)]
-    return routes.planned(sizes, [*timings, Timing(ready=total, needed=0.0)], cost)
+    deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
+    timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
+    return routes.planned(sizes, [*timings, Timing(ready=total, needed=0.0)], [*deadlines, 0.0], kinds, cost)

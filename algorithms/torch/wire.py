@@ -1,7 +1,8 @@
-"""One piece of a tensor on Horovod's wire."""
+"""Pieces of tensors on Horovod's wire."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import horovod.torch as hvd
@@ -50,11 +51,16 @@ def load(tensor: torch.Tensor, *, average: bool = True) -> Cargo:
 class HorovodWire:
     """Pieces of cargo as named, asynchronous, in-place all-reduces."""
 
-    def send(self, cargo: Cargo, piece: Piece, name: str) -> int:
-        if cargo.ready is not None:
-            torch.cuda.current_stream(cargo.wire.device).wait_event(cargo.ready)
-        part = cargo.wire[piece.start : piece.stop]
-        handle: int = hvd.allreduce_async_(part, name=name, op=hvd.Average if cargo.average else hvd.Sum)
+    def send(self, parts: Sequence[tuple[Cargo, Piece]], name: str) -> int:
+        for cargo, _ in parts:
+            if cargo.ready is not None:
+                torch.cuda.current_stream(cargo.wire.device).wait_event(cargo.ready)
+        elements = [cargo.wire[piece.start : piece.stop] for cargo, piece in parts]
+        op = hvd.Average if parts[0][0].average else hvd.Sum
+        if len(elements) == 1:
+            handle: int = hvd.allreduce_async_(elements[0], name=name, op=op)
+        else:
+            handle = hvd.grouped_allreduce_async_(elements, name=name, op=op)
         return handle
 
     def done(self, handle: int) -> bool:

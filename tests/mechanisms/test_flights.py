@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -19,7 +19,9 @@ class FakeWire:
 
     def __init__(self, looks: int | None = 1) -> None:
         self.looks = looks  # None: only `end` ends them
-        self.sent: list[tuple[str, Piece, str]] = []
+        self.sent: list[tuple[str, Piece, str]] = []  # the first part of each exchange
+        self.bundles: list[list[str]] = []
+        self.sizes: list[int] = []
         self.ended: set[int] = set()
         self.taken: list[int] = []
         self.whole: list[str] = []
@@ -30,12 +32,14 @@ class FakeWire:
         self.fail_on: int | None = None
         self.threads: set[int] = set()
 
-    def send(self, cargo: str, piece: Piece, name: str) -> int:
+    def send(self, parts: Sequence[tuple[str, Piece]], name: str) -> int:
         aloft = {self.sent[handle][2] for handle in range(len(self.sent)) if handle not in self.taken}
         assert name not in aloft, "a name may be in flight once"
         self.threads.add(threading.get_ident())
-        self.sent.append((cargo, piece, name))
-        self.elements += piece.size
+        self.sent.append((parts[0][0], parts[0][1], name))
+        self.bundles.append([cargo for cargo, _ in parts])
+        self.sizes.append(sum(piece.size for _, piece in parts))
+        self.elements += self.sizes[-1]
         self.most = max(self.most, self.elements)
         return len(self.sent) - 1
 
@@ -48,7 +52,7 @@ class FakeWire:
         if handle == self.fail_on:
             raise OSError("the network is gone")
         self.taken.append(handle)
-        self.elements -= self.sent[handle][1].size
+        self.elements -= self.sizes[handle]
 
     def landed(self, cargo: str) -> None:
         self.whole.append(cargo)
@@ -67,7 +71,7 @@ def courier(wire: FakeWire) -> Iterator[Courier[str]]:
 
 
 def route(sizes: list[int], largest: int = 2, window: int = 4) -> Route:
-    return Route(tuple(cut(sizes, largest)), window)
+    return Route.singly(cut(sizes, largest), window)
 
 
 def eventually(condition: object) -> None:
@@ -80,7 +84,7 @@ def eventually(condition: object) -> None:
 
 def test_pieces_leave_in_the_order_of_the_route_whatever_is_ready_first(wire: FakeWire, courier: Courier[str]) -> None:
     order = (Piece(2, 0, 3), Piece(0, 0, 2), Piece(1, 0, 1), Piece(0, 2, 4))
-    flight = courier.open(Route(order, 4))
+    flight = courier.open(Route.singly(order, 4))
     for tensor in (1, 0, 2):
         flight.give(tensor, f"t{tensor}")
     flight.wait([0, 1, 2])
@@ -100,6 +104,28 @@ def test_nothing_leaves_past_a_tensor_that_is_not_ready(wire: FakeWire, courier:
     flight.give(1, "b")
     flight.wait([1, 2])
     assert [cargo for cargo, _, _ in wire.sent] == ["a", "b", "c"]
+
+
+def test_a_bundle_leaves_as_one_when_all_of_it_is_there(wire: FakeWire, courier: Courier[str]) -> None:
+    a, b, rest, c = Piece(0, 0, 1), Piece(1, 0, 1), Piece(1, 1, 3), Piece(2, 0, 2)
+    flight = courier.open(Route(((a, b), (rest, c)), window=4))
+    flight.give(1, "b")
+    flight.give(2, "c")
+    time.sleep(0.05)
+    assert wire.bundles == []
+    flight.give(0, "a")
+    flight.wait([0, 1, 2])
+    assert wire.bundles == [["a", "b"], ["b", "c"]]
+    assert wire.most == 4, "of a window of four, six wanted to travel"
+    assert wire.whole == ["a", "b", "c"]
+
+
+def test_a_bundle_may_hold_two_pieces_of_a_tensor(wire: FakeWire, courier: Courier[str]) -> None:
+    flight = courier.open(Route(((Piece(0, 0, 1), Piece(1, 0, 1), Piece(0, 1, 2)),), window=4))
+    flight.give(0, "a")
+    flight.give(1, "b")
+    flight.wait([0, 1])
+    assert sorted(wire.whole) == ["a", "b"]
 
 
 def test_the_window_is_full_and_never_overfull(wire: FakeWire, courier: Courier[str]) -> None:

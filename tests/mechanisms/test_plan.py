@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.mechanisms.averages import moving, running_mean
-from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
+from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, landings, order
 from algorithms.mechanisms.schedules import after_every, after_warmup, before_every, departure
 
 sizes = st.lists(st.integers(0, 500), max_size=12)
@@ -64,6 +64,54 @@ def test_what_is_needed_first_overtakes():
     assert planned[3] == Piece(0, 0, 2)
     assert landings(planned, timings, 0.5)[0] == 4.0
     assert landings(sorted(pieces, key=lambda p: timings[p.tensor].ready), timings, 0.5)[0] == 6.0
+
+
+LIMITS = {"longest": 4.0, "urgent": 0.5, "slack": 1.0}
+
+
+@given(sizes, st.integers(1, 200), st.floats(0, 0.1), st.data())
+def test_bundles_keep_the_order_and_land_in_time(sizes, largest, rate, data):
+    pieces = cut(sizes, largest)
+    timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
+    kinds = [data.draw(st.sampled_from("ab")) for _ in sizes]
+    deadlines = [data.draw(times) for _ in sizes]
+    planned = order(pieces, timings, rate)
+    bundles = bundled(planned, timings, deadlines, kinds, rate, **LIMITS)
+    assert [piece for bundle in bundles for piece in bundle] == list(planned)
+    now = 0.0
+    for bundle in bundles:
+        seconds = sum(piece.size for piece in bundle) * rate
+        lands = max([now, *(timings[piece.tensor].ready for piece in bundle)]) + seconds
+        if len(bundle) > 1:
+            assert len({kinds[piece.tensor] for piece in bundle}) == 1
+            assert seconds <= LIMITS["longest"]
+            alone = max(now, timings[bundle[0].tensor].ready) + bundle[0].size * rate
+            in_time = lands <= min(deadlines[piece.tensor] for piece in bundle) - LIMITS["slack"] + 1e-9
+            assert in_time or lands <= alone + LIMITS["urgent"] + 1e-9
+        now = lands
+
+
+@pytest.mark.parametrize(
+    ("ready", "deadlines", "kinds", "bundles"),
+    [
+        ([0, 1, 2], [9, 9, 9], "aaa", [[0, 1, 2]]),  # nobody waits for them
+        ([0, 1, 2], [9, 9, 9], "aab", [[0, 1], [2]]),
+        ([0, 1, 2], [2.5, 9, 9], "aaa", [[0], [1, 2]]),  # the first would not be there a slack before its deadline
+        ([0, 0, 0.3], [0, 0, 0], "aaa", [[0, 1], [2]]),  # all are late, and two cost the first little
+        ([0, 0, 0], [99, 99, 99], "aaa", [[0, 1, 2]]),
+    ],
+)
+def test_small_neighbours_leave_together_where_nobody_waits_for_it(ready, deadlines, kinds, bundles):
+    pieces = [Piece(tensor, 0, 1) for tensor in range(3)]
+    timings = [Timing(at, 0) for at in ready]
+    found = bundled(pieces, timings, deadlines, kinds, 0.4, **LIMITS)
+    assert [[piece.tensor for piece in bundle] for bundle in found] == bundles
+
+
+def test_a_bundle_is_not_long():
+    pieces = [Piece(tensor, 0, 1) for tensor in range(5)]
+    found = bundled(pieces, [Timing(0, 0)] * 5, [99.0] * 5, "aaaaa", 2.0, **LIMITS)
+    assert [len(bundle) for bundle in found] == [2, 2, 1]
 
 
 def test_a_piece_has_an_element():

@@ -28,10 +28,13 @@ def carries_everything_once(route: Route, sizes: list[int]) -> bool:
 @given(sizes, st.data())
 def test_every_route_carries_each_element_once(sizes, data):
     timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
-    for route in (routes.first(sizes), routes.whole(sizes), routes.planned(sizes, timings, 1e-8)):
+    kinds = [data.draw(st.sampled_from("ab")) for _ in sizes]
+    deadlines = [timing.needed for timing in timings]
+    for route in (routes.first(sizes), routes.whole(sizes), routes.planned(sizes, timings, deadlines, kinds, 1e-8)):
         assert carries_everything_once(route, sizes)
         assert all(piece.size for piece in route.order)
-        assert route.window >= max(piece.size for piece in route.order)
+        assert route.window >= max(sum(piece.size for piece in bundle) for bundle in route.bundles)
+        assert all(len({kinds[piece.tensor] for piece in bundle}) == 1 for bundle in route.bundles)
 
 
 def test_before_a_profile_the_last_tensor_leaves_first_and_the_header_last():
@@ -42,9 +45,8 @@ def test_before_a_profile_the_last_tensor_leaves_first_and_the_header_last():
 def test_a_planned_route_sends_what_is_needed_first():
     small, large, header = 100, 4 * routes.GRAIN, 4
     timings = [Timing(ready=1.0, needed=2.0), Timing(ready=0.0, needed=3.0), Timing(ready=1.0, needed=0.0)]
-    route = routes.planned(
-        [small, large, header], timings, 1.1 / routes.GRAIN
-    )  # one piece has left when they are ready
+    cost = 1.1 / routes.GRAIN  # one piece has left when they are ready
+    route = routes.planned([small, large, header], timings, [2.0, 3.0, 0.0], "pph", cost)
     assert [piece.tensor for piece in route.order] == [
         1,
         1,
