@@ -48,6 +48,8 @@ class Helper:
         self.error: BaseException | None = None
         self.vote_seconds = 0.0
         self.votes = 0
+        self.exposed_seconds = 0.0  # the training thread stood still
+        self.exposed_vote_seconds = 0.0  # while votes were taken
         self.text = ""  # of this worker's own failure
         self.pace = Pace(clock)
         self.trainer = threading.current_thread()
@@ -69,10 +71,14 @@ class Helper:
 
     def settled(self) -> None:
         """Wait until nothing of this worker is on offer."""
-        self.trainer = threading.current_thread()
+        began, voted = self.clock(), self.vote_seconds
         with self.changed:
             self.changed.wait_for(lambda: self.member.offer is None or self.stopped)
-            self.check()
+        stood = self.clock() - began
+        self.exposed_seconds += stood
+        # The helper votes or moves payloads, never both; the first of these votes may have begun before.
+        self.exposed_vote_seconds += min(stood, self.vote_seconds - voted)
+        self.check()
 
     def leave(self) -> None:
         """Offer no more; come back when everybody has left."""

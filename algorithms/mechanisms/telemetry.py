@@ -14,6 +14,7 @@ class Telemetry:
     rounds: int = 0  # exchanges of a gradient, or rounds closed
     bytes_sent: int = 0  # handed to Horovod
     exposed_seconds: float = 0.0  # the training thread stood still for an exchange
+    exposed_vote_seconds: float | None = None  # of these, votes were taken; None: nobody votes
     vote_seconds: float = 0.0  # the helper spent on votes
     payload_seconds: float = 0.0  # the helper spent on payloads
     # rounds old -> this worker's gradients applied at that age

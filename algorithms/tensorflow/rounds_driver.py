@@ -82,7 +82,6 @@ class RoundsDriver:
         self._begun = False
         self._taken: list[Own] = []  # what the graph is about to assign
         self._past = Telemetry()  # of helpers that have finished
-        self._exposed_seconds = 0.0
         self._steps = 0
 
     # -- around the first step
@@ -325,13 +324,8 @@ class RoundsDriver:
 
     def _wait(self) -> None:
         """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
-        helper, begun = self._helper, self._clock()
-        if helper is None:
-            return
-        with helper.changed:
-            helper.changed.wait_for(lambda: helper.member.offer is None or helper.stopped)
-            self._exposed_seconds += self._clock() - begun
-            helper.check()
+        if self._helper is not None:
+            self._helper.settled()
 
     def _settle(self, held: Sequence[Own]) -> None:
         """Adopt what came of the offer, or take the centre where it was dropped."""
@@ -398,7 +392,6 @@ class RoundsDriver:
     def _renew(self) -> None:
         """As from a new start, but what has been counted stays, and so does the number of rounds."""
         self._past = self.telemetry()
-        self._exposed_seconds = 0.0
         self._steps = 0
         self._helper = None
         self._member = self._new_member(self.work.rounds)
@@ -433,7 +426,8 @@ class RoundsDriver:
             steps=past.steps + self._steps,
             rounds=self.work.rounds if built else 0,
             bytes_sent=self.wire.bytes_sent if built else 0,
-            exposed_seconds=past.exposed_seconds + self._exposed_seconds,
+            exposed_seconds=past.exposed_seconds + (helper.exposed_seconds if helper else 0.0),
+            exposed_vote_seconds=(past.exposed_vote_seconds or 0.0) + (helper.exposed_vote_seconds if helper else 0.0),
             vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
             payload_seconds=self.wire.payload_seconds if built else 0.0,
             staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},

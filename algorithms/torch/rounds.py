@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,6 @@ class RoundsDriver:
         self.weight = 1.0
         self.fresh, self.loaded = True, False
         self.past = Telemetry()  # of helpers that have finished
-        self.exposed_seconds = 0.0
         self.steps = 0
         self.hook = attached.model.register_forward_pre_hook(self._forward)
 
@@ -155,13 +155,9 @@ class RoundsDriver:
 
     def _wait(self) -> None:
         """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
-        if self.helper is None:
-            return
-        began = self.attached.clock()
-        try:
+        if self.helper is not None:
+            self.helper.trainer = threading.current_thread()
             self.helper.settled()
-        finally:
-            self.exposed_seconds += self.attached.clock() - began
 
     def _settle(self) -> None:
         """Adopt what came of the offer, or take the centre where it was dropped."""
@@ -220,7 +216,6 @@ class RoundsDriver:
     def _renew(self) -> None:
         """As from a new start, but what has been counted stays, and so does the number of rounds."""
         self.past = self.telemetry()
-        self.exposed_seconds = 0.0
         self.steps = 0
         self.helper = None
         self.member = Member(rank=self.attached.rank, rules=self.rules, round=self.work.rounds, records=self.records)
@@ -271,7 +266,8 @@ class RoundsDriver:
             steps=past.steps + self.steps,
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
-            exposed_seconds=past.exposed_seconds + self.exposed_seconds,
+            exposed_seconds=past.exposed_seconds + (helper.exposed_seconds if helper else 0.0),
+            exposed_vote_seconds=(past.exposed_vote_seconds or 0.0) + (helper.exposed_vote_seconds if helper else 0.0),
             vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
             payload_seconds=self.wire.payload_seconds,
             staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},

@@ -55,7 +55,6 @@ class Observer:
         injector: Injector | None = None,
         compute: float | None = None,
         updating: Stopwatch | None = None,
-        voting: Stopwatch | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
         self._session = session
@@ -66,7 +65,6 @@ class Observer:
         self._injector = injector
         self._compute = Compute(compute)
         self._updating = updating
-        self._voting = voting
         self._clock = clock
         self._zero = clock()
         self._seconds = 0.0
@@ -74,7 +72,7 @@ class Observer:
         self._injected = 0.0
         self._slept: list[float] = []
         self._asked = 0
-        self._blocked = 0.0
+        self._stood = Telemetry()
 
     def start(self) -> None:
         """Called when all ranks have met: times count from here."""
@@ -124,6 +122,7 @@ class Observer:
     def evaluate(self, batches: Iterable[Batch]) -> Evaluation:
         counted = self._telemetry()
         evaluation = self._session.evaluate(batches)
+        self._newly_stood()  # before the parameters could be evaluated: no part of the next step
         self._writer.event(
             "evaluation",
             step=self.steps_taken,
@@ -152,9 +151,8 @@ class Observer:
         count = len(losses)
         seconds = (ended - self._began) / count
         self._seconds += ended - self._began
-        blocked = self._newly_blocked()
+        blocked, vote = self._newly_stood()
         update = math.nan if self._updating is None else self._updating.take()
-        vote = math.nan if self._voting is None else self._voting.take()
         injected = self._injected / count
         busy = seconds - injected - (0.0 if math.isnan(blocked) else blocked / count)
         self._compute.add(busy, exact=not math.isnan(blocked))
@@ -179,12 +177,17 @@ class Observer:
                 )
             )
 
-    def _newly_blocked(self) -> float:
-        counted = self._telemetry()
+    def _newly_stood(self) -> tuple[float, float]:
+        """For others, and the part of it for votes; NaN: not known."""
+        counted, before = self._telemetry(), self._stood
         if counted is None:
-            return math.nan
-        before, self._blocked = self._blocked, counted.exposed_seconds
-        return max(0.0, self._blocked - before)
+            return math.nan, math.nan
+        self._stood = counted
+        if counted.exposed_vote_seconds is None:
+            vote = math.nan
+        else:
+            vote = counted.exposed_vote_seconds - (before.exposed_vote_seconds or 0.0)
+        return max(0.0, counted.exposed_seconds - before.exposed_seconds), vote
 
     def _newly_asked(self, count: int) -> Sequence[float]:
         if self._injector is None:

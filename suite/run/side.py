@@ -29,7 +29,8 @@ class Place:
 class Built:
     """A session ready to train, and what its optimizer can tell.
 
-    `telemetry` is None where nobody counts. `updating`, `voting`: parts of a step that the framework can tell.
+    `telemetry` is None where nobody counts. `updating`: the update's time, where the framework can tell; a traced
+    function does not end between backward and update.
     """
 
     session: Session
@@ -38,7 +39,6 @@ class Built:
     telemetry: Callable[[], Telemetry] | None
     parameter_bytes: int
     updating: Stopwatch | None = None
-    voting: Stopwatch | None = None
     rounds: bool = False  # the algorithm's ranks meet in rounds
 
 

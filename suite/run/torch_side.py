@@ -68,18 +68,17 @@ def build(specification: Specification, place: Place) -> Built:
         optimizer = DistributedOptimizer(inner, model, algorithm, check_every=specification.agreement_every)
         telemetry = optimizer.telemetry
     updating = None if telemetry is None else Stopwatch()
-    voting = Stopwatch() if isinstance(algorithm, Rounds) else None
     rule = specification.optimizer.schedule
     session = TorchSession(
         model,
-        optimizer if updating is None else _Timed(optimizer, telemetry, updating, voting),
+        optimizer if updating is None else _Timed(optimizer, telemetry, updating),
         head_weights=head_weights,
         learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
         device=device,
         barrier=torch.cuda.synchronize if specification.device == "gpu" else lambda: None,
     )
     rounds = isinstance(algorithm, Rounds)
-    return Built(session, model, optimizer, telemetry, size, updating, voting, rounds)
+    return Built(session, model, optimizer, telemetry, size, updating, rounds)
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
@@ -163,17 +162,12 @@ def _join_gloo() -> Place:
 
 
 class _Timed:
-    """An optimizer whose `step` is timed: what it stood still for votes, and what it did but stand still.
+    """An optimizer whose `step` is timed: what it did but stand still."""
 
-    Its helper votes and then moves payloads while `step` waits for it, so that the votes' time during `step` is time
-    that `step` stood still; at most all of it, since a vote may have begun before.
-    """
-
-    def __init__(self, optimizer: Any, telemetry: Any, updating: Stopwatch, voting: Stopwatch | None) -> None:
+    def __init__(self, optimizer: Any, telemetry: Any, updating: Stopwatch) -> None:
         self._optimizer: TorchOptimizer = optimizer
         self._telemetry: Callable[[], Telemetry] = telemetry
         self._updating = updating
-        self._voting = voting
         self._clock = updating.clock
 
     @property
@@ -184,13 +178,10 @@ class _Timed:
         self._optimizer.zero_grad()
 
     def step(self) -> object:
-        began, before = self._clock(), self._telemetry()
+        began, before = self._clock(), self._telemetry().exposed_seconds
         result = self._optimizer.step()
-        after = self._telemetry()
-        stood = after.exposed_seconds - before.exposed_seconds
+        stood = self._telemetry().exposed_seconds - before
         self._updating.add(max(0.0, self._clock() - began - stood))
-        if self._voting is not None:
-            self._voting.add(min(stood, after.vote_seconds - before.vote_seconds))
         return result
 
     def evaluation(self) -> AbstractContextManager[object]:

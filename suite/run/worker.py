@@ -109,7 +109,6 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         injector=injector(specification, place),
         compute=replayed_seconds(specification),
         updating=built.updating,
-        voting=built.voting,
     )
     check_same(place.exchange(source.contents))
     plan = plan_of(specification)

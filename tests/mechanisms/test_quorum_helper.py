@@ -220,3 +220,21 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
     assert heard.startswith("Traceback é")
     assert heard.endswith("ValueError: the end")
     assert read_out(spelt("short")) == "short"
+
+
+def test_standing_still_for_votes_is_told_apart_from_standing_still_for_payloads() -> None:
+    class SlowWire(Wire):
+        def vote(self, vector: Vector) -> Vector:
+            time.sleep(0.05)
+            return super().vote(vector)
+
+    room = Room(1)
+    member = Member(rank=0, rules=rules(algorithms.LocalSGD(period=1), 1))
+    helper = Helper(member, SlowWire(room), Work(room, 0))
+    helper.start()
+    for step in range(3):
+        helper.offer(step, step, PLAIN)
+        helper.settled()
+    helper.leave()
+    assert 0 < helper.exposed_vote_seconds <= helper.exposed_seconds
+    assert helper.exposed_vote_seconds < helper.vote_seconds  # the last vote is on who leaves: nobody waits for it

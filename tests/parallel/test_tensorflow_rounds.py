@@ -73,6 +73,8 @@ def test_meetings_reproduce_the_virtual_trajectory(algorithm: Rounds, optimizer:
     assert told.memory_bytes <= told.memory_declared * start().nbytes
     assert run.traces <= 2  # once more where the first trace creates variables
     assert run.wire_traces == 2  # the vote and the payload
+    assert told.exposed_vote_seconds is not None
+    assert 0 < told.exposed_vote_seconds < told.exposed_seconds
 
 
 ARRIVING = [

@@ -132,6 +132,20 @@ def test_recorded_memory_stands_beside_what_was_declared() -> None:
     assert set(column(found, "bytes_verdict")) == {"as declared"}
 
 
+def test_compute_that_holds_the_update_is_said_to() -> None:
+    made = scripted.records("quick", "framework=tensorflow", "model=AlexNet")
+    told = "compute holds it, too"
+    assert not [one for one in worlds.reported(*made).figures if told in one.caption]
+    traced = []
+    for record in made:
+        ranks = [
+            rank.model_copy(update={"steps": rank.steps.model_copy(update={"update": None})}) for rank in record.ranks
+        ]
+        traced.append(record.model_copy(update={"ranks": tuple(ranks)}))
+    (figure,) = [one for one in worlds.reported(*traced).figures if told in one.caption]
+    assert "parts" in figure.name
+
+
 def test_more_memory_than_declared_is_said() -> None:
     records = []
     for record in scripted.records("memory", "framework=torch", "algorithm=delayed(steps=1)"):

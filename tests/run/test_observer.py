@@ -88,6 +88,7 @@ def test_without_a_count_nothing_is_claimed(tmp_path):
     (_, step) = read_rank(writer.path).steps
     assert math.isnan(step.compute)
     assert math.isnan(step.blocked)
+    assert math.isnan(step.vote)
     assert step.seconds == pytest.approx(0.1)
 
 
@@ -181,8 +182,30 @@ def test_a_step_survives_its_file(tmp_path):
 
 
 def test_votes_are_written_down_where_they_are_known(tmp_path):
-    clock, voting = Clock(), Stopwatch()
-    observer, writer = observed(tmp_path, clock, Session(clock), voting=voting)
-    voting.add(0.01)
-    take(observer, 2)
-    assert [step.vote for step in read_rank(writer.path).steps] == [0.01, 0.0]
+    clock = Clock()
+    session = Session(clock)
+    voted = iter((0.01, 0.01, 0.03))
+
+    def telemetry():
+        return Telemetry(exposed_seconds=session.counted["exposed"], exposed_vote_seconds=next(voted))
+
+    observer, writer = observed(tmp_path, clock, session, telemetry=telemetry)
+    take(observer, 3)
+    assert [step.vote for step in read_rank(writer.path).steps] == pytest.approx([0.01, 0.0, 0.02])
+
+
+def test_what_an_evaluation_waited_for_is_no_part_of_the_next_step(tmp_path):
+    clock = Clock()
+    session = Session(clock)
+    observer, writer = observed(tmp_path, clock, session)
+    take(observer, 1)
+    evaluate = session.evaluate
+
+    def waits(batches):
+        session.counted["exposed"] += 0.5
+        return evaluate(batches)
+
+    session.evaluate = waits
+    observer.evaluate([])
+    take(observer, 1)
+    assert [step.blocked for step in read_rank(writer.path).steps] == pytest.approx([0.03, 0.03])

@@ -58,10 +58,16 @@ def decomposition(experiment: Experiment, study: Study) -> Iterator[Figure]:
         worst = max((_exposed(bar), bar.label, panel.title) for panel in filled for bar in panel.bars)
         slowed = any(group.setting.straggler != "none" for group in groups)
         uneven = "; where nobody waits for a slow rank, its steps are longer than the job's." if slowed else "."
+        within = (
+            " Without an update of its own, compute holds it, too: a traced TensorFlow step does not tell them apart."
+        )
+        traced = any(_update_in_compute(arm) for group in groups for arm in group.arms)
         yield Figure(
             f"{experiment.slug}-parts{_suffix(number)}",
             "Where a step's time goes, averaged over steps and ranks. Where nobody could tell waiting and wire apart, both "
-            "are in exposed communication. Marks: the ceiling and each algorithm's floor, of the whole job" + uneven,
+            "are in exposed communication. Marks: the ceiling and each algorithm's floor, of the whole job"
+            + uneven
+            + (within if traced else ""),
             f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most "
             f"exposed communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
             Bars(filled, PARTS, "ms per step"),
@@ -123,6 +129,11 @@ def _mean(several: Iterable[Parts | None]) -> tuple[float | None, ...] | None:
             unknown += sum(known) / len(those)
             parts.append(None)
     return (*parts, unknown * 1000)
+
+
+def _update_in_compute(arm: Arm) -> bool:
+    those = [run.parts for run in arm.timed if run.parts is not None]
+    return any(one.update is None and one.compute is not None for one in those)
 
 
 def _exposed(bar: Bar) -> float:
