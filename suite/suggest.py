@@ -7,8 +7,11 @@ from collections.abc import Iterable
 
 
 def nearest(value: object, allowed: Iterable[object]) -> str | None:
-    """The allowed name that looks most like this one, if any does."""
-    names = {str(one).lower(): str(one) for one in allowed}
+    """The allowed name that looks most like this one, with or without its options, if any does."""
+    names: dict[str, str] = {}
+    for one in map(str, allowed):
+        names[one.lower()] = one
+        names.setdefault(one.lower().partition("(")[0], one)
     found = difflib.get_close_matches(str(value).lower(), names, n=1)
     return names[found[0]] if found else None
 

@@ -20,7 +20,6 @@ before anything starts, and all are told at once with their lines.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import re
@@ -135,10 +134,7 @@ def _message(kind: type[BaseModel], error: Any, prefix: tuple[str | int, ...]) -
     loc = error["loc"]
     where = ".".join(str(part) for part in (*prefix, *loc))
     if error["type"] == "extra_forbidden":
-        known = known_keys(kind, loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        return f"unknown key {loc[-1]!r}{hint}; known: {', '.join(known)}"
+        return unknown("key", loc[-1], known_keys(kind, loc[:-1]))
     if error["type"] == "missing":
         return f"{where} is missing"
     if error["type"] == "value_error":
