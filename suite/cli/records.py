@@ -25,9 +25,11 @@ DEFAULT_FOLDER = Path("results")
 @app.command("ls", epilog="Example: farandole records ls --experiment quick")
 def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
     """One line per record; damaged files are named. Exit code 1 if there are any."""
+    from rich.markup import escape
     from rich.table import Table
 
     from suite.cli.screen import wide_console
+    from suite.run.record import Diverged, Failed
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -42,7 +44,7 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
         "straggler",
         "how",
     ):
-        table.add_column(column, no_wrap=column == "identity")
+        table.add_column(column, no_wrap=column == "identity", overflow="fold")
     for record in contents.records:
         labels = record.labels
         names = (
@@ -53,11 +55,13 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
             labels.network,
             labels.straggler,
         )
-        attempt = f"-r{record.repetition}-a{record.attempt}"
-        table.add_row(record.experiment, record.identity[:8] + attempt, *names, outcome(record))
+        table.add_row(record.experiment, name(record), *names, outcome(record))
     console = wide_console()
     console.print(table)
     console.print(f"{len(contents.records)} records in {folder}")
+    for record in contents.records:
+        if isinstance(record.outcome, Failed | Diverged):
+            console.print(f"{name(record)} [red]{outcome(record)}[/]:", escape(record.outcome.message), soft_wrap=True)
     for unreadable in contents.unreadable:
         console.print(f"[red]not readable:[/] {unreadable.path}: {unreadable.why}")
     return FAILED if contents.unreadable else OK
@@ -115,9 +119,12 @@ def read(folder: Path, experiment: str | None) -> Contents:
     return Store(folder).read(experiment)
 
 
+def name(record: Record) -> str:
+    return f"{record.identity[:8]}-r{record.repetition}-a{record.attempt}"
+
+
 def outcome(record: Record) -> str:
+    """In a word or two; the message has a line of its own, as a column would be too narrow for it."""
     from suite.run.record import Failed
 
-    if isinstance(record.outcome, Failed):
-        return f"[red]{record.outcome.reason.value}[/]: {record.outcome.message}"
-    return record.outcome.status
+    return record.outcome.reason.value if isinstance(record.outcome, Failed) else record.outcome.status

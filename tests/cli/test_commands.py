@@ -17,7 +17,9 @@ from suite.cli import catalogue
 from suite.cli.app import run
 from suite.cli.options import settings, value
 from suite.models.profile import load
+from suite.run.record import Reason
 from suite.suggest import nearest, unknown
+from tests.report import scripted
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +98,19 @@ def test_train_on_two_ranks(framework: str) -> None:
     assert len(counted) == 6
     assert all(step["seconds"] > 0 and math.isfinite(step["loss"]) for step in counted)
     assert found["telemetry"]["rounds"] == 9  # with three of warm-up
+
+
+def test_the_reason_of_a_failed_run_is_one_line_however_narrow_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    message = "rank 1 was killed by signal 9 (SIGKILL) in step 17, after [0] had said that it was well and on its way"
+    world = scripted.failing(Reason.KILLED, "synchronous", message=message)
+    records = scripted.records("quick", "framework=torch", "model=AlexNet", "algorithm=s*", world=world)
+    assert run(["records", "ls", "--records", str(scripted.write(tmp_path, records))]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^\w{{8}}-r0-a0 killed: {re.escape(message)}$", shown, re.MULTILINE), shown
+    assert "…" not in shown
 
 
 @pytest.mark.timeout(120)
