@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Generic, Protocol, Self, TypeVar
 
 from algorithms.mechanisms.plan import Piece
+from algorithms.mechanisms.watching import Watcher
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -127,6 +128,7 @@ class _Exchange(Generic[C]):
     name: str
     bundle: tuple[Piece, ...]
     flight: Flight[C]
+    began: float  # on the watcher's clock, if there is one
 
     @property
     def elements(self) -> int:
@@ -151,6 +153,12 @@ class Courier(Generic[C]):
         self._stopped = False
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
+        self._watcher: Watcher | None = None
+        self._titles: Sequence[str] = ()
+
+    def watch(self, watcher: Watcher, titles: Sequence[str]) -> None:
+        """Tell of every exchange from now on, by the title of its tensor."""
+        self._titles, self._watcher = titles, watcher
 
     def open(self, route: Route) -> Flight[C]:
         """The next flight: it leaves when the ones before have left. Call on every worker in the same order."""
@@ -202,11 +210,12 @@ class Courier(Generic[C]):
 
         if not self._pause(may_leave):
             return False
+        began = 0.0 if self._watcher is None else self._watcher.clock()
         handle = self._wire.send([(flight.cargo(piece.tensor), piece) for piece in bundle], name)
         self._elements += elements
         self._names.add(name)
         with self._condition:
-            self._aloft.append(_Exchange(handle, name, bundle, flight))
+            self._aloft.append(_Exchange(handle, name, bundle, flight, began))
         return True
 
     def _pause(self, until: Callable[[], bool]) -> bool:
@@ -225,6 +234,8 @@ class Courier(Generic[C]):
             exchange = self._aloft[0]
             flight = exchange.flight
             self._wire.take(exchange.handle)
+            if self._watcher is not None and exchange.began:
+                self._watcher.add(self._title(exchange), exchange.began, self._watcher.clock() - exchange.began)
             self._elements -= exchange.elements
             self._names.discard(exchange.name)
             taken = Counter(piece.tensor for piece in exchange.bundle)
@@ -237,3 +248,7 @@ class Courier(Generic[C]):
                     flight._left[tensor] -= pieces
                 if whole or not self._aloft:
                     self._condition.notify_all()
+
+    def _title(self, exchange: _Exchange[C]) -> str:
+        first, *others = dict.fromkeys(self._titles[piece.tensor] for piece in exchange.bundle)
+        return f"exchange {first}" + (f" and {len(others)} more" if others else "")

@@ -16,6 +16,7 @@ from typing import Protocol
 from algorithms.mechanisms.quorum_ballot import Terms, Vector, Verdict, read_out, silence, spelt
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_pace import HEARTBEAT, Pace
+from algorithms.mechanisms.watching import Watcher
 
 
 class Wire(Protocol):
@@ -50,6 +51,7 @@ class Helper:
         self.votes = 0
         self.exposed_seconds = 0.0  # the training thread stood still
         self.exposed_vote_seconds = 0.0  # while votes were taken
+        self.watcher: Watcher | None = None
         self.text = ""  # of this worker's own failure
         self.pace = Pace(clock)
         self.trainer = threading.current_thread()
@@ -129,8 +131,11 @@ class Helper:
                     ballot = self.member.cast()
                 began = self.clock()
                 total = self.wire.vote(ballot)
-                self.vote_seconds += self.clock() - began
+                seconds = self.clock() - began
+                self.vote_seconds += seconds
                 self.votes += 1
+                if self.watcher is not None:
+                    self.watcher.add("vote", self.watcher.clock() - seconds, seconds)
                 with self.changed:
                     verdict = self.member.count(total)
                     self.changed.notify_all()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.names import Names
 
 
@@ -58,3 +59,6 @@ class Driver(Protocol):
         """The parameters that one evaluates, put back at the end."""
 
     def telemetry(self) -> Telemetry: ...
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Tell of all that travels from now on. False: it travels inside a traced function, where nobody can see it."""

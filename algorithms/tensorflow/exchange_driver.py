@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_agreement
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
@@ -209,6 +210,9 @@ class ExchangeDriver:
     def evaluation(self) -> Iterator[None]:
         """All ranks hold what one evaluates at all times."""
         yield
+
+    def watch(self, watcher: Watcher) -> bool:
+        return not self._travels
 
     def telemetry(self) -> Telemetry:
         steps = int(self._steps.numpy())

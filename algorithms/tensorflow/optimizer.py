@@ -15,6 +15,7 @@ from tensorflow.python.ops import control_flow_util
 import algorithms
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
@@ -153,6 +154,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     def telemetry(self) -> Telemetry:
         """What was counted on this rank so far."""
         return self._driver.telemetry()
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Have someone told of every exchange and vote from now on. False: they are inside the traced step, unseen."""
+        return self._driver.watch(watcher)
 
     @contextmanager
     def measuring(self) -> Iterator[None]:

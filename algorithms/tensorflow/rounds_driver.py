@@ -23,6 +23,7 @@ from algorithms.mechanisms.quorum_helper import Helper
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_equal_arrays
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense
@@ -81,6 +82,7 @@ class RoundsDriver:
         self._due: int | None = None  # the step after which it adopts what comes of its offer
         self._begun = False
         self._taken: list[Own] = []  # what the graph is about to assign
+        self._watcher: Watcher | None = None
         self._past = Telemetry()  # of helpers that have finished
         self._steps = 0
 
@@ -98,6 +100,7 @@ class RoundsDriver:
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
         adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
         self.wire = RoundsWire(variables, f"{self.names.prefix}.rounds", self._clock, adasum=adasum)
+        self.wire.watcher = self._watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
 
@@ -342,6 +345,7 @@ class RoundsDriver:
     def _start(self) -> Helper:
         if self._helper is None:
             self._helper = Helper(self._member, self.wire, self, clock=self._clock)
+            self._helper.watcher = self._watcher
             self._helper.trainer = self._trainer  # this may be one of TensorFlow's threads
             self._helper.start()
         return self._helper
@@ -417,6 +421,14 @@ class RoundsDriver:
         finally:
             for variable, value in zip(self._variables, own, strict=True):
                 variable.assign(value)
+
+    def watch(self, watcher: Watcher) -> bool:
+        self._watcher = watcher
+        if self._variables:
+            self.wire.watcher = watcher
+        if self._helper is not None:
+            self._helper.watcher = watcher
+        return True
 
     def telemetry(self) -> Telemetry:
         member, helper, past = self._member, self._helper, self._past

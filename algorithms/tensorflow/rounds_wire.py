@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from algorithms.mechanisms.plan import Piece, cut
 from algorithms.mechanisms.quorum_ballot import Vector
+from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.pieces import Route, exchanged
 from algorithms.tensorflow.profile import PIECE, WINDOW
@@ -45,6 +46,7 @@ class RoundsWire:
         self._votes: dict[int, Any] = {}
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
         self.payload_seconds = 0.0
+        self.watcher: Watcher | None = None
 
     def vote(self, vector: Vector) -> Vector:
         """The sum of everyone's vectors."""
@@ -63,7 +65,10 @@ class RoundsWire:
         """The sums over all workers."""
         begun = self._clock()
         totals = self._add_up([tf.constant(array) for array in arrays])
-        self.payload_seconds += self._clock() - begun
+        seconds = self._clock() - begun
+        self.payload_seconds += seconds
+        if self.watcher is not None:  # one function carries all
+            self.watcher.add("exchange all", self.watcher.clock() - seconds, seconds)
         self.bytes_sent += self._bytes
         return [shared_memory(total) for total in totals]
 

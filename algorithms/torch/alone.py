@@ -9,6 +9,7 @@ import torch
 
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.driver import Attached
 
 
@@ -53,6 +54,9 @@ class AloneDriver:
 
     def telemetry(self) -> Telemetry:
         return Telemetry(steps=self._steps, memory_declared=self._algorithm.memory())
+
+    def watch(self, watcher: Watcher) -> bool:
+        return True  # nothing travels
 
     def state_dict(self) -> dict[str, Any]:
         return {}

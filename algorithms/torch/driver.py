@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,9 @@ class Driver(Protocol):
         """What must be equal on all ranks now, by name; empty where nothing must. Called after `settle`."""
 
     def telemetry(self) -> Telemetry: ...
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Tell of all that travels from now on. False: this driver cannot see it."""
 
     def state_dict(self) -> dict[str, Any]:
         """The driver's own state, beside that of `optimizer`. Not collective: one rank alone may save."""

@@ -12,6 +12,7 @@ from algorithms.contract import Exchange, Finish, Moment
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
 from algorithms.torch.apply import applied
 from algorithms.torch.departed import Departed
@@ -190,6 +191,11 @@ class ExchangeDriver:
             memory_declared=self._algorithm.memory(),
             memory_bytes=sum(departed.held_bytes() for departed in self._departed),
         )
+
+    def watch(self, watcher: Watcher) -> bool:
+        if self._courier is not None:
+            self._courier.watch(watcher, (*self._attached.names, "header"))
+        return True
 
     def state_dict(self) -> dict[str, Any]:
         self._apply.settle()

@@ -17,6 +17,7 @@ from torch import nn
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.no_communication import NoCommunication
 from algorithms.stock_horovod import StockHorovod
 from algorithms.torch import agreement
@@ -131,6 +132,10 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def telemetry(self) -> Telemetry:
         return self._driver.telemetry()
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Have someone told of every exchange and vote from now on. False: Horovod's own optimizer has them, unseen."""
+        return self._driver.watch(watcher)
 
     def keep_records(self) -> list[RoundRecord]:
         """From now on write down who was in which round, for `algorithms.virtual.replay`; equal on all ranks."""

@@ -20,6 +20,7 @@ from algorithms.mechanisms.quorum_helper import Helper, RoundsError
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped, TrainingError
 from algorithms.torch.rounds_copies import CopyWork
@@ -75,6 +76,7 @@ class RoundsDriver:
         self.evaluating = False
         self.weight = 1.0
         self.fresh, self.loaded = True, False
+        self.watcher: Watcher | None = None
         self.past = Telemetry()  # of helpers that have finished
         self.steps = 0
         self.hook = attached.model.register_forward_pre_hook(self._forward)
@@ -175,6 +177,7 @@ class RoundsDriver:
                 self.work.begin()  # a state may have been loaded into the model since this was made
             self.fresh = False
             self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock)
+            self.helper.watcher = self.watcher
             self.helper.start()
         return self.helper
 
@@ -276,6 +279,13 @@ class RoundsDriver:
             memory_declared=self.algorithm.memory(),
             memory_bytes=self.work.bytes + self.wire.bytes_held,
         )
+
+    def watch(self, watcher: Watcher) -> bool:
+        self.watcher = self.wire.watcher = watcher
+        self.wire.titles = self.space.titles(self.attached.names)
+        if self.helper is not None:
+            self.helper.watcher = watcher
+        return True
 
     def state_dict(self) -> dict[str, Any]:
         if self.due is not None and self.algorithm.overlap:

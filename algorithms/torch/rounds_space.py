@@ -76,6 +76,15 @@ class Space:
     def bytes(self) -> int:
         return sum(group.elements * group.dtype.itemsize for group in self.groups)
 
+    def titles(self, names: Sequence[str]) -> list[str]:
+        """What to call each piece: the parameters that it is of, which have these names."""
+        titles = []
+        for piece in self.pieces:
+            members = self.groups[piece.group].members
+            first, last = (names[members[piece.cut.spans[end].tensor]] for end in (0, -1))
+            titles.append(first if first == last else f"{first} to {last}")
+        return titles
+
     def empty(self) -> Flat:
         return Flat(self, [torch.empty(g.elements, dtype=g.dtype, device=g.device) for g in self.groups])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import horovod.torch as hvd
@@ -11,6 +11,7 @@ import torch
 
 from algorithms.mechanisms.quorum_ballot import Vector
 from algorithms.mechanisms.quorum_pace import Patience
+from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.memory import size_in_bytes
 from algorithms.torch.rounds_space import Flat, Piece, Space
 
@@ -34,6 +35,8 @@ class TorchWire:
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
         self.payload_seconds = 0.0
         self.cut = False
+        self.watcher: Watcher | None = None
+        self.titles: Sequence[str] = ()  # of the pieces, for the watcher
 
     def vote(self, vector: Vector) -> Vector:
         tensor = torch.from_numpy(vector.copy())
@@ -56,11 +59,13 @@ class TorchWire:
         What `fill` returns is handed to `land`. A piece is filled before the ones just before it have landed.
         """
         began = self.clock()
-        flying: deque[tuple[int, Piece, torch.Tensor, K]] = deque()
+        flying: deque[tuple[int, float, Piece, torch.Tensor, K]] = deque()
 
         def land_one() -> None:
-            handle, piece, buffer, kept = flying.popleft()
+            handle, left, piece, buffer, kept = flying.popleft()
             self._wait(handle)
+            if self.watcher is not None and left:
+                self.watcher.add(f"exchange {self.titles[piece.number]}", left, self.watcher.clock() - left)
             land(piece, buffer, kept)
 
         for number, piece in enumerate(pieces):
@@ -69,7 +74,8 @@ class TorchWire:
             buffer = self._buffer(piece, number % WINDOW)
             kept = fill(piece, buffer)
             name = f"{self.prefix}piece.{piece.number}"
-            flying.append((hvd.allreduce_async_(buffer, op=self.op, name=name), piece, buffer, kept))
+            left = 0.0 if self.watcher is None else self.watcher.clock()
+            flying.append((hvd.allreduce_async_(buffer, op=self.op, name=name), left, piece, buffer, kept))
             self.bytes_sent += buffer.numel() * buffer.element_size()
         while flying:
             land_one()

@@ -11,6 +11,7 @@ from horovod.common.exceptions import HorovodInternalError
 
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.memory import size_in_bytes
@@ -92,6 +93,9 @@ class StockDriver:
             used=self._steps,
             memory_declared=self._algorithm.memory(),
         )
+
+    def watch(self, watcher: Watcher) -> bool:
+        return False  # Horovod's own optimizer carries it
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -50,6 +50,6 @@ class Side(Protocol):
     def build(self, specification: Specification, place: Place) -> Built: ...
 
     def watch_layers(self, built: Built, spans: LayerSpans) -> None:
-        """Have the layers' own times written down, as far as the framework lets them be seen."""
+        """Have the layers' own times, exchanges and votes written down, and what of them cannot be seen."""
 
     def leave(self) -> None: ...

@@ -94,6 +94,10 @@ class _Session(TensorflowSession):
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
     """From TensorFlow's own profiler: a traced function has no hooks."""
+    if not built.optimizer.watch(spans):
+        spans.untold.append("exchanges: inside the traced step; Horovod's timeline shows them for rank 0")
+    spans.untold.append("updates per layer: the optimizer's operations do not say whose they are")
+    spans.untold.append("waiting per layer: a traced step does not stand still as a whole; see the parts of a step")
     from suite.run.tensorflow_spans import GraphProfile
 
     wrapped = isinstance(built.optimizer, DistributedOptimizer)

@@ -82,7 +82,14 @@ def build(specification: Specification, place: Place) -> Built:
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
-    """Every module with parameters of its own, forward and backward; what stood still for it, and its update."""
+    """Every module with parameters of its own, forward and backward; what stood still for it, and its update.
+
+    Beside them what travels and votes, as far as the wrapper carries it itself.
+    """
+    if isinstance(built.model, torch.nn.parallel.DistributedDataParallel):
+        spans.untold.append("exchanges: PyTorch's DistributedDataParallel has them to itself")
+    elif not built.optimizer.watch(spans):
+        spans.untold.append("exchanges: Horovod's own optimizer has them; its timeline shows them for rank 0")
     layers = {id(value): name.rpartition(".")[0] for name, value in built.model.named_parameters()}
     counted = built.telemetry or Telemetry
 

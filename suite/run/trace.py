@@ -1,7 +1,8 @@
 """One timeline of all ranks in Chrome's trace format, which Perfetto and chrome://tracing open.
 
 A process per rank, with a line for its steps and their parts, and lines for the spans that the rank recorded itself (the
-layers). Horovod's own timeline (what travels, tensor by tensor) is written by rank 0 only and stands beside rank 0.
+layers, what travelled, the votes). Horovod's own timeline (what travels, tensor by tensor) is written by rank 0 only and
+stands beside rank 0. What no span tells, and why, is in the trace's `otherData`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ _VOTE = re.compile(r"\bvote\b")  # in the names under which rounds vote
 def merge(folder: Path, files: Sequence[RankFile], target: Path) -> None:
     """Everything that the ranks of one run left, as one file."""
     events: list[dict[str, Any]] = []
+    untold: dict[str, None] = {}
     for file in files:
         events += _names(file)
         for step in file.steps:
             events += _step(file.rank, step)
-        events += _layers(folder, file.rank)
+        path = folder / f"spans-{file.rank}.json"
+        if path.exists():
+            own = json.loads(path.read_text())
+            events += _layers(file.rank, own["spans"])
+            untold |= dict.fromkeys(own["untold"])
     events += _horovod(folder, files)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
+    content = {"traceEvents": events, "displayTimeUnit": "ms", "otherData": {"untold": list(untold)}}
+    target.write_text(json.dumps(content))
 
 
 def _names(file: RankFile) -> Iterator[dict[str, Any]]:
@@ -68,12 +75,17 @@ def _step(rank: int, step: Step) -> Iterator[dict[str, Any]]:
             at += seconds
 
 
-def _layers(folder: Path, rank: int) -> Iterator[dict[str, Any]]:
-    path = folder / f"spans-{rank}.json"
-    if not path.exists():
-        return
+def _layers(rank: int, spans: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
     lines = {"": LAYERS}
-    for name, start, seconds, thread in json.loads(path.read_text()):
+    exchanged_until: list[float] = []  # one for each line of exchanges
+    for name, start, seconds, thread in spans:
+        kind = name.partition(" ")[0]
+        if kind == "vote":
+            thread = "votes"
+        elif kind == "exchange":  # several are under way at once, and a line holds no spans that overlap
+            place = next((at for at, end in enumerate(exchanged_until) if end <= start), len(exchanged_until))
+            exchanged_until[place : place + 1] = [start + seconds]
+            thread = f"exchanges {place + 1}"
         if thread not in lines:
             lines[thread] = LAYERS + len(lines)
             yield _line(rank, lines[thread], thread)

@@ -39,3 +39,6 @@ class Bare:
 
     def evaluation(self) -> AbstractContextManager[object]:
         return nullcontext()
+
+    def watch(self, watcher: object) -> bool:
+        return True  # nothing travels

@@ -225,6 +225,26 @@ def test_a_tensor_is_given_once(courier: Courier[str]) -> None:
         flight.give(1, "x")
 
 
+def test_a_watcher_is_told_of_every_exchange(wire: FakeWire, courier: Courier[str]) -> None:
+    class Watcher:
+        clock = staticmethod(time.monotonic)
+        told: list[str] = []  # noqa: RUF012 - one watcher
+
+        def add(self, name: str, began: float, seconds: float) -> None:
+            assert began <= began + seconds <= self.clock()
+            self.told.append(name)
+
+    watcher = Watcher()
+    courier.open(route([1])).give(0, "unseen")
+    eventually(lambda: wire.whole == ["unseen"])
+    courier.watch(watcher, ["fc.weight", "fc.bias"])
+    flight = courier.open(route([3, 1]))
+    flight.give(0, "a")
+    flight.give(1, "b")
+    flight.wait([0, 1])
+    assert watcher.told == ["exchange fc.weight", "exchange fc.weight", "exchange fc.bias"]
+
+
 def test_the_helper_sleeps_between_looks() -> None:
     wire = FakeWire(looks=None)
     courier: Courier[str] = Courier(wire, "test.", rest=0.01)

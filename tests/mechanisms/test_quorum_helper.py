@@ -79,6 +79,15 @@ class Work:
 
 
 @dataclass
+class Watcher:
+    clock: Callable[[], float] = time.monotonic
+    told: list[tuple[str, float]] = field(default_factory=list)
+
+    def add(self, name: str, began: float, seconds: float) -> None:
+        self.told.append((name, seconds))
+
+
+@dataclass
 class Outcome:
     member: Member
     work: Work
@@ -231,10 +240,13 @@ def test_standing_still_for_votes_is_told_apart_from_standing_still_for_payloads
     room = Room(1)
     member = Member(rank=0, rules=rules(algorithms.LocalSGD(period=1), 1))
     helper = Helper(member, SlowWire(room), Work(room, 0))
+    helper.watcher = watcher = Watcher()
     helper.start()
     for step in range(3):
         helper.offer(step, step, PLAIN)
         helper.settled()
     helper.leave()
     assert 0 < helper.exposed_vote_seconds <= helper.exposed_seconds
+    assert [name for name, _ in watcher.told] == ["vote"] * helper.votes
+    assert sum(seconds for _, seconds in watcher.told) == pytest.approx(helper.vote_seconds)
     assert helper.exposed_vote_seconds < helper.vote_seconds  # the last vote is on who leaves: nobody waits for it

@@ -228,3 +228,25 @@ def test_clipping_an_average_that_never_exists_is_refused(rank: int) -> None:
     net = torch_nets.make()
     with pytest.raises(ValueError, match="never averages gradients"):
         DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithms.LocalSGD(), clip_norm=1.0)
+
+
+def test_a_watcher_is_told_of_votes_and_exchanges_on_every_rank(rank: int) -> None:
+    class Watcher:
+        clock = staticmethod(time.perf_counter)
+
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def add(self, name: str, began: float, seconds: float) -> None:
+            assert seconds > 0
+            self.told.append(name)
+
+    net, watcher = torch_nets.make(), Watcher()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithms.LocalSGD(period=1)) as opt:
+        assert opt.watch(watcher)
+        train(opt, net, range(3), rank)
+        opt.finish()
+    assert watcher.told.count("vote") >= 3
+    all_that_trains = "exchange scale to out.bias"  # one piece
+    assert watcher.told.count(all_that_trains) == 3
+    assert set(watcher.told) == {"vote", all_that_trains}

@@ -46,6 +46,29 @@ def test_waiting_has_just_ended_and_other_threads_stand_apart(tmp_path):
     assert drawn[-1]["dur"] == pytest.approx(0.1e6)
 
 
+def test_what_travels_at_once_stands_on_lines_of_its_own_and_what_is_not_told_is_said(tmp_path):
+    for rank in (0, 1):
+        spans = LayerSpans(Clock())
+        spans.add("exchange a", 10.0, 3.0)
+        spans.add("exchange b", 11.0, 1.0)
+        spans.add("exchange c", 12.0, 1.0)
+        spans.add("vote", 12.5, 1.0)
+        spans.untold.append("updates: nobody looked")
+        spans.write(tmp_path / f"spans-{rank}.json")
+    merge(tmp_path, [RankFile(0, host="here"), RankFile(1, host="here")], tmp_path / "trace.json")
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["otherData"] == {"untold": ["updates: nobody looked"]}
+    for rank in (0, 1):
+        mine = [one for one in trace["traceEvents"] if one["pid"] == rank]
+        lines = {one["tid"]: one["args"]["name"] for one in mine if one["name"] == "thread_name"}
+        assert [(one["name"], lines[one["tid"]]) for one in mine if one["ph"] == "X"] == [
+            ("exchange a", "exchanges 1"),
+            ("exchange b", "exchanges 2"),
+            ("exchange c", "exchanges 2"),
+            ("vote", "votes"),
+        ]
+
+
 def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
     hooks = {}
     monkeypatch.setattr(torch_side, "register_optimizer_step_pre_hook", lambda hook: hooks.update(before=hook))
@@ -65,7 +88,7 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
     hooks["before"](one)
     hooks["after"](one)
     spans.write(tmp_path / "spans")
-    names = [name for name, *_ in json.loads((tmp_path / "spans").read_text())]
+    names = [name for name, *_ in json.loads((tmp_path / "spans").read_text())["spans"]]
     # The first layer's input needs no gradient, so torch may end its backward with the whole.
     assert sorted(names) == sorted(
         ["forward 0", "forward 2", "backward 2", "backward 0", "wait all", "update all", "update 2"]
@@ -106,7 +129,7 @@ def test_the_layers_of_a_traced_function_are_seen(tmp_path):
     spans.start()
     built.session.steps([batch])
     spans.write(tmp_path / "spans")
-    found = json.loads((tmp_path / "spans").read_text())
+    found = json.loads((tmp_path / "spans").read_text())["spans"]
     names = {name for name, *_ in found}
     layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
     assert {f"{way} {layer}" for way in ("forward", "backward") for layer in layers} | {"update"} <= names
