@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from suite.cluster import presets
+from suite.cluster import presets, stragglers
 from suite.data import NAMES as DATA_NAMES
 from suite.run import choices
 from suite.run.specification import (
@@ -200,6 +200,12 @@ class Shared(Strict):
         return self
 
 
+def _readable(straggler: str) -> str:
+    if straggler != "none":
+        stragglers.parse(straggler)
+    return straggler
+
+
 class Axes(Strict):
     framework: tuple[Literal["torch", "tensorflow"], ...] = Field(min_length=1)
     model: tuple[Annotated[ModelChoice, BeforeValidator(_named("image", "width", "classes", "replay"))], ...] = Field(
@@ -210,7 +216,7 @@ class Axes(Strict):
     network: tuple[Annotated[NetworkChoice, BeforeValidator(_network)], ...] = Field(
         default=(NetworkChoice(name="local"),), min_length=1
     )
-    straggler: tuple[str, ...] = Field(default=("none",), min_length=1)
+    straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
     learning_rate: tuple[PositiveNumber, ...] | None = Field(
         default=None,
         min_length=1,

@@ -52,13 +52,14 @@ algorithm = [
   "admm",
 ]
 network = ["lcal", { rate_mbit = 0 }, { preset = "1GB" }]
+straggler = ["none", "lognormul:sigma=1"]
 [[override]]
 where = { algoritm = "delayed" }
 set = { optimizer = { learning_rat = 0.1 }, stepss = 3 }
 """
     found = problems(text)
     lines = {line for line, _ in found}
-    assert {2, 4, 5, 6, 7, 9, 10, 13, 14, 15, 16, 18, 20, 21} <= lines
+    assert {2, 4, 5, 6, 7, 9, 10, 13, 14, 15, 16, 18, 19, 21, 22} <= lines
     told = "\n".join(f"{line}: {message}" for line, message in found)
     for piece in (
         "2: unknown key 'repetitons' (did you mean 'repetitions'?)",
@@ -72,6 +73,7 @@ set = { optimizer = { learning_rat = 0.1 }, stepss = 3 }
         "steps=-1: must be a whole number >= 0",
         "runs in the virtual cluster only",
         "did you mean 'local'?",
+        "19: straggler 'lognormul:sigma=1': unknown kind 'lognormul'; did you mean 'lognormal'?",
         "did you mean 'algorithm'?",
         "did you mean 'learning_rate'?",
     ):
