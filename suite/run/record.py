@@ -254,6 +254,14 @@ class Record(Part):
             raise ValueError("identity is not the hash of the specification")
         if self.kind != self.specification.kind or self.replayed != self.specification.replayed:
             raise ValueError("kind or replayed contradicts the specification")
+        specified = self.specification
+        for name, label, meant in (
+            ("framework", self.labels.framework, specified.framework),
+            ("workers", self.labels.workers, specified.workers),
+            ("seed", self.labels.seed, specified.seed),
+        ):
+            if label != meant:
+                raise ValueError(f"label {name} = {label!r} contradicts the specification, which says {meant!r}")
         if isinstance(self.outcome, Finished) and len(self.ranks) != self.specification.workers:
             raise ValueError(f"a finished run of {self.specification.workers} workers has {len(self.ranks)} ranks")
         return self

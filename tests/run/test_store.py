@@ -109,14 +109,22 @@ def test_a_damaged_record_is_named_then_set_aside_and_the_others_are_read(tmp_pa
     assert [hole.path for hole in store.read().unreadable] == [moved.path]
 
 
-def test_a_record_that_was_edited_by_hand_is_damaged(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "key", "value", "why"),
+    [
+        ("specification", "batch_size", 64, "identity is not the hash"),
+        ("labels", "framework", "touch", "label framework = 'touch' contradicts the specification, which says 'torch'"),
+        ("labels", "workers", 64, "label workers = 64 contradicts"),
+    ],
+)
+def test_a_record_that_was_edited_by_hand_is_damaged(tmp_path, part, key, value, why):
     store = filled(tmp_path / "results", 1)
     (path,) = store.files()
     content = json.loads(path.read_text())
-    content["specification"]["batch_size"] = 64
+    content[part][key] = value
     path.write_text(json.dumps(content))
     (hole,) = store.read().unreadable
-    assert "identity is not the hash" in hole.why
+    assert why in hole.why
 
 
 def test_a_newer_schema_is_left_in_place_and_named(tmp_path):
