@@ -11,6 +11,7 @@ from suite.report import evidence as reading
 from suite.report.build import report
 from suite.report.charts.drawing import draw
 from suite.report.evidence import Evidence
+from suite.report.sections.wording import plural
 from suite.report.writers import comma, latex, markdown, page
 
 PAGE, MARKDOWN = "report.html", "report.md"
@@ -35,9 +36,9 @@ class Rendered:
     def message(self) -> str:
         if not self.records:
             return f"{self.page}: says that there are no records yet"
-        doubt = [f"{self.unfinished} runs did not finish"] * bool(self.unfinished)
-        doubt += [f"{self.holes} files could not be read"] * bool(self.holes)
-        return f"{self.page}: {self.records} runs" + (f" ({', '.join(doubt)})" if doubt else "")
+        doubt = [f"{plural(self.unfinished, 'run')} did not finish"] * bool(self.unfinished)
+        doubt += [f"{plural(self.holes, 'file')} could not be read"] * bool(self.holes)
+        return f"{self.page}: {plural(self.records, 'run')}" + (f" ({', '.join(doubt)})" if doubt else "")
 
 
 def render(records: Path, out: Path, *, experiment: str | None = None) -> Rendered:

@@ -54,6 +54,8 @@ class Plan:
         by_axis: dict[str, list[str]] = {}
         for text in filters:
             axis, equals, pattern = text.partition("=")
+            if not text.strip():
+                raise ValueError(f"--only {text!r}: write axis=pattern, or the beginning of a run's identity")
             if equals and axis not in AXES:
                 raise ValueError(unknown("axis in --only", axis, AXES))
             axis, pattern = (axis, pattern) if equals else ("", text)

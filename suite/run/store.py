@@ -82,7 +82,7 @@ class Store:
                 raise StoreError(f"{self.folder} holds files but no {MARKER}: not a folder of records; choose another")
             return
         try:
-            version = json.loads(marker.read_text())["schema_version"]
+            version = int(json.loads(marker.read_text())["schema_version"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{marker} is damaged ({error}); restore it or choose another folder") from error
         if version > SCHEMA_VERSION:

@@ -156,6 +156,8 @@ def test_only_that_leaves_nothing_says_what_there_is():
         planned().only(["algorithm=delayed", "algorithm=synchronos"])
     with pytest.raises(ValueError, match=r"algorithm in --only 'delayd' .did you mean 'delayed\(steps=2\)'"):
         planned().only(["algorithm=delayd"])
+    with pytest.raises(ValueError, match="--only '': write axis=pattern"):
+        planned().only([""])
     with pytest.raises(ValueError, match="no run of plan has an identity that begins so"):
         planned().only(["algorithm"])
     with pytest.raises(ValueError, match="leaves no run of plan: no run is all of that at once"):

@@ -127,6 +127,14 @@ def test_a_record_that_was_edited_by_hand_is_damaged(tmp_path, part, key, value,
     assert why in hole.why
 
 
+@pytest.mark.parametrize("marker", ["", "[]", '{"schema_version": "x"}', '{"schema_version": null}'])
+def test_a_damaged_marker_is_named(tmp_path, marker):
+    store = filled(tmp_path / "results", 1)
+    (tmp_path / "results" / "farandole-records.json").write_text(marker)
+    with pytest.raises(StoreError, match=r"farandole-records.json is damaged"):
+        store.read()
+
+
 def test_a_newer_schema_is_left_in_place_and_named(tmp_path):
     store = filled(tmp_path / "results", 1)
     (path,) = store.files()
