@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from algorithms.torch.driver import Attached
 from algorithms.torch.pending import Pending
 from algorithms.torch.profile import Stopwatch
 from algorithms.torch.views import Options, Views
+
+TOGETHER = 1 << 18  # elements: a larger layer's update takes as long alone, and is better done when it is needed
 
 
 class NextUse:
@@ -87,11 +89,11 @@ class NextUse:
             self._pending.release([parameter])
 
     def _settle(self, layer: int) -> None:
-        """Wait for one layer; update it with all that have landed, since one step of the optimizer is less than many."""
+        """Wait for one layer, and update it with the small ones that have landed."""
         self._stopwatch.used(self._layers.members[layer])
         assert self._due is not None
         self._due.wait(self._layers.members[layer])
-        ready = [other for other in sorted(self._waiting) if self._due.has_landed(self._layers.members[other])]
+        ready = [layer, *self._landed(self._due, but=layer)]
         members = [number for other in ready for number in self._layers.members[other]]
         parameters = [self._parameters[number] for number in members]
         landed = self._due.land(members)
@@ -107,3 +109,13 @@ class NextUse:
             parameter.grad = gradient
         if not self._waiting:
             self._due = None
+
+    def _landed(self, due: Departed, but: int) -> Iterator[int]:
+        """Layers that can be updated as well: one step of the optimizer for many small ones costs less than many."""
+        room = TOGETHER
+        for layer in sorted(self._waiting - {but}):
+            members = self._layers.members[layer]
+            elements = sum(self._parameters[number].numel() for number in members)
+            if elements <= room and due.has_landed(members):
+                room -= elements
+                yield layer
