@@ -43,7 +43,7 @@ class Machine:
     make: str | None
     cmake: str | None
     mpicxx: str | None
-    mpi_version: str
+    mpi_command: str  # what mpicxx would run; its --version is the C++ compiler's
     nvcc: str | None
     nvcc_version: str
     cores: int
@@ -70,7 +70,7 @@ def look(project: Path) -> Machine:
         make=shutil.which("make") or shutil.which("gmake"),
         cmake=find_cmake(),
         mpicxx=mpicxx,
-        mpi_version=first_line(mpicxx, "--version") if mpicxx else "",
+        mpi_command=first_line(mpicxx, "-show") if mpicxx else "",
         nvcc=nvcc,
         nvcc_version=last_line(nvcc, "--version") if nvcc else "",
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

@@ -89,7 +89,7 @@ def _install(project: Path, venv: Path, wish: Wish, jobs: int) -> None:
         python=f"{machine.implementation}-{'.'.join(map(str, machine.python))}",
         platform=f"{machine.system}-{machine.architecture}",
         compiler=machine.compiler_version,
-        mpi=machine.mpi_version if mpi else "",
+        mpi=machine.mpi_command if mpi else "",
         gpu=machine.nvcc_version if wish.gpu else "",
     )
     _horovod(environment, key, machine, wish, jobs)

@@ -24,7 +24,7 @@ GOOD = Machine(
     make="/usr/bin/make",
     cmake=None,
     mpicxx=None,
-    mpi_version="",
+    mpi_command="",
     nvcc=None,
     nvcc_version="",
     cores=2,
@@ -149,3 +149,9 @@ def test_an_old_cmake_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert facts.find_cmake() is None
     script(tmp_path, "cmake", "echo cmake version 3.25.1")
     assert facts.find_cmake() == str(tmp_path / "cmake")
+
+
+def test_an_mpi_is_known_by_what_it_links_not_by_its_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path, "mpicxx", '[ "$1" = -show ] && echo g++ -lmpi || echo g++ 12.2.0')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert facts.look(tmp_path).mpi_command == "g++ -lmpi"
