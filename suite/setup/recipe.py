@@ -97,5 +97,7 @@ def build_environment(
             "HOROVOD_NCCL_INCLUDE": str(gpu.nccl_include),
             "HOROVOD_NCCL_LIB": str(gpu.nccl_library),
             "HOROVOD_NCCL_LINK": "SHARED",
+            # nvcc must read headers by the standard that compiler.py sets; the last one counts, and Horovod says C++11.
+            "NVCC_APPEND_FLAGS": "-std=c++20",
         }
     return kept | chosen

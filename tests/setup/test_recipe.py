@@ -76,6 +76,9 @@ def test_mpi_and_nccl_are_asked_for_only_when_wanted() -> None:
     with_gpu = environment(gpu=recipe.Gpu(Path("/cuda"), Path("/nccl/include"), Path("/nccl/lib")))
     assert with_gpu["HOROVOD_GPU_OPERATIONS"] == "NCCL"
     assert with_gpu["HOROVOD_CUDA_HOME"] == "/cuda"
+    assert compiler.arguments([with_gpu["NVCC_APPEND_FLAGS"]]) == ["-std=gnu++20"], (
+        "nvcc and its host compiler disagree"
+    )
 
 
 @pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 16, 2), (16, 4, 2), (8, 0.5, 1), (4, 100, 4)])
