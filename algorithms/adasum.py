@@ -16,9 +16,9 @@ class Adasum(Rounds):
     Update:     Δ_i = U(x, g_i) - x          x ← x + Δ_{1..n}, combined pairwise, recursively, tensor by tensor:
                 Δ_{ab} = (1 - Δ_a·Δ_b / (2‖Δ_a‖²)) Δ_a + (1 - Δ_a·Δ_b / (2‖Δ_b‖²)) Δ_b
     Memory 1 W: the point where the step began; bytes as 2(n-1)/n W a step, plus a few scalars for each tensor.
-    Departs:    from Horovod's in nothing; the number of workers must be a power of two, and Horovod does it with MPI or
-                NCCL only (the bindings refuse a Gloo build). The sum is at most as long as n steps: tune the learning
-                rate rather than scaling it by n.
+    Departs:    from Horovod's in nothing; the number of workers must be a power of two, and Horovod does it over MPI
+                only (the bindings refuse a job on Gloo). The sum is at most as long as n steps: tune the learning rate
+                rather than scaling it by n.
     Reference:  Maleki et al. 2021, "Scaling Distributed Training with Adaptive Summation".
 
     >>> import numpy as np

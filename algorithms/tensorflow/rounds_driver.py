@@ -42,10 +42,10 @@ REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike p
 def refuse_unfit(algorithm: Rounds) -> None:
     """Raise ValueError for what this driver cannot do here."""
     rules(algorithm, hvd.size())
-    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not (hvd.mpi_enabled() or hvd.nccl_built()):
+    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not hvd.mpi_enabled():
         raise ValueError(
-            f"algorithm={algorithm.name!r}: this Horovod reduces with Gloo, which has no Adasum; "
-            "build it with MPI or NCCL (`horovodrun --check-build` shows what it has)"
+            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
+            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
         )
     if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")

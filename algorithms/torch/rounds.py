@@ -34,10 +34,10 @@ def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
     if algorithm.virtual_only:
         raise ValueError(f"algorithm={algorithm.name!r}: runs in virtual time only")
     rules(algorithm, attached.workers)
-    if algorithm.reduction is Reduction.ADASUM and attached.workers > 1 and not (hvd.mpi_enabled() or hvd.nccl_built()):
+    if algorithm.reduction is Reduction.ADASUM and attached.workers > 1 and not hvd.mpi_enabled():
         raise ValueError(
-            f"algorithm={algorithm.name!r}: this Horovod reduces with Gloo, which has no Adasum; "
-            "build it with MPI or NCCL (`horovodrun --check-build` shows what it has)"
+            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
+            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
         )
     if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")

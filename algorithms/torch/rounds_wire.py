@@ -104,7 +104,9 @@ class TorchWire:
         key = (piece.group, slot)
         if key not in self.buffers:
             largest = max(p.cut.size for p in self.space.pieces if p.group == piece.group)
-            device = group.device if hvd.nccl_built() else torch.device("cpu")
+            # Of GPUs in one host Horovod's Adasum takes the mean; of tensors in main memory it is Adasum throughout.
+            on_device = hvd.nccl_built() and self.op != hvd.Adasum
+            device = group.device if on_device else torch.device("cpu")
             self.buffers[key] = torch.empty(largest, dtype=group.wire_dtype, device=device)
         return self.buffers[key][: piece.cut.size]
 

@@ -64,8 +64,8 @@ class Cluster(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
-        """The command line that runs `argv` on `ranks` ranks."""
+    def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
+        """The command line that runs `argv` on `ranks` ranks, which talk through Gloo or MPI."""
         ...
 
     def environment(self) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Hosts:
     ) -> None:
         return None
 
-    def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
+    def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         options: list[str] = []
         if self.interfaces:
             options += ["--network-interfaces", ",".join(self.interfaces)]
@@ -67,7 +67,7 @@ class Hosts:
         if self.ssh_identity_file is not None:
             options += ["--ssh-identity-file", self.ssh_identity_file]
         used = occupied(self.places, ranks)
-        return horovodrun(ranks, [(place.name, place.slots) for place in used], argv, options)
+        return horovodrun(ranks, [(place.name, place.slots) for place in used], argv, options, mpi=mpi)
 
     def environment(self) -> dict[str, str]:
         return {}

@@ -38,11 +38,11 @@ class Local:
     ) -> None:
         return None
 
-    def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
+    def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         if ranks < 1:
             raise ValueError(f"ranks is {ranks}, must be at least 1")
         self._ranks = ranks
-        return horovodrun(ranks, [("localhost", ranks)], argv)
+        return horovodrun(ranks, [("localhost", ranks)], argv, mpi=mpi)
 
     def environment(self) -> dict[str, str]:
         return {}

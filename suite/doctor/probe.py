@@ -18,5 +18,5 @@ def answer(found: dict[str, Any]) -> None:
 
 
 def built(hvd: Any) -> dict[str, bool]:
-    mpi, nccl = bool(hvd.mpi_built()), bool(hvd.nccl_built())
-    return {"gloo": bool(hvd.gloo_built()), "mpi": mpi, "nccl": nccl, "adasum": mpi or nccl}
+    mpi = bool(hvd.mpi_built())
+    return {"gloo": bool(hvd.gloo_built()), "mpi": mpi, "nccl": bool(hvd.nccl_built()), "adasum": mpi}

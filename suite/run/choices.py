@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import algorithms
+from algorithms.contract import Reduction, Rounds
 from suite.data import NAMES as DATA_NAMES
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
 from suite.run.controls import CONTROLS
-from suite.run.specification import Algorithm, Data, Model, Optimizer, Options, Replay, Value
+from suite.run.specification import Algorithm, Data, Model, Optimizer, Options, Replay, Specification, Value
 from suite.suggest import unknown
 
 # How many classes the head needs; synthetic data takes whatever the head has.
@@ -51,6 +52,14 @@ def make_algorithm(name: str, options: Mapping[str, Any]) -> Any:
         return kind(**options)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def needs_mpi(specification: Specification) -> bool:
+    """Whether the ranks must talk through MPI: Horovod's Adasum knows nothing else. The rest goes over Gloo everywhere."""
+    kind = algorithms.CATALOGUE.get(specification.algorithm.name)
+    if kind is None or not issubclass(kind, Rounds):
+        return False
+    return specification.workers > 1 and kind.reduction is Reduction.ADASUM
 
 
 def resolve_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from suite.cluster.contract import Cluster, ClusterError, ClusterFacts, Counters
-from suite.run import compose, expected, tokens
+from suite.run import choices, compose, expected, tokens
 from suite.run.diagnosis import diagnose
 from suite.run.executor import Ended, Executor, Job, Processes
 from suite.run.job import RankJob
@@ -74,7 +74,11 @@ class Launcher:
             path = self._job(request, folder).write()
             before = cluster.counters()
             job = Job(
-                command=cluster.command(specification.workers, [self.python, "-m", "suite.run.worker", str(path)]),
+                command=cluster.command(
+                    specification.workers,
+                    [self.python, "-m", "suite.run.worker", str(path)],
+                    mpi=choices.needs_mpi(specification),
+                ),
                 environment=environment(specification) | cluster.environment() | timeline(request, folder),
                 folder=folder,
                 # The ranks end themselves at the deadline and say where they stood; this is for when they cannot.

@@ -25,6 +25,8 @@ def test_local_runs_all_ranks_on_this_machine() -> None:
     with Local() as cluster:
         command = cluster.command(3, ARGV)
         assert command[-(5 + len(ARGV)) :] == ["--gloo", "-np", "3", "-H", "localhost:3", *ARGV]
+        command = cluster.command(3, ARGV, mpi=True)
+        assert command[command.index("--mpi") :] == ["--mpi", "-np", "3", "-H", "localhost:3", *ARGV]
         assert cluster.facts().kind == "measured"
         assert cluster.facts().slots == 3
         with pytest.raises(ValueError, match="ranks is 0"):
@@ -48,6 +50,8 @@ def test_hosts_names_places_interface_and_key(machines: Path) -> None:
         *("--ssh-port", "2222", "--ssh-identity-file", "key"),
         *ARGV,
     ]
+    over_mpi = cluster.command(6, ARGV, mpi=True)
+    assert over_mpi == ["--mpi" if word == "--gloo" else word for word in command]
     assert cluster.facts().hosts == 2
     with pytest.raises(ValueError, match="ranks is 9, must be between 1 and 8"):
         cluster.command(9, ARGV)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.parallel.runner import parent
+from tests.parallel.runner.rank import own_rank
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    counts, _ = parent.marked_ranks(metafunc)
+    counts, _, _ = parent.marked_ranks(metafunc)
     if "ranks" not in metafunc.fixturenames:
         metafunc.fixturenames.append("ranks")
     metafunc.parametrize("ranks", counts, ids=list(parent.names(counts)), indirect=True)
@@ -41,7 +41,7 @@ def ranks(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def rank() -> int:
     """Which of them this process is."""
-    return int(os.environ["HOROVOD_RANK"])
+    return own_rank()
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ WRAPPING: list[tuple[Callable[[], object], str]] = [
     (lambda: DistributedOptimizer(sgd(), "synchronous"), "algorithm='synchronous': must be one of"),
     (lambda: DistributedOptimizer(sgd(), algorithms.Synchronous), "must be one of algorithms.CATALOGUE, as an object"),
     (lambda: DistributedOptimizer(sgd(), algorithms.ADMM()), "runs in algorithms.virtual only"),
-    (lambda: DistributedOptimizer(sgd(), algorithms.Adasum()), "this Horovod reduces with Gloo, which has no Adasum"),
+    (lambda: DistributedOptimizer(sgd(), algorithms.Adasum()), "this job reduces with Gloo, which has no Adasum"),
     (lambda: DistributedOptimizer(sgd(), algorithms.BackupWorkers(spares=2)), "spares=2: must be in [0, 1]"),
     (
         lambda: DistributedOptimizer(DistributedOptimizer(sgd(), algorithms.Synchronous()), algorithms.Synchronous()),

@@ -83,6 +83,7 @@ def cluster(algorithm: Rounds, optimizer: str, workers: int) -> Cluster:
         optimizer=OPTIMIZERS[optimizer][1],
         parameters=torch_nets.vector(net),
         gradient=gradient_of(net),
+        layers=tuple(p.numel() for p in net.parameters() if p.requires_grad),
     )
 
 

@@ -39,8 +39,8 @@ class FakeCluster:
     def __exit__(self, *error):
         self.entered -= 1
 
-    def command(self, ranks, argv):
-        return ["run", str(ranks), *argv]
+    def command(self, ranks, argv, *, mpi=False):
+        return ["run over MPI" if mpi else "run", str(ranks), *argv]
 
     def environment(self):
         return {}
@@ -123,7 +123,7 @@ class Scripted:
         return self.scripts.get(seed, finish)(job)
 
 
-def plan(seeds: int = 3, repetitions: int = 1, **run):
+def plan(seeds: int = 3, repetitions: int = 1, algorithms: tuple[str, ...] = ("synchronous",), **run):
     """A plan of one run per seed; the seed tells them apart."""
     settings = {"steps": 6, "warmup": 2, "evaluate_every": 64} | run
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
@@ -135,7 +135,7 @@ repetitions = {repetitions}
 [axes]
 framework = ["torch"]
 model = ["lenet"]
-algorithm = ["synchronous"]
+algorithm = {json.dumps(algorithms)}
 workers = [2]
 seed = {list(range(seeds))}
 """

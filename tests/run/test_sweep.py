@@ -35,6 +35,14 @@ def test_every_run_leaves_one_record_with_its_place(tmp_path):
     assert re.fullmatch(r"python -m suite bench faults.toml --only [0-9a-f]{12} --repeat 1", one.command)
 
 
+def test_only_adasum_is_launched_over_mpi(tmp_path):
+    executor = Scripted()
+    wanted = plan(seeds=1, algorithms=("synchronous", "adasum", "torch_ddp"))
+    done = sweeper(tmp_path / "results", executor).run(wanted, Options())
+    launched = {one.labels.algorithm: job.command[0] for one, job in zip(done.records, executor.jobs, strict=True)}
+    assert launched == {"synchronous": "run", "adasum": "run over MPI", "torch_ddp": "run"}
+
+
 def test_a_second_sweep_adds_repetitions_and_rewrites_nothing(tmp_path):
     folder = tmp_path / "results"
     sweeper(folder, Scripted()).run(plan(seeds=2), Options())
@@ -84,10 +92,10 @@ def test_a_cluster_that_fell_over_is_replaced(tmp_path):
     opened = []
 
     class Falls(FakeCluster):
-        def command(self, ranks, argv):
+        def command(self, ranks, argv, *, mpi=False):
             if len(opened) == 1:
                 raise ClusterError("the hosts are gone")
-            return super().command(ranks, argv)
+            return super().command(ranks, argv, mpi=mpi)
 
     def opener(network, workers):
         opened.append(Falls())

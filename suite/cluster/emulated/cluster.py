@@ -124,14 +124,14 @@ class Emulated:
             _end(running.process)
             shutil.rmtree(running.folder, ignore_errors=True)
 
-    def command(self, ranks: int, argv: Sequence[str]) -> list[str]:
+    def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         running = self._up()
         _within("ranks", ranks, 1, self.hosts * self.slots)
         each = -(-ranks // self.hosts)
         places = [(door.address, each) for door in running.doors[: -(-ranks // each)]]
         # The cache is keyed by host names, and every emulated cluster has the same ones.
         options = ("--network-interfaces", "eth0", "--disable-cache")
-        return self.enter(horovodrun(ranks, places, argv, options))
+        return self.enter(horovodrun(ranks, places, argv, options, mpi=mpi))
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs `argv` once, on the first host."""

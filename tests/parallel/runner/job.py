@@ -76,6 +76,8 @@ class Job:
         environment: Mapping[str, str],
         root: Path,
         options: Sequence[str],
+        *,
+        mpi: bool = False,
     ) -> None:
         self.ranks = ranks
         self.folder = Path(tempfile.mkdtemp(prefix="ranks-"))
@@ -107,7 +109,7 @@ class Job:
             "no:cacheprovider",
         ]
         inner += ["--rank-folder", str(self.folder), "--rank-parent", str(os.getpid()), *options]
-        command = horovodrun(ranks, [("localhost", ranks)], inner)
+        command = horovodrun(ranks, [("localhost", ranks)], inner, mpi=mpi)
         with self.launch_log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,

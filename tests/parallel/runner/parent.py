@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ class Launch:
     file: Path
     ranks: int
     environment: tuple[tuple[str, str], ...] = ()
+    mpi: bool = False
 
 
 @dataclass
@@ -32,7 +35,15 @@ class Group:
         if self.job is None:
             chosen = self.launch
             options = ["--basetemp", str(config.getoption("basetemp"))] if config.getoption("basetemp") else []
-            self.job = Job(chosen.file, self.tests, chosen.ranks, dict(chosen.environment), config.rootpath, options)
+            self.job = Job(
+                chosen.file,
+                self.tests,
+                chosen.ranks,
+                dict(chosen.environment),
+                config.rootpath,
+                options,
+                mpi=chosen.mpi,
+            )
         outcome = self.job.run(test, limit)
         self.tests.remove(test)
         if outcome.failed:
@@ -52,7 +63,7 @@ LAUNCH = pytest.StashKey[Launch]()
 LIMIT = pytest.StashKey[float]()
 
 
-def marked_ranks(function: pytest.Function | pytest.Metafunc) -> tuple[tuple[int, ...], dict[str, str]]:
+def marked_ranks(function: pytest.Function | pytest.Metafunc) -> tuple[tuple[int, ...], dict[str, str], bool]:
     node = function.definition if isinstance(function, pytest.Metafunc) else function
     marker = node.get_closest_marker("ranks")
     if marker is None:
@@ -62,12 +73,12 @@ def marked_ranks(function: pytest.Function | pytest.Metafunc) -> tuple[tuple[int
     counts = marker.args
     environment = marker.kwargs.get("environment", {})
     whole = all(isinstance(count, int) and 1 <= count <= 16 for count in counts)
-    if not counts or not whole or set(marker.kwargs) - {"environment"}:
+    if not counts or not whole or set(marker.kwargs) - {"environment", "mpi"}:
         raise pytest.Collector.CollectError(
             f"{node.nodeid}: ranks{counts!r} {marker.kwargs!r} is not ranks(2) or ranks(2, 4), each 1 to 16, "
-            'optionally with environment={"NAME": "value"}'
+            'optionally with environment={"NAME": "value"} and mpi=True'
         )
-    return counts, {str(name): str(value) for name, value in environment.items()}
+    return counts, {str(name): str(value) for name, value in environment.items()}, bool(marker.kwargs.get("mpi", False))
 
 
 def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
@@ -82,14 +93,25 @@ def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
         # Not `fixturenames`: a test that does not take the fixture is still run once per number of ranks.
         if not hasattr(item, "callspec") or "ranks" not in item.callspec.params:
             raise pytest.UsageError(f"{item.nodeid}: tests marked with `ranks` belong into tests/parallel")
-        _, environment = marked_ranks(item)
-        launch = Launch(item.path, item.callspec.params["ranks"], tuple(sorted(environment.items())))
+        _, environment, mpi = marked_ranks(item)
+        if mpi and not has_mpi():
+            item.add_marker(pytest.mark.skip("this Horovod has no MPI, or there is no mpirun (`make setup MPI=on`)"))
+            order.append((place, item))
+            continue
+        launch = Launch(item.path, item.callspec.params["ranks"], tuple(sorted(environment.items())), mpi)
         groups.setdefault(launch, Group(launch)).tests.append(item.nodeid)
         item.stash[LAUNCH] = launch
         item.stash[LIMIT] = _limit(item)
         item.add_marker(pytest.mark.timeout(0), append=False)  # the runner keeps the time itself
         order.append((places.setdefault(launch, place), item))
     items[:] = [item for _, item in sorted(order, key=lambda pair: pair[0])]
+
+
+@functools.cache
+def has_mpi() -> bool:
+    import horovod.torch as hvd
+
+    return bool(hvd.mpi_built()) and shutil.which("mpirun") is not None
 
 
 def _limit(item: pytest.Item) -> float:

@@ -20,6 +20,11 @@ OUTPUT_LIMIT = 20_000
 ORPHAN_POLL_SECONDS = 2.0
 
 
+def own_rank() -> int:
+    """As horovodrun tells it over Gloo, or Open MPI over MPI."""
+    return int(os.environ.get("HOROVOD_RANK") or os.environ["OMPI_COMM_WORLD_RANK"])
+
+
 def output_path(folder: Path, rank: int) -> Path:
     return folder / f"rank-{rank}.output"
 
@@ -48,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     folder: Path = config.getoption("--rank-folder")
-    rank = int(os.environ["HOROVOD_RANK"])
+    rank = own_rank()
     # Own files for own output: nothing is lost when the process dies, and each test's part is known exactly.
     output = os.open(output_path(folder, rank), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
