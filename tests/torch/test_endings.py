@@ -33,7 +33,7 @@ def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Pa
     log = tmp_path / "log"
     with log.open("w") as output:
         job = subprocess.Popen(
-            horovodrun(2, [("localhost", 2)], [sys.executable, str(PROGRAM), algorithm, ending]),
+            horovodrun(2, [("localhost", 2)], [sys.executable, str(PROGRAM), algorithm, ending, str(tmp_path)]),
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=PROGRAM.parents[2],
