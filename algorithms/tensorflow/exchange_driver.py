@@ -16,7 +16,7 @@ from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
 from algorithms.tensorflow.names import Names
-from algorithms.tensorflow.pieces import Route, exchanged
+from algorithms.tensorflow.pieces import Route, Sent, exchanged
 from algorithms.tensorflow.profile import Stopwatch, planned_route
 from algorithms.tensorflow.ring import Ring
 from algorithms.tensorflow.update import require_consumed, update
@@ -35,6 +35,8 @@ class ExchangeDriver:
         self._algorithm = algorithm
         self._clock = clock
         self._measures = False
+        self._graph: tf.Graph | None = None  # that is being traced, and what it sends
+        self._sent: list[Sent] = []
         self._stopwatch: Stopwatch | None = None
         self._travels = travels(algorithm)
         self._variables: tuple[Any, ...] = ()
@@ -146,7 +148,12 @@ class ExchangeDriver:
             if not self._travels:
                 return sent
             if self.route is not None:
-                averages = exchanged(sent, self.route, prefix)
+                # Steps of one graph share the wire one after the other: a step can begin only when the averages of the
+                # one before are all there, and what overtook them would come too early.
+                graph = tf.compat.v1.get_default_graph()
+                if self._graph is not graph:
+                    self._graph, self._sent = graph, []
+                averages = exchanged(sent, self.route, prefix, sent=self._sent)
             else:
                 names = [f"{prefix}.{i}" for i in sent]
                 averages = dict(zip(sent, reduced(algorithm, list(sent.values()), names), strict=True))

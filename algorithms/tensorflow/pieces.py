@@ -20,21 +20,33 @@ class Route:
     window: int
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A piece that this graph has sent already."""
+
+    size: int
+    landed: tf.Tensor
+
+
 def exchanged(
-    tensors: Mapping[int, tf.Tensor], route: Route, prefix: str, op: int = hvd.Average
+    tensors: Mapping[int, tf.Tensor], route: Route, prefix: str, op: int = hvd.Average, sent: list[Sent] | None = None
 ) -> dict[int, tf.Tensor]:
     """The means (or another reduction) of these tensors over all ranks.
 
     A piece leaves when it is ready and when the pieces planned before it, but for a window full, have landed. It waits
     for earlier ones only, so there is always one that all ranks can send, however late one of them is.
+
+    sent: what this graph has sent before, which goes first; what leaves now is added to it.
     """
+    sent = [] if sent is None else sent
     order = [piece for piece in route.order if piece.tensor in tensors]
     parts = _cut(tensors, order)
     landed: list[tf.Tensor] = []
-    for number, piece in enumerate(order):
-        with tf.control_dependencies(landed[_gate(order, number, route.window)]):
+    for piece in order:
+        with tf.control_dependencies(_gate(sent, piece.size, route.window)):
             part = tf.identity(parts[piece])
         landed.append(exchange(part, f"{prefix}.{piece.tensor}.{piece.start}", op))
+        sent.append(Sent(piece.size, landed[-1]))
     by_tensor: dict[int, list[tuple[int, tf.Tensor]]] = {}
     for piece, part in zip(order, landed, strict=True):
         by_tensor.setdefault(piece.tensor, []).append((piece.start, part))
@@ -45,14 +57,14 @@ def exchanged(
     return {number: whole.get(number, tensor) for number, tensor in tensors.items()}  # empty tensors have no pieces
 
 
-def _gate(order: Sequence[Piece], number: int, window: int) -> slice:
-    """The piece that must have landed before piece `number` leaves, for whose sake it waits for no others."""
-    flying = order[number].size
-    for earlier in range(number - 1, -1, -1):
-        flying += order[earlier].size
+def _gate(sent: Sequence[Sent], size: int, window: int) -> list[tf.Tensor]:
+    """What must have landed before a piece of this size leaves: one piece, for whose sake it waits for no others."""
+    flying = size
+    for earlier in reversed(sent):
+        flying += earlier.size
         if flying > window:
-            return slice(earlier, earlier + 1)
-    return slice(0)
+            return [earlier.landed]
+    return []
 
 
 def _cut(tensors: Mapping[int, tf.Tensor], order: Sequence[Piece]) -> dict[Piece, tf.Tensor]:

@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 import algorithms
+from algorithms.mechanisms.plan import Piece
 from algorithms.tensorflow import DistributedOptimizer
+from algorithms.tensorflow.pieces import Route
 
 pytestmark = pytest.mark.ranks(2)
 
@@ -25,10 +27,13 @@ def _horovod() -> None:
 class Traced:
     """Two steps of a chain of layers, unrolled into one function that has run once."""
 
-    def __init__(self, algorithm: algorithms.Algorithm, inner: keras.optimizers.Optimizer) -> None:
+    def __init__(
+        self, algorithm: algorithms.Algorithm, inner: keras.optimizers.Optimizer, route: Route | None = None
+    ) -> None:
         layers = [keras.layers.Dense(3, use_bias=False, name=f"layer{i}") for i in range(LAYERS)]
         self.model = keras.Sequential([keras.Input((3,)), *layers])
         self.wrapped = DistributedOptimizer(inner, algorithm)
+        self.wrapped.driver.route = route
         variables = self.model.trainable_variables
 
         def two_steps(x: tf.Tensor) -> None:
@@ -140,6 +145,17 @@ def test_delayed_reductions_depend_on_nothing_in_their_step(ranks: int) -> None:
         assert "MatMul" not in before and "HorovodAllreduce" not in before
     for number, reduction in enumerate(traced.reductions(1)):
         assert not traced.awaited_by(reduction) & set(traced.reductions(0)), number
+
+
+def test_a_step_that_is_delayed_sends_behind_the_one_before(ranks: int) -> None:
+    """It could send as soon as backward has begun, and would take the wire from those that the next step waits for."""
+    backward = tuple(Piece(layer, 0, 9) for layer in reversed(range(LAYERS)))
+    traced = Traced(algorithms.Delayed(steps=1), sgd(), Route(backward, window=18))
+    first, second = traced.reductions(0), traced.reductions(1)
+    # The wire holds two, and each waits for the last but one before it.
+    assert traced.awaited_by(second[3]) & set(first) == {first[1], first[3]}
+    assert traced.awaited_by(second[2]) & set(first) == {first[0], first[2]}
+    assert not any("MatMul" in op.type for op in traced.awaited_by(first[0]))
 
 
 def test_every_reduction_is_consumed_by_something_that_always_runs(ranks: int) -> None:
