@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from algorithms.contract import Exchange, Finish, Rounds
 from suite.run import choices
 from suite.run.record import Evaluation, Host, Rank, Reached, Steps
-from suite.run.samples import EvaluationPart, RankFile, Step
+from suite.run.samples import RankFile, Step
 from suite.run.specification import Specification
 from suite.training.evaluation import merged
 from suite.training.targets import Point, outcomes
@@ -49,20 +50,18 @@ def hosts_of(files: Sequence[RankFile]) -> tuple[Host, ...]:
 
 
 def evaluations_of(files: Sequence[RankFile]) -> tuple[Evaluation, ...]:
-    """Each rank counted its part; an evaluation is there when all ranks' parts are. Times are the slowest rank's."""
-    by_step: dict[int, list[EvaluationPart]] = {}
-    for file in files:
-        for part in file.evaluations:
-            by_step.setdefault(part.step, []).append(part)
+    """Each rank counted its part; an evaluation is there when all ranks' parts are. Times are the slowest rank's.
+
+    All ranks meet to evaluate, a first time, a second: ranks that go on without the slowest have taken different numbers
+    of steps by then. Theirs is the mean; so are the samples of all, which each counted as if the others were as far.
+    """
     found = []
-    for step, parts in sorted(by_step.items()):
-        counts = merged(part.counts for part in parts) if len(parts) == len(files) else None
-        if counts is None:
-            continue
+    for parts in zip(*(file.evaluations for file in files), strict=False):  # a rank that failed has fewer
+        counts = merged(part.counts for part in parts)
         found.append(
             Evaluation(
-                step=step,
-                samples=parts[0].seen,
+                step=round(statistics.fmean(part.step for part in parts)),
+                samples=round(statistics.fmean(part.seen for part in parts)),
                 bytes_sent=parts[0].bytes_sent,
                 seconds=max(part.seconds for part in parts),
                 wall_seconds=max(part.wall_seconds for part in parts),

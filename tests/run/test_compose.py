@@ -96,9 +96,9 @@ def test_parts_never_exceed_the_step(name):
             assert all(column[index] >= 0 for column in known if column is not None)
 
 
-def part(seen, samples, right):
+def part(seen, samples, right, step=5):
     counts = Evaluation(samples=samples, loss_sum=2.0 * samples, top1_count=right, top5_count=samples)
-    return EvaluationPart(step=5, seen=seen, bytes_sent=7, seconds=1.0 + samples, wall_seconds=2.0, counts=counts)
+    return EvaluationPart(step=step, seen=seen, bytes_sent=7, seconds=1.0 + samples, wall_seconds=2.0, counts=counts)
 
 
 def test_evaluations_add_up_over_ranks():
@@ -110,6 +110,16 @@ def test_evaluations_add_up_over_ranks():
     assert evaluation.top1 == pytest.approx(24 / 40)
     assert evaluation.loss == pytest.approx(2.0)
     assert (evaluation.samples, evaluation.seconds) == (100, 31.0)
+
+
+def test_ranks_that_are_out_of_step_evaluate_at_their_meetings():
+    found = [
+        RankFile(rank=0, evaluations=(part(80, 10, 9, step=10), part(160, 10, 10, step=20))),
+        RankFile(rank=1, evaluations=(part(16, 10, 7, step=2), part(32, 10, 8, step=4))),
+    ]
+    first, second = compose.evaluations_of(found)
+    assert (first.step, first.samples, first.top1) == (6, 48, 0.8)
+    assert (second.step, second.samples, second.top1) == (12, 96, 0.9)
 
 
 def test_an_evaluation_that_a_rank_did_not_take_part_in_is_none():
