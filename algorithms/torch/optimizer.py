@@ -36,6 +36,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     It is an `Optimizer` so that schedulers take it; `param_groups` and `state` are those of the wrapped one. Make it on
     every rank, with the same arguments: rank 0's parameters, buffers and optimizer state become everybody's.
+    Buffers, as batch norm's running statistics, are each rank's own from then on, in `evaluation()`, too.
 
     passes:      backward passes per step, whose gradients add up before they travel.
     weighted:    `weigh(samples)` is called before the backward of each step, and gradients, which must be means over
