@@ -72,12 +72,15 @@ def judge_build(torch: Answer, tensorflow: Answer) -> Check:
     """Frameworks and controllers compiled into Horovod."""
     built = {"PyTorch": torch, "TensorFlow": tensorflow}
     works = [name for name, answer in built.items() if answer.ranks]
-    some = next((answer.first for answer in built.values() if answer.ranks), None)
-    if some is None:
+    if not works:
         return problem(
             "Horovod build", "no framework works", "remove .venv and run `make setup`; the build's log is named there"
         )
-    parts = [part for part in ("gloo", "mpi", "nccl", "adasum") if some["built"][part]]
+    parts = []
+    for part in ("gloo", "mpi", "nccl", "adasum"):
+        having = [name for name in works if built[name].first["built"][part]]
+        if having:
+            parts.append(part if having == works else f"{part} for {', '.join(having)}")
     text = f"{', '.join(works)}; {', '.join(parts)}" + ("" if "mpi" in parts else "; no MPI")
     if len(works) < len(built):
         return problem("Horovod build", text, "see below; remove .venv and run `make setup` to build it again")

@@ -44,6 +44,8 @@ def join(specification: Specification) -> Place:
 
 
 def build(specification: Specification, place: Place) -> Built:
+    if specification.device == "gpu" and not tf.config.list_physical_devices("GPU"):  # it would fall back to the CPU
+        raise ValueError("device = gpu: this TensorFlow sees none (set-up installs its CPU build)")
     keras.utils.set_random_seed(specification.seed * 100_003 + place.rank)
     if specification.model.replay is not None:
         model = replay_keras.build(choices.replayed_profile(specification.model.replay))

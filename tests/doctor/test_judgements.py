@@ -63,6 +63,8 @@ def test_wrong_sums_and_silence_are_problems() -> None:
 
 def test_the_build_is_a_problem_when_a_framework_does_not_work() -> None:
     assert ranks.judge_build(GOOD, GOOD).found == "PyTorch, TensorFlow; gloo; no MPI"
+    for_gpus = Answer(({"built": BUILT | {"nccl": True}},))
+    assert ranks.judge_build(for_gpus, GOOD).found == "PyTorch, TensorFlow; gloo, nccl for PyTorch; no MPI"
     assert ranks.judge_build(GOOD, SILENT).status is Status.PROBLEM
     assert ranks.judge_build(SILENT, SILENT).status is Status.PROBLEM
 

@@ -97,6 +97,40 @@ def test_the_wrapper_leaves_out_the_xla_operations() -> None:
     assert got[-2:] == ["-UTENSORFLOW_VERSION", "-DTENSORFLOW_VERSION=0"]
 
 
+GPU = ["-DHAVE_GLOO=1", "-DHAVE_GPU=1", "-DHAVE_CUDA=1", "-DHAVE_NCCL=1", "-DHOROVOD_GPU_ALLREDUCE=78", "-DHAVE_NVTX=1"]
+
+
+def compiling(target: str, source: str) -> list[str]:
+    return [*GPU, "-MF", f"CMakeFiles/{target}.dir/{source}.o.d", "-o", f"CMakeFiles/{target}.dir/{source}.o"]
+
+
+def test_every_file_of_the_library_for_tensorflow_is_compiled_as_for_a_cpu() -> None:
+    for source in ("mpi_ops.cc", "__/common/common.cc", "__/common/ops/gloo_operations.cc"):
+        given = [*compiling("tensorflow", source), "-c", f"/src/{source}"]
+        assert compiler.arguments(given) == ["-DHAVE_GLOO=1", *given[5:]]
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda", "nccl", "mpi_gpu", "adasum_gpu"])
+def test_files_for_gpus_are_empty_in_the_library_for_tensorflow(name: str) -> None:
+    source = f"__/common/ops/{name}_operations.cc"
+    got = compiler.arguments([*compiling("tensorflow", source), "-c", f"/src/{source}"])
+    assert got[-6:] == ["-o", f"CMakeFiles/tensorflow.dir/{source}.o", "-c", "-x", "c++", "/dev/null"]
+
+
+def test_only_the_library_for_pytorch_is_linked_with_nccl() -> None:
+    linking = ["-o", "mpi_lib.so", "CMakeFiles/{}.dir/__/common/ops/nccl_operations.cc.o", "/tools/libnccl.so", "-ldl"]
+    pytorch = [word.format("pytorch") for word in linking]
+    tensorflow = [word.format("tensorflow") for word in linking]
+    assert compiler.arguments(pytorch) == pytorch
+    assert compiler.arguments(tensorflow) == [*tensorflow[:3], "-ldl"]
+
+
+def test_the_library_for_pytorch_keeps_its_gpus() -> None:
+    source = "__/common/ops/nccl_operations.cc"
+    given = [*compiling("pytorch", source), "-c", f"/src/{source}"]
+    assert compiler.arguments(given) == given
+
+
 def test_pins_are_read_and_left_out_by_name() -> None:
     text = "# head\nhorovod==0.28.1\ntensorflow-cpu==2.21.0\nh5py==3.14.0\n"
     assert recipe.pinned(text, "tensorflow-cpu") == "2.21.0"
