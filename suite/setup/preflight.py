@@ -10,6 +10,7 @@ from suite.setup.recipe import SUPPORTED_PYTHONS
 
 GB = 1_000_000_000
 DISK_NEEDED = 5 * GB  # .venv takes 3.3 GB, more while wheels are unpacked
+DISK_NEEDED_GPU = 10 * GB  # then it takes 7.1 GB
 TEMPORARY_NEEDED = 2 * GB  # downloads and Horovod's build tree
 MEMORY_NEEDED = 2 * GB  # one compiler and pip
 
@@ -42,9 +43,10 @@ def problems(machine: Machine, wish: Wish, *, fresh: bool) -> list[Problem]:
         )
     if wish.gpu and machine.nvcc is None:
         found.append(_no_toolkit("GPU=1 was asked for"))
-    if fresh and machine.free_disk < DISK_NEEDED:
+    disk_needed = DISK_NEEDED_GPU if wish.gpu else DISK_NEEDED
+    if fresh and machine.free_disk < disk_needed:
         found.append(
-            _room("disk space for .venv", machine.free_disk, DISK_NEEDED, "free some, or clone to a larger disk.")
+            _room("disk space for .venv", machine.free_disk, disk_needed, "free some, or clone to a larger disk.")
         )
     if fresh and machine.free_temporary < TEMPORARY_NEEDED:
         remedy = "free some, or set TMPDIR to a folder on a larger disk."

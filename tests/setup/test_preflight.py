@@ -75,6 +75,11 @@ def test_room_is_asked_for_only_when_there_is_something_to_fill() -> None:
     assert said(replace(GOOD, free_disk=GB), fresh=False) == ""
 
 
+def test_the_libraries_of_cuda_need_more_room() -> None:
+    assert said(replace(GOOD, free_disk=8 * GB)) == ""
+    assert "10.0 GB needed" in said(replace(GOOD, free_disk=8 * GB, nvcc="/cuda/bin/nvcc"), Wish(gpu=True))
+
+
 @pytest.mark.parametrize(
     ("mpicxx", "mpi", "used"),
     [(None, "auto", False), ("/usr/bin/mpicxx", "auto", True), ("/usr/bin/mpicxx", "off", False), (None, "off", False)],
