@@ -18,8 +18,13 @@ from suite.setup.wheel import SetupError
 
 PROJECT = recipe.HERE.parents[1]
 CHECK = "import horovod.torch, horovod.tensorflow as h; assert h.gloo_built(); print(h.mpi_built(), h.nccl_built())"
-# What runs, reports and tests import, imported once so that its modules are compiled.
-WARM = "import keras, torch._dynamo, sklearn.datasets, pytest, suite.cli.app, suite.run.worker, suite.report"
+# What runs, reports and tests import, imported once so that its modules are compiled. One framework a process, as runs do:
+# PyTorch's CUDA build does not get along with TensorFlow.
+WARM = (
+    "import keras",
+    "import torch._dynamo",
+    "import sklearn.datasets, pytest, suite.cli.app, suite.run.worker, suite.report",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,9 +105,10 @@ def _install(project: Path, venv: Path, wish: Wish, jobs: int) -> None:
             f"the pinned versions do not fit together:\n{said}  What to do: `make lock`, then `make setup`."
         )
     print("Importing once what runs import, so that it is compiled.")
-    ok, said = environment.answers("-c", WARM)
-    if not ok:
-        raise SetupError(f"what was installed does not import:\n{said[-2000:]}")
+    for imports in WARM:
+        ok, said = environment.answers("-c", imports)
+        if not ok:
+            raise SetupError(f"what was installed fails at `{imports}`:\n{said[-2000:]}")
     stamp.write(venv, project, wish)
     print(
         f"Set-up took {time.monotonic() - begin:.0f} s. `make bench` and `make test` are ready; {venv}/bin/farandole too."
