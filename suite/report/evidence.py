@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from suite.run.record import Host, Record
-from suite.run.store import Contents, Store, read_files
+from suite.run.store import DAMAGED, Contents, Store, read_files, record_files
 from suite.suggest import unknown
 
 
@@ -45,7 +45,7 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
     if experiment is not None and experiment not in names:
         raise EvidenceError(unknown("experiment in this folder", experiment, names))
     files = store.files(experiment) if folder.exists() else []
-    aside = sorted((folder / "damaged").glob("*.json")) if experiment is None else []
+    aside = record_files(folder / DAMAGED, "*") if experiment is None else []
     contents = read_files(files)
     holes = [Hole(_below(one.path, folder), one.why, one.newer) for one in contents.unreadable]
     holes += [Hole(_below(path, folder), "set aside as damaged by a later sweep", False) for path in aside]

@@ -3,14 +3,18 @@
 results/farandole-records.json        says that the folder is ours
 results/<experiment>/<identity>-r<repetition>-a<attempt>.json
 results/damaged/                      files that could not be read, set aside by the next sweep
+
+A record that was packed with gzip (`.json.gz`, a third of the size) is the same record.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +26,7 @@ from suite.run.record import SCHEMA_VERSION, Failed, Reason, Record
 
 MARKER = "farandole-records.json"
 DAMAGED = "damaged"
+PLAIN, PACKED = ".json", ".json.gz"
 RESERVE = ".reserve"
 LOCK = ".lock"
 HOLDER = ".holder"
@@ -112,8 +117,8 @@ class Store:
 
     def files(self, experiment: str | None = None) -> list[Path]:
         """Paths of what should be records, in a fixed order."""
-        pattern = f"{experiment}/*.json" if experiment else "*/*.json"
-        return sorted(path for path in self.folder.glob(pattern) if path.parent.name != DAMAGED)
+        found = record_files(self.folder, f"{experiment or '*'}/*")
+        return [path for path in found if path.parent.name != DAMAGED]
 
     def read(self, experiment: str | None = None) -> Contents:
         self.check()
@@ -126,7 +131,7 @@ class Store:
             else:
                 unreadable.append(read)
         if experiment is None:
-            aside = sorted((self.folder / DAMAGED).glob("*.json"))
+            aside = record_files(self.folder / DAMAGED, "*")
             unreadable += [Unreadable(path, "set aside earlier as damaged") for path in aside]
         records.sort(key=lambda one: (one.experiment, one.created, one.sweep.position, one.identity, one.attempt))
         return Contents(tuple(records), tuple(unreadable))
@@ -146,8 +151,9 @@ class Writer:
                 continue
             home = self.folder / DAMAGED
             home.mkdir(exist_ok=True)
-            name = f"{found.path.parent.name}-{found.path.stem}"
-            target = home / f"{name}.{len(list(home.glob(name + '*')))}.json"
+            stem, _, suffix = found.path.name.partition(".")
+            name = f"{found.path.parent.name}-{stem}"
+            target = home / f"{name}.{len(list(home.glob(name + '*')))}.{suffix}"
             found.path.replace(target)
             moved.append(Unreadable(target, found.why))
         return tuple(moved)
@@ -176,13 +182,13 @@ class Writer:
             self.reserve()
 
     def next_attempt(self, experiment: str, identity: str, repetition: int) -> int:
-        taken = [path.stem for path in (self.folder / experiment).glob(f"{identity[:16]}-r{repetition}-a*.json")]
-        return 1 + max((int(stem.rsplit("-a", 1)[1]) for stem in taken), default=-1)
+        taken = record_files(self.folder / experiment, f"{identity[:16]}-r{repetition}-a*")
+        return 1 + max((int(path.name.partition(".")[0].rpartition("-a")[2]) for path in taken), default=-1)
 
     def _create(self, record: Record) -> Path:
         home = self.folder / record.experiment
         home.mkdir(exist_ok=True)
-        path = home / f"{record.identity[:16]}-r{record.repetition}-a{record.attempt}.json"
+        path = home / f"{record.identity[:16]}-r{record.repetition}-a{record.attempt}{PLAIN}"
         _write_atomically(path, record.model_dump_json().encode() + b"\n")
         return path
 
@@ -199,11 +205,18 @@ def without_samples(record: Record, reason: Reason, message: str) -> Record:
     )
 
 
+def record_files(folder: Path, pattern: str) -> list[Path]:
+    """Paths that match and are named as records are, in a fixed order."""
+    return sorted(path for suffix in (PLAIN, PACKED) for path in folder.glob(pattern + suffix))
+
+
 def read_record(path: Path) -> Record | Unreadable:
     try:
         text = path.read_bytes()
+        if path.name.endswith(PACKED):
+            text = gzip.decompress(text)
         return Record.model_validate_json(text)
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         return Unreadable(path, str(error))
     except ValidationError as error:
         with contextlib.suppress(ValueError, KeyError, TypeError):

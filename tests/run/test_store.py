@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import multiprocessing
 import os
@@ -54,6 +55,37 @@ def test_the_last_attempt_counts_and_the_first_stays(tmp_path):
     assert len(contents.records) == 2
     (latest,) = contents.latest()
     assert latest.finished
+
+
+def packed(path):
+    target = path.with_name(path.name + ".gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return target
+
+
+def test_packed_records_are_read_and_count_as_attempts(tmp_path):
+    store = filled(tmp_path / "results")
+    before = store.read()
+    packed(store.files()[0])
+    packed(store.files()[2])
+    assert store.read() == before
+    with store.writing() as writer:
+        for one in before.records:
+            assert writer.next_attempt(one.experiment, one.identity, 0) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"{}", lambda content: b""])
+def test_a_damaged_packed_record_is_named_and_set_aside(tmp_path, damage):
+    store = filled(tmp_path / "results")
+    broken = packed(store.files()[1])
+    broken.write_bytes(damage(broken.read_bytes()))
+    assert len(store.read().records) == 2
+    with store.writing() as writer:
+        (moved,) = writer.set_aside_damaged()
+        assert writer.set_aside_damaged() == ()
+    assert moved.path.name.endswith(".json.gz")
+    assert [one.path for one in store.read().unreadable] == [moved.path]
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
