@@ -93,7 +93,11 @@ set = { optimizer = { learning_rat = 0.1 }, stepss = 3 }
         (("batch_size = 8", 'optimizer = { schedule = { rule = "stp" } }'), 3, "did you mean 'step'"),
         (("batch_size = 8", 'steps = "many"'), 3, "integer"),
         (("batch_size = 8", "batch_size = true"), 3, "run.batch_size = true: input should be a valid integer"),
-        (("steps = 2", "steps = { a = 1 }"), 7, "axes.algorithm.1.steps: input should be a valid boolean, integer, number"),
+        (
+            ("steps = 2", "steps = { a = 1 }"),
+            7,
+            "axes.algorithm.1.steps: input should be a valid boolean, integer, number",
+        ),
         (
             ("batch_size = 8", 'optimizer = { name = "rmsprob" }'),
             3,
