@@ -33,15 +33,15 @@ def bench(
     from rich.console import Console
 
     from suite.run import experiment as experiments
-    from suite.run.networks import unknown_hosts
-    from suite.run.plan import expand
+    from suite.run.plan import expand, refuse_unknown_hosts
     from suite.run.store import Store, StoreError
     from suite.run.sweep import Options, Sweeper
 
     if retry and not resume:
         raise BadInputError("--retry is for --resume")
     with input_errors():
-        plan = expand(experiments.load(experiment), repetitions=repeat)
+        loaded = experiments.load(experiment)
+        plan = expand(loaded, repetitions=repeat, ask_hosts=not dry_run)
         plan = plan.only(only) if only else plan
     console = Console()
     store = Store(folder)
@@ -52,14 +52,14 @@ def bench(
         if dry_run:
             sweeper.show(sweeper.outline(plan, options))
             return OK
-        if unknown := unknown_hosts(run.specification.network for run in plan.runs):
-            raise BadInputError("\n".join(unknown))
+        with input_errors():
+            refuse_unknown_hosts(loaded, plan)
         if trace is not None:
             trace.mkdir(parents=True, exist_ok=True)
         done = sweeper.run(plan, options)
     except StoreError as error:
         raise BadInputError(str(error)) from error
-    present = f", {done.skipped} were there already" if done.skipped else ""
+    present = f", {done.skipped} {'was' if done.skipped == 1 else 'were'} there already" if done.skipped else ""
     console.print(f"{_runs(len(done.records))} recorded in {folder / plan.experiment}{present}.", highlight=False)
     where = "" if folder == DEFAULT_FOLDER else f" --records {folder}"
     if done.stopped:

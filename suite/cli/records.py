@@ -58,7 +58,8 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
         table.add_row(record.experiment, name(record), *names, outcome(record))
     console = wide_console()
     console.print(table)
-    console.print(f"{len(contents.records)} records in {folder}")
+    count = len(contents.records)
+    console.print(f"{count} record{'s' * (count != 1)} in {folder}")
     for record in contents.records:
         if isinstance(record.outcome, Failed | Diverged):
             console.print(f"{name(record)} [red]{outcome(record)}[/]:", escape(record.outcome.message), soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -15,25 +15,44 @@ _SLOTS = re.compile(r"slots\s*=\s*(\S+)")
 class Place:
     name: str
     slots: int
+    line: int = field(default=0, compare=False)  # of its host file
 
 
 def read(path: Path) -> tuple[Place, ...]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"host file {path} cannot be read: {error}") from None
-    return parse(text, str(path))
+    return parse(_text(path), str(path))
 
 
 def parse(text: str, source: str = "host file") -> tuple[Place, ...]:
     """All mistakes at once, each with its line, in one ValueError."""
+    places, mistakes = _examined(text, source)
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return places
+
+
+def understood(path: Path) -> tuple[Place, ...]:
+    """The lines without a mistake, whatever the others are like."""
+    try:
+        return _examined(_text(path), str(path))[0]
+    except ValueError:
+        return ()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"host file {path} cannot be read: {error}") from None
+
+
+def _examined(text: str, source: str) -> tuple[tuple[Place, ...], list[str]]:
     places: list[Place] = []
     mistakes: list[str] = []
     seen: dict[str, int] = {}
     for number, line in _entries(text):
         name, _, rest = line.partition(" ")
         try:
-            place = Place(_checked_name(name), _slots(name, rest.strip()))
+            place = Place(_checked_name(name), _slots(name, rest.strip()), number)
         except ValueError as error:
             mistakes.append(f"{source}:{number}: {error}")
             continue
@@ -44,9 +63,7 @@ def parse(text: str, source: str = "host file") -> tuple[Place, ...]:
         places.append(place)
     if not places and not mistakes:
         mistakes.append(f"{source}: no host in it; expected lines like `node1 slots=4`")
-    if mistakes:
-        raise ValueError("\n".join(mistakes))
-    return tuple(places)
+    return tuple(places), mistakes
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:

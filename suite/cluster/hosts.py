@@ -88,21 +88,9 @@ class Hosts:
         """None: only the ranks can read the counters of other machines."""
         return ()
 
-    def unknown(self) -> list[str]:
-        """A line per host whose name cannot be resolved."""
-        with ThreadPoolExecutor(min(32, len(self.places))) as pool:
-            return [line for line in pool.map(self._unknown, self.places) if line]
-
-    def _unknown(self, place: Place) -> str | None:
-        try:
-            socket.gethostbyname(place.name)
-        except OSError as error:
-            return f"host {place.name!r} of {self.path} is unknown: {error.strerror}"
-        return None
-
     def _mistake(self, place: Place) -> str | None:
-        if unknown := self._unknown(place):
-            return unknown
+        if unknown := _unknown(place):
+            return f"{self.path}:{unknown}"
         address = socket.gethostbyname(place.name)
         if len(self.places) > 1 and ipaddress.ip_address(address).is_loopback:
             return f"host {place.name!r} of {self.path} is {address}, at which the other hosts cannot reach it"
@@ -149,6 +137,20 @@ class Hosts:
                 mistakes.append(f"hosts {first[address]!r} and {place.name!r} of {self.path} are both {address}")
             first.setdefault(address, place.name)
         return mistakes
+
+
+def unknown_hosts(path: Path | str) -> list[str]:
+    """A line per host of a host file whose name cannot be resolved. Lines with other mistakes are passed over."""
+    with ThreadPoolExecutor(32) as pool:
+        return [f"{path}:{found}" for found in pool.map(_unknown, host_file.understood(Path(path))) if found]
+
+
+def _unknown(place: Place) -> str | None:
+    try:
+        socket.gethostbyname(place.name)
+    except OSError as error:
+        return f"{place.line}: host {place.name!r} is unknown: {error.strerror}"
+    return None
 
 
 def _own_addresses() -> set[str]:

@@ -57,7 +57,7 @@ class Display:
         """Runs that are there already."""
         self._skipped = count
         if count and self._live is None:
-            self.console.print(f"{count} runs are there already")
+            self.console.print("1 run is there already" if count == 1 else f"{count} runs are there already")
 
     def preparing(self, note: str) -> None:
         self._note = note

@@ -5,41 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from suite.cluster import presets, stragglers
+from suite.cluster import stragglers
 from suite.data import NAMES as DATA_NAMES
 from suite.run import choices
+from suite.run.network_choice import NetworkChoice, spelled_out
 from suite.run.specification import (
     Count,
     Data,
     Horovod,
-    Interface,
     Model,
     NonNegative,
     Optimizer,
     Options,
-    Port,
     Positive,
     PositiveNumber,
-    Share,
-    refuse_what_is_for_hosts,
+    ascending,
 )
+from suite.run.strict import Strict, arrays
 from suite.suggest import unknown
 from suite.training import learning_rates
 
 AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "learning_rate", "seed")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _arrays(value: Any) -> Any:
-    """Behind a validator of our own, pydantic takes the file's arrays for lists, and strictly a list is no tuple."""
-    if isinstance(value, dict):
-        return {key: _arrays(item) for key, item in value.items()}
-    return tuple(map(_arrays, value)) if isinstance(value, list) else value
 
 
 def _named(*own: str) -> Callable[[Any], Any]:
@@ -52,7 +40,7 @@ def _named(*own: str) -> Callable[[Any], Any]:
             known = {"name", "label", *own}
             options = {key: item for key, item in value.items() if key not in known}
             chosen = {key: item for key, item in value.items() if key in known}
-            return _arrays(chosen | ({"options": options} if options else {}))
+            return arrays(chosen | ({"options": options} if options else {}))
         return value
 
     return spread
@@ -107,57 +95,8 @@ class ModelChoice(Choice):
         return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
 
 
-class NetworkChoice(Strict):
-    """`"local"`, `{ file = "machines" }`, `{ rate_mbit = 400 }` or `{ preset = "1GbE", scale = 0.4 }`.
-
-    Hosts: `file` is a host file (`name slots=N` per line); `interfaces`, `ssh_port` and `ssh_identity_file` go to
-    horovodrun. Emulated: one host per worker unless `hosts` says otherwise.
-    """
-
-    name: Literal["local", "hosts", "emulated"] = "emulated"
-    label: str | None = None
-    hosts: Positive | None = None
-    rate_mbit: PositiveNumber | None = None
-    delay_ms: NonNegative = 0.0
-    loss: Share = 0.0
-    preset: str | None = None
-    scale: PositiveNumber | None = Field(
-        default=None, description="of a preset's rate; the presets' common one if unset"
-    )
-    file: str | None = None
-    interfaces: tuple[Interface, ...] | None = Field(default=None, min_length=1)
-    ssh_port: Port | None = None
-    ssh_identity_file: str | None = None
-
-    @model_validator(mode="after")
-    def _known(self) -> NetworkChoice:
-        if self.name != "emulated" and (self.preset is not None or self.scale is not None):
-            raise ValueError(f"preset and scale shape an emulated network, not one of kind {self.name!r}")
-        if self.name != "hosts":
-            refuse_what_is_for_hosts(self, self.name)
-        if self.preset is not None:
-            presets.find(self.preset)
-            if self.rate_mbit is not None:
-                raise ValueError("preset and rate_mbit both set the rate; keep one")
-        elif self.scale is not None:
-            raise ValueError("scale scales a preset; without one, write the rate_mbit you mean")
-        elif self.name == "emulated" and self.rate_mbit is None:
-            raise ValueError("an emulated network needs rate_mbit or preset")
-        if self.name == "hosts" and self.file is None:
-            raise ValueError("a network of kind hosts needs file, the host file")
-        return self
-
-
-def _network(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, dict) and "name" not in value and "file" in value:
-        value = {"name": "hosts"} | value
-    return _arrays(value)
-
-
 def _optimizer(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else _arrays(value)
+    return {"name": value} if isinstance(value, str) else arrays(value)
 
 
 class DataChoice(Data):
@@ -179,7 +118,7 @@ class Shared(Strict):
     warmup: Count = 3
     evaluate_every: Count = 0
     evaluate_samples: Positive | None = None
-    targets: tuple[PositiveNumber, ...] = ()
+    targets: Annotated[tuple[PositiveNumber, ...], AfterValidator(ascending)] = ()
     stop_at_target: bool = False
     steps_per_execution: Positive = 1
     agreement_every: Count = 0
@@ -193,11 +132,12 @@ class Shared(Strict):
         learning_rates.parse(optimizer.schedule.rule, optimizer.learning_rate, optimizer.schedule.options)
         return optimizer
 
-    @model_validator(mode="after")
-    def _one_batch_size(self) -> Shared:
-        if self.batch_size is not None and self.effective_batch_size is not None:
+    @field_validator("effective_batch_size")
+    @classmethod
+    def _one_batch_size(cls, size: int, info: ValidationInfo) -> int:
+        if info.data.get("batch_size") is not None:
             raise ValueError("batch_size and effective_batch_size say the same thing twice; keep one")
-        return self
+        return size
 
 
 def _readable(straggler: str) -> str:
@@ -213,7 +153,7 @@ class Axes(Strict):
     )
     algorithm: tuple[Annotated[AlgorithmChoice, BeforeValidator(_named())], ...] = Field(min_length=1)
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
-    network: tuple[Annotated[NetworkChoice, BeforeValidator(_network)], ...] = Field(
+    network: tuple[Annotated[NetworkChoice, BeforeValidator(spelled_out)], ...] = Field(
         default=(NetworkChoice(name="local"),), min_length=1
     )
     straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
@@ -248,6 +188,9 @@ class Where(Strict):
                 if not any(name in among for name in called[axis]):
                     return False
         return True
+
+    def axes(self) -> set[str]:
+        return {axis for axis in AXES if getattr(self, axis) is not None}
 
 
 class Override(Strict):

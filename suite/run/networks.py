@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from suite.cluster import host_file, presets, stragglers
 from suite.cluster.contract import Cluster
-from suite.cluster.hosts import Hosts, occupied
+from suite.cluster.hosts import occupied
 from suite.cluster.making import make
-from suite.run.experiment_file import NetworkChoice
-from suite.run.specification import Network
+from suite.run.network_choice import NetworkChoice
+from suite.run.specification import Network, refuse_uneven_hosts
 
 
 def resolve_network(choice: NetworkChoice, workers: int) -> Network:
     if choice.name != "emulated":
-        # What shapes a network is handed on for the schema to refuse.
-        given = choice.model_dump(exclude={"name", "label", "preset", "scale"})
-        network = Network.model_validate({"kind": choice.name} | given)
-        if network.file is not None:
-            _check_hosts(network, workers)
-        return network
+        given = choice.model_dump(include={"file", "interfaces", "ssh_port", "ssh_identity_file"})
+        return Network.model_validate({"kind": choice.name} | given)
     rate, scale = choice.rate_mbit, choice.scale
     if choice.preset is not None:
         scale = presets.SCALE if scale is None else scale
@@ -36,17 +31,16 @@ def resolve_network(choice: NetworkChoice, workers: int) -> Network:
     )
 
 
-def _check_hosts(network: Network, workers: int) -> None:
-    """The host file can be read and has a slot for every worker. Whether the hosts answer is not asked here."""
-    occupied(host_file.read(Path(str(network.file))), workers)
-    if network.ssh_identity_file is not None and not Path(network.ssh_identity_file).is_file():
-        raise ValueError(f"ssh_identity_file {network.ssh_identity_file}: no such file")
-
-
-def unknown_hosts(networks: Iterable[Network]) -> list[str]:
-    """A line per host of these networks' host files whose name nobody knows."""
-    files = dict.fromkeys(network.file for network in networks if network.file is not None)
-    return [line for file in files for line in Hosts(file).unknown()]
+def check_room(network: Network, workers: int) -> Network:
+    """Refuses a network whose hosts do not take that many workers. Whether hosts answer is not asked here."""
+    if network.file is not None:
+        places = host_file.read(Path(network.file))
+        try:
+            occupied(places, workers)
+        except ValueError as error:
+            raise ValueError(f"{network.file}: {error}") from error
+    refuse_uneven_hosts(workers, network)
+    return network
 
 
 def resolve_straggler(text: str, workers: int) -> str | None:

@@ -10,18 +10,16 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from pydantic import ValidationError
-
-from suite.run import choices
-from suite.run.experiment import Experiment, ExperimentError, Problem
-from suite.run.experiment_file import AXES, AlgorithmChoice, ModelChoice, NetworkChoice, Shared
-from suite.run.networks import resolve_network, resolve_straggler
+from suite.cluster import hosts
+from suite.run.combinations import combine
+from suite.run.experiment import Experiment, ExperimentError
+from suite.run.experiment_file import AXES
 from suite.run.record import Labels
-from suite.run.specification import Data, Model, Network, Replay, Specification, describe_network
+from suite.run.specification import Specification
+from suite.run.validation import Problem
 from suite.suggest import unknown
 
 
@@ -85,68 +83,37 @@ def _chosen(run: Planned, axis: str, any_of: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in any_of)
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """One point of the axes."""
+def expand(experiment: Experiment, *, repetitions: int | None = None, ask_hosts: bool = False) -> Plan:
+    """Every run of the experiment, or an ExperimentError with all that is wrong with the file.
 
-    framework: str
-    model: ModelChoice
-    algorithm: AlgorithmChoice
-    workers: int
-    network: NetworkChoice
-    straggler: str
-    learning_rate: float | None  # None: the optimizer's own
-    seed: int
-    places: tuple[int, ...]  # index in the file along each axis, to say where a problem stands
-
-    def called(self, network: str) -> dict[str, tuple[object, ...]]:
-        """Every name an axis value answers to in `where`."""
-        return {
-            "framework": (self.framework,),
-            "model": (self.model.called(), self.model.name),
-            "algorithm": (self.algorithm.called(), self.algorithm.name),
-            "workers": (self.workers,),
-            "network": (network, self.network.name),
-            "straggler": (self.straggler,),
-            "learning_rate": (self.learning_rate,),
-            "seed": (self.seed,),
-        }
-
-
-def expand(experiment: Experiment, *, repetitions: int | None = None) -> Plan:
-    """Every run of the experiment, or an ExperimentError with every combination that cannot work."""
+    `ask_hosts`: also with the hosts of its host files that nobody knows, if there are other mistakes.
+    """
     file = experiment.file
     times = file.repetitions if repetitions is None else repetitions
     if times < 1:
         raise ValueError(f"repetitions = {times}: must be at least 1")
-    problems: list[Problem] = []
-    resolver = _Resolver(experiment, problems)
-    found = [(cell, resolver.resolve(cell)) for cell in _cells(experiment)]
-    resolved = [(cell, pair) for cell, pair in found if pair is not None]
-    problems += resolver.never_matched()
-    seen: dict[str, Labels] = {}
-    for _, (specification, labels) in resolved:
-        earlier = seen.setdefault(specification.identity, labels)
-        if earlier is not labels:
-            message = f"two runs are the same: {_line(earlier)} and {_line(labels)}"
-            problems.append(experiment.problem(("axes",), message))
-    if not resolved and not problems:
-        problems.append(experiment.problem(("exclude",), "every run is excluded"))
-    if problems:
-        raise ExperimentError(experiment.path.name, problems)
-    runs = _ordered(experiment, [pair for _, pair in resolved], times)
+    resolved, misfits = combine(experiment)
+    if problems := [*experiment.problems, *misfits]:
+        raise ExperimentError(experiment.path.name, problems + (unknown_hosts(experiment) if ask_hosts else []))
+    runs = _ordered(experiment, resolved, times)
     return Plan(
         experiment.name, file.question, file.title or experiment.name, tuple(runs), file.minutes, experiment.source
     )
 
 
-def _cells(experiment: Experiment) -> Iterable[_Cell]:
-    axes = experiment.file.axes
-    columns = [list(enumerate(getattr(axes, axis) or (None,))) for axis in AXES]
-    for chosen in itertools.product(*columns):
-        framework, model, algorithm, workers, network, straggler, rate, seed = (value for _, value in chosen)
-        places = tuple(index for index, _ in chosen)
-        yield _Cell(framework, model, algorithm, workers, network, straggler, rate, seed, places)
+def refuse_unknown_hosts(experiment: Experiment, plan: Plan) -> None:
+    """Asked about the hosts of the plan's runs only, which may be fewer than the experiment's."""
+    if problems := unknown_hosts(experiment, {run.specification.network.file for run in plan.runs}):
+        raise ExperimentError(experiment.path.name, problems)
+
+
+def unknown_hosts(experiment: Experiment, files: Container[str | None] | None = None) -> list[Problem]:
+    return [
+        Problem(line, message)
+        for file, line in experiment.host_files
+        if files is None or file in files
+        for message in hosts.unknown_hosts(file)
+    ]
 
 
 def _ordered(
@@ -169,143 +136,6 @@ def _ordered(
             for specification, labels in group:
                 yield Planned(position, number, repetition, specification, labels)
                 position += 1
-
-
-class _Resolver:
-    def __init__(self, experiment: Experiment, problems: list[Problem]) -> None:
-        self.experiment = experiment
-        self.problems = problems
-        self.used: set[tuple[str, int]] = set()
-
-    def resolve(self, cell: _Cell) -> tuple[Specification, Labels] | None:
-        """None: excluded, or noted as a problem."""
-        file = self.experiment.file
-        network = self._try(cell, "network", lambda: resolve_network(cell.network, cell.workers))
-        if network is None:
-            return None
-        shown = cell.network.label or describe_network(network, cell.workers)
-        called = cell.called(shown)
-        for index, exclude in enumerate(file.exclude):
-            if exclude.where.matches(called):
-                self.used.add(("exclude", index))
-                return None
-        shared = self._shared(called)
-        rate = shared.optimizer.learning_rate if cell.learning_rate is None else cell.learning_rate
-        labels = Labels(
-            framework=cell.framework,
-            model=cell.model.called(),
-            algorithm=cell.algorithm.called(),
-            workers=cell.workers,
-            network=shown,
-            straggler=cell.straggler,
-            learning_rate=rate,
-            seed=cell.seed,
-        )
-        chosen = shared.optimizer.model_copy(update={"learning_rate": rate})
-        specification = self._specification(cell, shared.model_copy(update={"optimizer": chosen}), network)
-        return None if specification is None else (specification, labels)
-
-    def _shared(self, called: Mapping[str, tuple[object, ...]]) -> Shared:
-        merged: Mapping[str, Any] = self.experiment.shared
-        changed = False
-        for index, override in enumerate(self.experiment.file.override):
-            if override.where.matches(called):
-                self.used.add(("override", index))
-                merged = _merge(merged, override.set)
-                changed = True
-        return Shared.model_validate(merged) if changed else self.experiment.file.run
-
-    def _specification(self, cell: _Cell, shared: Shared, network: Network) -> Specification | None:
-        algorithm = choices.resolve_algorithm(cell.algorithm.name, cell.algorithm.options)
-        made = choices.make_algorithm(algorithm.name, algorithm.options)
-        if self._try(cell, "algorithm", lambda: _fits(made, cell)) is None:
-            return None
-        model = self._try(cell, "model", lambda: _model(cell, shared.data.name))
-        straggler = self._try(cell, "straggler", lambda: (resolve_straggler(cell.straggler, cell.workers),))
-        optimizer = self._try(cell, "framework", lambda: choices.checked_optimizer(cell.framework, shared.optimizer))
-        batch = self._try(cell, "workers", lambda: _batch_size(shared, cell.workers))
-        if model is None or straggler is None or batch is None or optimizer is None:
-            return None
-        shared_data = Data.model_validate(shared.data.model_dump())
-        data = self._try(cell, "model", lambda: choices.resolve_data(shared_data, model))
-        if data is None:
-            return None
-        settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
-        made_of: Specification | None = self._try(
-            cell,
-            "network",
-            lambda: Specification(
-                framework=cell.framework,  # type: ignore[arg-type]  # checked by the file's schema
-                model=model,
-                algorithm=algorithm,
-                data=data,
-                optimizer=optimizer,
-                workers=cell.workers,
-                network=network,
-                straggler=straggler[0],
-                seed=cell.seed,
-                batch_size=batch,
-                **settings,
-            ),
-        )
-        return made_of
-
-    def _try(self, cell: _Cell, axis: str, make: Any) -> Any:
-        try:
-            return make()
-        except ValidationError as error:
-            messages = [str(one["ctx"]["error"]) if "ctx" in one else one["msg"] for one in error.errors()]
-        except ValueError as error:
-            messages = str(error).splitlines()
-        place = ("axes", axis, cell.places[AXES.index(axis)])
-        self.problems.extend(self.experiment.problem(place, message) for message in messages)
-        return None
-
-    def never_matched(self) -> list[Problem]:
-        """A selection that selects nothing is a mistake: its author believes that it does something."""
-        if self.problems:
-            return []
-        file = self.experiment.file
-        return [
-            self.experiment.problem((kind, index, "where"), f"this {kind} matches no run")
-            for kind, count in (("override", len(file.override)), ("exclude", len(file.exclude)))
-            for index in range(count)
-            if (kind, index) not in self.used
-        ]
-
-
-def _fits(made: Any, cell: _Cell) -> bool:
-    made.check(cell.workers)
-    if cell.algorithm.name not in choices.algorithm_names(cell.framework):
-        raise ValueError(f"{cell.algorithm.name} does not run on {cell.framework}; exclude the pair")
-    return True
-
-
-def _model(cell: _Cell, data: str) -> Model:
-    model = choices.resolve_model(cell.model.model(), data)
-    if cell.model.replay is None:
-        return model
-    chosen = cell.model.replay
-    name = chosen.profile.replace("{framework}", cell.framework)
-    replay = Replay(**(chosen.model_dump() | {"profile": name}), digest=choices.profile_digest(name))
-    return choices.resolve_replay(model, replay)
-
-
-def _batch_size(shared: Shared, workers: int) -> int:
-    if shared.effective_batch_size is None:
-        return shared.batch_size or 8
-    if shared.effective_batch_size % workers:
-        raise ValueError(f"effective_batch_size = {shared.effective_batch_size} cannot be shared by {workers} workers")
-    return shared.effective_batch_size // workers
-
-
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged, anything else is replaced."""
-    merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _line(labels: Labels) -> str:

@@ -129,6 +129,22 @@ class Network(Part):
         return self
 
 
+def ascending(targets: tuple[float, ...]) -> tuple[float, ...]:
+    if list(targets) != sorted(set(targets)):
+        raise ValueError(f"targets = {list(targets)}: must ascend, each once")
+    return targets
+
+
+def refuse_targets_without_evaluations(targets: tuple[float, ...], evaluate_every: int) -> None:
+    if targets and not evaluate_every:
+        raise ValueError("targets need evaluate_every, the samples between evaluations, to be at least 1")
+
+
+def refuse_uneven_hosts(workers: int, network: Network) -> None:
+    if network.hosts is not None and workers % network.hosts:
+        raise ValueError(f"workers = {workers}: must be a multiple of the network's {network.hosts} hosts")
+
+
 class Horovod(Part):
     """Horovod's own settings; None leaves Horovod's default."""
 
@@ -168,14 +184,9 @@ class Specification(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Specification:
-        if list(self.targets) != sorted(set(self.targets)):
-            raise ValueError(f"targets = {list(self.targets)}: must ascend, each once")
-        if self.targets and not self.evaluate_every:
-            raise ValueError("targets need evaluate_every, the samples between evaluations, to be at least 1")
-        if self.network.hosts is not None and self.workers % self.network.hosts:
-            raise ValueError(
-                f"workers = {self.workers}: must be a multiple of the network's {self.network.hosts} hosts"
-            )
+        ascending(self.targets)
+        refuse_targets_without_evaluations(self.targets, self.evaluate_every)
+        refuse_uneven_hosts(self.workers, self.network)
         return self
 
     @property

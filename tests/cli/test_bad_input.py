@@ -103,6 +103,90 @@ def test_help_needs_no_framework_and_comes_at_once() -> None:
     assert time.monotonic() - begin < 10  # 0.2 s on an idle machine
 
 
+MACHINES = """\
+# the cluster
+no-such-host.invalid slots=2
+node2
+no-such-host.invalid slots=4
+nor-this.invalid slots=2
+"""
+BAD = """\
+question = "What does waiting cost?"
+repetitons = 2
+[run]
+steps = "many"
+targets = [0.5]
+optimizer = { learning_rate = 0.1, weight_decay = 0.01 }
+[axes]
+framework = ["torch", "tensorflow"]
+model = ["lenet", "alexnte", { name = "lenet", replay = { profile = "nothing" } }]
+algorithm = [
+  "synchronous",
+  { name = "backup_workers", spares = 2 },
+  { name = "delayed", stepps = 1 },
+  { name = "softsync", gradients = 4 },
+  "torch_ddp",
+]
+workers = [2, 0, 4]
+network = [
+  "local",
+  { preset = "1GbE", rate_mbit = 400, delay_ms = -1 },
+  { file = "machines", ssh_port = 70000 },
+  { file = "small" },
+]
+straggler = ["none", "constant:factor=3,rank=3"]
+[[override]]
+where = { model = "lenet" }
+set = { effective_batch_size = 7 }
+[[exclude]]
+where = { seed = 7 }
+"""
+SAID = """\
+2: unknown key 'repetitons' (did you mean 'repetitions'?); known: axes, exclude, minutes, order_seed, override, \
+question, repetitions, run, title
+4: run.steps = 'many': input should be a valid integer
+5: targets need evaluate_every, the samples between evaluations, to be at least 1
+8: weight_decay with sgd is a term of the gradient in torch and a shrinking of the weights in Keras: no comparison. \
+Use adamw, or torch alone
+9: no profile 'nothing': neither a file nor one of *
+9: unknown model 'alexnte' (did you mean 'alexnet'?); there are *
+12: backup_workers: spares=2: must be in [0, 1] with 2 workers
+13: unknown option of delayed 'stepps' (did you mean 'steps'?); known: steps, compensation, drain
+14: softsync: gradients=4: must be in [1, 2] with 2 workers
+15: torch_ddp does not run on tensorflow; exclude the pair
+17: axes.workers.1 = 0: input should be greater than or equal to 1
+17: effective_batch_size = 7 cannot be shared by 2 workers
+17: effective_batch_size = 7 cannot be shared by 4 workers
+20: axes.network.1.delay_ms = -1: input should be greater than or equal to 0
+20: preset and rate_mbit both set the rate; keep one
+21: axes.network.2.ssh_port = 70000: input should be less than or equal to 65535
+21: machines:2: host 'no-such-host.invalid' is unknown: *
+21: machines:3: host 'node2' has no slots; write `node2 slots=N`
+21: machines:4: host 'no-such-host.invalid' is listed twice, first in line 2
+21: machines:5: host 'nor-this.invalid' is unknown: *
+22: small: ranks is 4, must be between 1 and 2, the slots of the host file together
+24: straggler 'constant:factor=3,rank=3' slows rank 3, must be below 2, the number of ranks
+29: this exclude matches no run
+"""
+
+
+def test_an_experiment_is_told_all_its_mistakes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys, types, ranges, combinations and host files, each with its line, in the file's order, and nothing twice."""
+    monkeypatch.chdir(tmp_path)
+    Path("machines").write_text(MACHINES)
+    Path("small").write_text("localhost slots=2\n")
+    Path("bad.toml").write_text(BAD)
+    assert run(["bench", "bad.toml", "--records", "records"]) == 2
+    said = capsys.readouterr().err.removeprefix("error: ").splitlines()
+    expected = [f"bad.toml:{line}" for line in SAID.splitlines()]
+    assert [line[: one.find("*")] + "*" if "*" in one else line for line, one in zip(said, expected, strict=True)] == (
+        expected
+    )
+    assert not Path("records").exists()
+
+
 def test_every_unknown_host_is_named_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "machines").write_text("no-such-host.invalid slots=1\nnor-this.invalid slots=1\n")
     (tmp_path / "far.toml").write_text(
@@ -111,6 +195,6 @@ def test_every_unknown_host_is_named_before_anything_starts(tmp_path: Path, caps
     )
     assert run(["bench", str(tmp_path / "far.toml"), "--records", str(tmp_path / "records")]) == 2
     said = capsys.readouterr().err
-    assert "'no-such-host.invalid'" in said
-    assert "'nor-this.invalid'" in said
+    assert f"far.toml:6: {tmp_path / 'machines'}:1: host 'no-such-host.invalid' is unknown" in said
+    assert f"far.toml:6: {tmp_path / 'machines'}:2: host 'nor-this.invalid' is unknown" in said
     assert not (tmp_path / "records").exists()

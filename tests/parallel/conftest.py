@@ -50,3 +50,15 @@ def shared_path(request: pytest.FixtureRequest) -> Path:
     folder: Path = request.config.getoption("--rank-folder") / "shared" / request.node.name.replace("/", "_")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tensorflow_job() -> None:
+    """Horovod in TensorFlow, with threads for few cores."""
+    import horovod.tensorflow as hvd
+    import tensorflow as tf
+
+    tf.config.threading.set_inter_op_parallelism_threads(3)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.get_logger().setLevel("ERROR")  # about tracing again: every test wraps a new optimizer
+    hvd.init()

@@ -13,15 +13,7 @@ from algorithms.tensorflow import DistributedOptimizer
 from tests.parallel import tensorflow_problem as problem
 from tests.parallel.shared_problem import RULES, STEPS, close, oracle, start
 
-pytestmark = pytest.mark.ranks(2, 4, mpi=True)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _horovod() -> None:
-    tf.config.threading.set_inter_op_parallelism_threads(3)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.get_logger().setLevel("ERROR")  # about tracing again: every test wraps a new optimizer
-    hvd.init()
+pytestmark = [pytest.mark.ranks(2, 4, mpi=True), pytest.mark.usefixtures("tensorflow_job")]
 
 
 @pytest.mark.parametrize("optimizer", RULES)

@@ -14,18 +14,10 @@ import tensorflow as tf
 import algorithms
 from algorithms.tensorflow import DistributedOptimizer, TrainingCallback
 
-pytestmark = pytest.mark.ranks(2)
+pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("tensorflow_job")]
 
 Make = Callable[[], keras.optimizers.Optimizer]
 STEPS, BATCH = 11, 8
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _horovod() -> None:
-    tf.config.threading.set_inter_op_parallelism_threads(3)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.get_logger().setLevel("ERROR")  # about tracing again: every test wraps a new optimizer
-    hvd.init()
 
 
 @pytest.fixture(autouse=True)

@@ -15,20 +15,12 @@ from tests.laws.table import LAWS
 from tests.parallel import shared_problem, tensorflow_problem
 from tests.parallel.shared_problem import DELAYED, EXACT, LAYERS, STEPS
 
-pytestmark = pytest.mark.ranks(2)
+pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("tensorflow_job")]
 
 SIZE = sum(LAYERS) * 8
 # Adasum needs a Horovod with MPI or NCCL; test_tensorflow_mistakes has the refusal.
 NAMES = [name for name, law in LAWS.items() if not law.typical.virtual_only and name != "adasum"]
 LIMITS = [(name, limit) for name in NAMES for limit in LAWS[name].equals_synchronous]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _horovod() -> None:
-    tf.config.threading.set_inter_op_parallelism_threads(3)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.get_logger().setLevel("ERROR")  # about tracing again: every test wraps a new optimizer
-    hvd.init()
 
 
 def train(algorithm: Algorithm, optimizer: str, steps: int, rank: int) -> tuple[np.ndarray, Telemetry]:

@@ -17,15 +17,10 @@ from algorithms.virtual.replay import recording
 from tests.parallel import tensorflow_problem as problem
 from tests.parallel.shared_problem import MEETING, STEPS, close, oracle, start
 
-pytestmark = pytest.mark.ranks(3, environment={"HOROVOD_FUSION_THRESHOLD": "0"})
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _horovod() -> None:
-    tf.config.threading.set_inter_op_parallelism_threads(3)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.get_logger().setLevel("ERROR")  # about tracing again: every test wraps a new optimizer
-    hvd.init()
+pytestmark = [
+    pytest.mark.ranks(3, environment={"HOROVOD_FUSION_THRESHOLD": "0"}),
+    pytest.mark.usefixtures("tensorflow_job"),
+]
 
 
 class Run:

@@ -120,7 +120,12 @@ def test_a_selection_that_selects_nothing_is_a_mistake(kind):
         ("factor=3,rank=1", "factor=3,rank=2", 12, "rank 2"),
         ("constant:factor", "constnt:factor", 12, "did you mean 'constant'"),
         ("batch_size = 8", "effective_batch_size = 6", 10, "effective_batch_size = 6 cannot be shared by 4 workers"),
-        ('"stock_horovod"', '"synchronous"', 6, "two runs are the same"),
+        (
+            '"stock_horovod"',
+            '"synchronous"',
+            9,
+            "two runs are the same: algorithm 'synchronous' and 'synchronous' differ in",
+        ),
         ('"stock_horovod"', '"torch_ddp"', 9, "torch_ddp does not run on tensorflow"),
         ('"stock_horovod"', '"bare"', 9, "bare runs on 1 worker"),
         ("momentum = 0.9", "weight_decay = 0.1", 7, "Use adamw"),
@@ -229,8 +234,14 @@ def test_hosts_say_how_they_are_reached(tmp_path, machines):
         ('{ file = "MACHINES", ssh_port = 70000 }', "hosts.toml:8: axes.network.0.ssh_port = 70000"),
         ('{ file = "MACHINES", ssh_identity_file = "nokey" }', "hosts.toml:8: ssh_identity_file nokey: no such file"),
         ('{ file = "MACHINES", interface = "eth0" }', "unknown key 'interface' (did you mean 'interfaces'?)"),
-        ('{ file = "MACHINES", rate_mbit = 100 }', "hosts.toml:8: rate_mbit, delay_ms and loss shape an emulated"),
-        ('{ file = "MACHINES", preset = "1GbE" }', "hosts.toml:8: preset and scale shape an emulated network"),
+        (
+            '{ file = "MACHINES", rate_mbit = 100 }',
+            "hosts.toml:8: rate_mbit shapes an emulated network, not one of kind 'hosts'",
+        ),
+        (
+            '{ file = "MACHINES", preset = "1GbE" }',
+            "hosts.toml:8: preset shapes an emulated network, not one of kind 'hosts'",
+        ),
         ("{ rate_mbit = 100, ssh_port = 22 }", "hosts.toml:8: ssh_port is for a network of kind 'hosts'"),
     ],
 )
