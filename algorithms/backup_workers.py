@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from algorithms.contract import Array, GradientRounds, Situation
-from algorithms.mechanisms.validation import whole
+from algorithms.mechanisms.validation import flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,10 @@ class BackupWorkers(GradientRounds):
     Update:     𝒢_t = the first N of the N + b gradients at θ_t         θ_{t+1} = U(θ_t, (1/N) Σ_{G ∈ 𝒢_t} G)
                 θ̄_{t+1} = α θ̄_t + (1 - α) θ_{t+1}                       where averaging = α is given
     Arguments:  spares = b. averaging = α, the moving average that evaluation uses (the paper: 0.9999); None keeps none.
+                give_up: False, a late worker finishes its gradient, which carries an old tag and is discarded, as in the
+                paper's implementation; True, it stops as soon as its gradient can only be dropped and begins anew from
+                the new centre, as the paper's order statistics of step times suppose. PyTorch: inside
+                `with optimizer.attempt():`; a traced step of TensorFlow cannot be left.
     Memory 2 W: the centre's replica and the gradient on offer (+1 W with averaging); bytes 2(n-1)/n W a round, late
     workers' zeros included: a collective moves as much for N contributions as for N + b.
     Departs:    without parameter servers all shards agree on one set 𝒢_t. A worker contributes at most once to a round
@@ -36,10 +40,12 @@ class BackupWorkers(GradientRounds):
     tagged: ClassVar[bool] = True
 
     spares: int = 1
+    give_up: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         whole("spares", self.spares, 0)
+        flag("give_up", self.give_up)
 
     def check(self, workers: int) -> None:
         if self.spares >= workers:
@@ -50,6 +56,10 @@ class BackupWorkers(GradientRounds):
 
     def limit(self, workers: int) -> int:
         return self.quorum(workers)
+
+    @property
+    def gives_up(self) -> bool:
+        return self.give_up
 
     def accept(self, staleness: int) -> bool:
         return staleness == 0

@@ -23,6 +23,7 @@ what stands in capitals is an event, and beside it the attributes and methods th
                                               optimizer_at == CENTRE: optimizer applied to the centre with combine(total)
                                               averaged(...): what evaluation looks at
                                               own = adopt(...), or adopt_late(...) where it has gone on meanwhile
+        IN VAIN                               gives_up: a worker that computes what would be dropped begins anew
 
 *When* is a pure function of the step number (`meets`, `delay`, `mechanisms.schedules`); *in which order on the wire* is a
 plan (`mechanisms.plan`); *what is combined how* is the algorithm. Its methods use plain array operators only, so that
@@ -195,6 +196,11 @@ class Rounds(Algorithm):
     def waits(self) -> bool:
         """Whether a worker that has offered goes on only when its round has closed; else it reads the centre at once."""
         return True
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether a worker stops computing what could only be dropped. Only where gradients are offered and `waits`."""
+        return False
 
     @property
     def needs_norm(self) -> bool:

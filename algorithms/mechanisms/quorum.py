@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from algorithms.contract import Rounds
+from algorithms.contract import Moment, Rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class Rules:
 def rules(algorithm: Rounds, workers: int) -> Rules:
     """The rules of an algorithm on so many workers; raises ValueError where it cannot run on them."""
     algorithm.check(workers)
+    if algorithm.gives_up and not (algorithm.waits and algorithm.departs is Moment.BACKWARD_ENDED):
+        raise TypeError(f"{algorithm.name} gives up, but not every step of it ends with a gradient that is waited for")
     return Rules(
         workers=workers,
         quorum=algorithm.quorum(workers),

@@ -43,8 +43,17 @@ class RoundsError(RuntimeError):
 class Helper:
     """Runs the rounds of one worker. Everything it shares with the training thread is guarded by `changed`."""
 
-    def __init__(self, member: Member, wire: Wire, work: Work, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.member, self.wire, self.work, self.clock = member, wire, work, clock
+    def __init__(
+        self,
+        member: Member,
+        wire: Wire,
+        work: Work,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        late: threading.Event | None = None,
+    ) -> None:
+        """`late` is set while what the training thread computes could only be dropped, or training has failed."""
+        self.member, self.wire, self.work, self.clock, self.late = member, wire, work, clock, late
         self.changed = threading.Condition()  # its lock is never held during a vote or a payload
         self.error: BaseException | None = None
         self.vote_seconds = 0.0
@@ -71,11 +80,24 @@ class Helper:
             self.member.offers(step, read, terms)
             self.changed.notify_all()
 
+    def takes(self, read: int) -> None:
+        """The training thread computes from the centre after so many rounds."""
+        with self.changed:
+            self.member.read = read
+            self._look()
+
     def settled(self) -> None:
         """Wait until nothing of this worker is on offer."""
+        self._stand_until(lambda: self.member.offer is None)
+
+    def closed(self) -> None:
+        """Wait until no round is under way, nor the news of a failure."""
+        self._stand_until(lambda: not (self.member.carrying or self._learning))
+
+    def _stand_until(self, done: Callable[[], bool]) -> None:
         began, voted = self.clock(), self.vote_seconds
         with self.changed:
-            self.changed.wait_for(lambda: self.member.offer is None or self.stopped)
+            self.changed.wait_for(lambda: done() or self.stopped)
         stood = self.clock() - began
         self.exposed_seconds += stood
         # The helper votes or moves payloads, never both; the first of these votes may have begun before.
@@ -138,6 +160,7 @@ class Helper:
                     self.watcher.add("vote", self.watcher.clock() - seconds, seconds)
                 with self.changed:
                     verdict = self.member.count(total)
+                    self._look()
                     self.changed.notify_all()
                 if verdict.failed is not None:
                     self._part(verdict.failed)
@@ -149,6 +172,14 @@ class Helper:
                     self.pace.closed()
         except BaseException as error:
             self._stop(error)
+
+    def _look(self) -> None:
+        if self.late is None:
+            return
+        if self.member.futile or self.error is not None:
+            self.late.set()
+        else:
+            self.late.clear()
 
     def _wait_for_news(self) -> None:
         """Sleep until this worker has something to say, or others may be waiting for its ballot."""
@@ -188,4 +219,5 @@ class Helper:
         with self.changed:
             self.error = error
             self.member.ended = True
+            self._look()
             self.changed.notify_all()

@@ -31,6 +31,8 @@ class Member:
     rules: Rules
     standing: Standing = Standing.TRAINING
     round: int = 0  # closed so far
+    carrying: bool = False  # a round has begun that has not closed
+    read: int = 0  # rounds closed when it took the centre that it computes from; kept where it may give up
     over: bool = False
     ended: bool = False
     failed: int | None = None
@@ -65,6 +67,12 @@ class Member:
         self.standing = Standing.FAILED
 
     @property
+    def futile(self) -> bool:
+        """Whether what this worker computes could only be dropped, in every vote to come."""
+        age = self.round + self.carrying - self.read
+        return self.over or (self.offer is None and not self.rules.accept(age))
+
+    @property
     def has_news(self) -> bool:
         """Whether the others wait for what this worker says in the next vote, or this worker for the vote."""
         return self.offer is not None or self.standing is not Standing.TRAINING
@@ -83,6 +91,7 @@ class Member:
             self.drops += 1
         self.waiting += verdict.dropped
         self.over, self.ended, self.failed = verdict.over, verdict.ended, verdict.failed
+        self.carrying = bool(verdict.taken)
         return verdict
 
     def close(self, verdict: Verdict) -> None:
@@ -96,3 +105,4 @@ class Member:
             self.used += 1
             self.offer = None
         self.round += 1
+        self.carrying = False

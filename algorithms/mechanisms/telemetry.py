@@ -21,5 +21,6 @@ class Telemetry:
     staleness: Mapping[int, int] = field(default_factory=dict)
     used: int = 0  # contributions of this worker
     dropped: int = 0
+    given_up: int = 0  # steps left because what came of them could only have been dropped
     memory_declared: float = 0.0  # copies of the parameters, beyond parameters, gradients and optimizer state
     memory_bytes: int = 0  # held now by the wrapper beyond those

@@ -47,6 +47,11 @@ def refuse_unfit(algorithm: Rounds) -> None:
             f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
             "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
         )
+    if algorithm.gives_up:
+        raise ValueError(
+            "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
+            "PyTorch can leave a step"
+        )
     if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
     threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1

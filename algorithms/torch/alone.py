@@ -32,6 +32,9 @@ class AloneDriver:
     def zero_grad(self, set_to_none: bool) -> None:
         self.optimizer.zero_grad(set_to_none)
 
+    def attempt(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def step(self) -> None:
         self._steps += 1
         if not self._samples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-from algorithms.contract import Algorithm, Exchange
+from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
@@ -64,6 +65,7 @@ def attach(
         weighted=wishes.weighted,
         clip_norm=wishes.clip_norm,
         clock=wishes.clock,
+        late=threading.Event() if isinstance(algorithm, Rounds) and algorithm.gives_up else None,
     )
     equalise([*model.parameters(), *model.buffers()], prefix)
     _equalise_state(optimizer, prefix)

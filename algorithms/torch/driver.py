@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Protocol
 
 import torch
@@ -29,6 +30,7 @@ class Attached:
     weighted: bool = False  # whether `weigh` is called before each backward
     clip_norm: float | None = None  # of the average of all gradients
     clock: Callable[[], float]
+    late: Event | None = None  # set while this worker computes what could only be dropped, where that is given up
 
 
 class Driver(Protocol):
@@ -47,6 +49,9 @@ class Driver(Protocol):
 
     def zero_grad(self, set_to_none: bool) -> None:
         """What `optimizer.zero_grad` does, or an error while gradients are travelling that it would destroy."""
+
+    def attempt(self) -> AbstractContextManager[None]:
+        """Around forward and backward: left early where the algorithm gives up what could only be dropped."""
 
     def step(self) -> None:
         """Backward has ended (a closure has been called)."""

@@ -81,6 +81,9 @@ class ExchangeDriver:
         self._departures.forget_gradients()
         self.optimizer.zero_grad(set_to_none)
 
+    def attempt(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def step(self) -> None:
         self._fresh = False
         self._apply.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -103,13 +104,29 @@ class DistributedOptimizer(torch.optim.Optimizer):
     def zero_grad(self, set_to_none: bool = True) -> None:
         self._driver.zero_grad(set_to_none)
 
+    def attempt(self) -> AbstractContextManager[None]:
+        """Put zero_grad, forward and backward into it, and step() behind it: `with optimizer.attempt(): ...`.
+
+        With `BackupWorkers(give_up=True)` it is left, before the next layer or at the next gradient, as soon as the
+        gradient under way could only be dropped; what it had not come to is then missing, the loss for instance, and
+        gradients are None. step() takes the new centre. It does nothing with any other algorithm, so a loop may always
+        have it. What torch.compile has compiled is left at its ends only, what a GPU was given runs to its end, and
+        buffers such as batch norm's statistics keep what the layers passed have done to them.
+        """
+        return self._driver.attempt()
+
+    @property
+    def late(self) -> threading.Event | None:
+        """Set while what this rank computes could only be dropped: for waits of one's own. None: it never gives up."""
+        return self._attached.late
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Backward has ended; what that means is the algorithm's affair. A closure is called once."""
         if not self._detach.alive:
             raise ValueError("this DistributedOptimizer has been detached: wrap the optimizer again")
         loss = None
         if closure is not None:
-            with torch.enable_grad():
+            with torch.enable_grad(), self._driver.attempt():
                 loss = closure()
         self._driver.step()
         self._steps += 1

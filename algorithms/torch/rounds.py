@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import horovod.torch as hvd
@@ -21,6 +21,7 @@ from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.torch.attempts import Attempts
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped, TrainingError
 from algorithms.torch.rounds_copies import CopyWork
@@ -79,6 +80,9 @@ class RoundsDriver:
         self.watcher: Watcher | None = None
         self.past = Telemetry()  # of helpers that have finished
         self.steps = 0
+        self.given_up = 0
+        late = attached.late
+        self.attempts = None if late is None else Attempts(attached.model, attached.parameters, late)
         self.hook = attached.model.register_forward_pre_hook(self._forward)
 
     @property
@@ -112,14 +116,25 @@ class RoundsDriver:
         if self.algorithm.departs is Moment.STEP_BEGINS and self.algorithm.meets(self.step_number):
             self._offer()
 
+    def attempt(self) -> AbstractContextManager[None]:
+        if self.attempts is None:
+            return nullcontext()
+        with self._translated():
+            self._start()  # rounds need its helper's answer while it computes
+        return self.attempts.attempt()
+
     def step(self) -> None:
+        given_up = self.attempts is not None and self.attempts.closed()
         with self._translated():
             self._begin()
             self._start().check()
             if self.member.over and self.member.failed is None:
                 return
             self.steps += 1
-            if isinstance(self.work, GradientWork):
+            if given_up:
+                self.given_up += 1
+                self._take_newest()
+            elif isinstance(self.work, GradientWork):
                 self._gradient_step()
             else:
                 self._copy_step(self.work)
@@ -165,9 +180,22 @@ class RoundsDriver:
         """Adopt what came of the offer, or take the centre where it was dropped."""
         self._wait()
         self.due = None
-        dropped = self.member.drops > self.drops
-        self.read = self.work.refresh() if dropped else self.work.adopt()
-        self.step_number = self.read if self.algorithm.tagged else self.step_number + 1
+        if self.member.drops > self.drops:
+            self._take_newest()
+        else:
+            self._go_on(self.work.adopt())
+
+    def _take_newest(self) -> None:
+        """Nothing came of the step: begin the next from the centre as it is."""
+        if self.helper is not None and self.algorithm.gives_up:
+            self.helper.closed()  # from the centre before the round under way it would be in vain again
+        self._go_on(self.work.refresh())
+
+    def _go_on(self, read: int) -> None:
+        self.read = read
+        self.step_number = read if self.algorithm.tagged else self.step_number + 1
+        if self.helper is not None:
+            self.helper.takes(read)
 
     def _start(self) -> Helper:
         if self.helper is None:
@@ -176,7 +204,8 @@ class RoundsDriver:
             elif self.fresh:
                 self.work.begin()  # a state may have been loaded into the model since this was made
             self.fresh = False
-            self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock)
+            self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock, late=self.attached.late)
+            self.helper.takes(self.read)
             self.helper.watcher = self.watcher
             self.helper.start()
         return self.helper
@@ -219,8 +248,10 @@ class RoundsDriver:
     def _renew(self) -> None:
         """As from a new start, but what has been counted stays, and so does the number of rounds."""
         self.past = self.telemetry()
-        self.steps = 0
+        self.steps = self.given_up = 0
         self.helper = None
+        if self.attached.late is not None:
+            self.attached.late.clear()
         self.member = Member(rank=self.attached.rank, rules=self.rules, round=self.work.rounds, records=self.records)
         self.read = self.work.rounds
         self.step_number = self.read if self.algorithm.tagged else 0
@@ -276,6 +307,7 @@ class RoundsDriver:
             staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},
             used=past.used + member.used,
             dropped=past.dropped + member.drops,
+            given_up=past.given_up + self.given_up,
             memory_declared=self.algorithm.memory(),
             memory_bytes=self.work.bytes + self.wire.bytes_held,
         )
@@ -316,6 +348,8 @@ class RoundsDriver:
 
     def detach(self) -> None:
         self.hook.remove()
+        if self.attempts is not None:
+            self.attempts.detach()
         if self.helper is not None:
             error = sys.exc_info()[1]
             if error is None or isinstance(error, (TrainingError, RankStopped)):

@@ -55,6 +55,9 @@ class StockDriver:
         else:  # Horovod's own takes no argument
             torch.optim.Optimizer.zero_grad(self._stock, set_to_none=False)
 
+    def attempt(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def step(self) -> None:
         self._fresh = False
         started = self._attached.clock()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from algorithms.contract import Moment, Rounds
 from algorithms.mechanisms.quorum import Rules, needed, over, select
 from algorithms.virtual.compute import Draw
-from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Settle
+from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Settle
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Worker:
     read: int = 0  # the round whose centre it last took
     offered: int | None = None  # the step of its offer that no round has taken yet
     due: int | None = None  # the local step after which it adopts the round that takes (or took) its offer
-    attempt: int = 0  # at computing; an abandoned attempt never ends
+    attempt: int = 0  # at computing; one that is given up never ends
     held: bool = False  # computed a step, cannot go on yet
     left: bool = False
 
@@ -38,12 +38,10 @@ class Clock:
         draws: Sequence[Draw],
         steps: int,
         round_seconds: float,
-        abandon: bool,
     ) -> None:
         self.algorithm, self.rules, self.draws = algorithm, rules, draws
         self.steps = steps
         self.round_seconds = round_seconds
-        self.abandon = abandon
         self.workers = [Worker() for _ in draws]
         self.active = len(self.workers)  # workers that have steps left
         self.coming = 0  # offers of workers that have none
@@ -185,10 +183,10 @@ class Clock:
             else:
                 yield from self._offer(number, now)
                 yield from self._go_on(number, now)
-        if self.abandon:
-            yield from self._abandon(now)
+        if self.algorithm.gives_up:
+            yield from self._give_up(now)
 
-    def _abandon(self, now: float) -> Iterator[Event]:
+    def _give_up(self, now: float) -> Iterator[Event]:
         """Workers whose gradient could not count any more stop computing it and begin anew."""
         for number, worker in enumerate(self.workers):
             computing = not worker.left and worker.offered is None
@@ -196,7 +194,7 @@ class Clock:
                 worker.attempt += 1
                 worker.read = self.round
                 worker.step = self.round if self.algorithm.tagged else worker.step
-                yield Read(number, now)
+                yield GiveUp(number, now)
                 yield from self._begin(number, now)
 
 

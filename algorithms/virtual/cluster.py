@@ -9,7 +9,7 @@ import numpy as np
 
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.quorum import Rules, rules
-from algorithms.mechanisms.validation import flag, one_of, whole
+from algorithms.mechanisms.validation import one_of, whole
 from algorithms.virtual.clock import Clock, alone, round_robin
 from algorithms.virtual.compute import Compute, Constant, Draw
 from algorithms.virtual.events import Event, Recording
@@ -30,8 +30,6 @@ class Cluster:
     arrivals: "time", whoever is ready takes part in a round; "serial", a round takes one offer, like a server that
     applies what arrives one by one; "round_robin", the workers take turns whatever the time.
     samples(worker, step): the size of the worker's mini-batch, which its gradient is the mean of; zero is legal.
-    abandon: a worker whose gradient could only be dropped stops computing it when that is known, as the order statistics
-    of the theory assume; real training threads finish it first, and so does this driver by default.
     layers: how many elements each layer has, front to back; matters to Adasum and to the time of overlapped exchanges.
     """
 
@@ -45,13 +43,11 @@ class Cluster:
     samples: SamplesFunction | None = None
     layers: Sequence[int] | None = None
     arrivals: str = "time"
-    abandon: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         whole("workers", self.workers, 1)
         whole("seed", self.seed, 0)
-        flag("abandon", self.abandon)
         one_of("arrivals", self.arrivals, ARRIVALS)
         if not isinstance(self.algorithm, Exchange | Rounds):
             raise ValueError(f"algorithm={self.algorithm!r}: must be an Exchange or Rounds algorithm")
@@ -125,4 +121,4 @@ class Cluster:
             return round_robin(algorithm, self.workers, steps, self._draws(), seconds)
         asked = self._rules(algorithm)
         vote = 0.0 if asked.everyone else self.network.vote(self.workers)
-        return Clock(algorithm, asked, self._draws(), steps, seconds + vote, self.abandon).events()
+        return Clock(algorithm, asked, self._draws(), steps, seconds + vote).events()

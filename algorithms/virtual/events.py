@@ -52,8 +52,15 @@ class Drop(NamedTuple):
     time: float
 
 
-Event = Compute | Offer | Close | Settle | Read | Drop
-KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (Compute, Offer, Close, Settle, Read, Drop)}
+class GiveUp(NamedTuple):
+    """A worker stops computing what could only be dropped; it reads the centre."""
+
+    worker: int
+    time: float
+
+
+Event = Compute | Offer | Close | Settle | Read | Drop | GiveUp
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (Compute, Offer, Close, Settle, Read, Drop, GiveUp)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from algorithms.adasum import adaptive_sum
 from algorithms.contract import Own, Place, Reduction, Rounds, Situation
-from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Recording, Settle
+from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Recording, Settle
 from algorithms.virtual.gradients import Gradients
 from algorithms.virtual.optimizers import Optimizer, Vector
 from algorithms.virtual.trace import Trace
@@ -50,7 +50,7 @@ class RoundsRun:
         self.offered: list[Offered | None] = [None] * workers
         self.contributions: list[Vector | None] = [None] * workers
         self.record, self.keep_workers = record, keep_workers
-        self.trace = Trace(used=[0] * workers, dropped=[0] * workers)
+        self.trace = Trace(used=[0] * workers, dropped=[0] * workers, given_up=[0] * workers)
         self._note(0.0)
 
     def run(self, events: Iterable[Event], *, keep_events: bool) -> Trace:
@@ -77,6 +77,9 @@ class RoundsRun:
                     self.offered[worker] = None
                     if self.algorithm.waits:
                         self._read(worker)
+                case GiveUp(worker):
+                    self.trace.given_up[worker] += 1
+                    self._read(worker)
         if self.trace.seconds[-1] != now or (self.record and self.trace.rounds % self.record):
             self._note(now)
         self.trace.workers = [own.parameters for own in self.own]

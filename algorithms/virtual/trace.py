@@ -24,6 +24,7 @@ class Trace:
     staleness: list[int] = field(default_factory=list)  # of every gradient or contribution applied, in order
     used: list[int] = field(default_factory=list)  # contributions of each worker
     dropped: list[int] = field(default_factory=list)
+    given_up: list[int] = field(default_factory=list)  # gradients that each worker stopped computing
     rounds: int = 0  # exchanges applied, or rounds closed
     bytes_sent: float = 0.0  # by one worker
     recording: Recording | None = None  # of a run of rounds

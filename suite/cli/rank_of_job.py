@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -88,14 +89,17 @@ def summary(found: RankFile, specification: Specification) -> Iterator[str]:
         median = statistics.median(step.seconds for step in steps)
         rate = specification.batch_size * specification.workers / median
         yield f"  {len(steps)} steps, median {median:.4f} s on rank 0, {rate:.1f} samples/s on all ranks"
-        yield f"  loss {steps[0].loss:.4g} -> {steps[-1].loss:.4g}"
+        losses = [step.loss for step in steps if not math.isnan(step.loss)]  # steps without samples, or left early
+        if losses:
+            yield f"  loss {losses[0]:.4g} -> {losses[-1]:.4g}"
     if found.evaluations:
         last = found.evaluations[-1]
         yield f"  accuracy on rank 0's part of the held-out data: {last.counts.top1:.2%} after {last.seen} samples"
     counted = found.telemetry
     if counted is not None and counted.rounds:
         dropped = f", {counted.contributions_dropped} dropped" if counted.contributions_dropped else ""
-        yield f"  {counted.rounds} rounds, {counted.bytes_sent / 1e6:.1f} MB sent by rank 0{dropped}"
+        left = f", {counted.contributions_given_up} given up" if counted.contributions_given_up else ""
+        yield f"  {counted.rounds} rounds, {counted.bytes_sent / 1e6:.1f} MB sent by rank 0{dropped}{left}"
     if found.diverged is not None:
         yield f"  diverged at step {found.diverged[0]}: {found.diverged[1]}"
 

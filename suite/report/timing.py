@@ -91,8 +91,8 @@ def job_steps(ranks: list[tuple[Floats, Floats]]) -> Floats:
 def useful_share(ranks: Iterable[Rank]) -> float:
     counted = [rank.telemetry for rank in ranks if rank.telemetry is not None]
     used = sum(one.contributions_used for one in counted)
-    dropped = sum(one.contributions_dropped for one in counted)
-    return used / (used + dropped) if used else 1.0
+    lost = sum(one.contributions_lost for one in counted)
+    return used / (used + lost) if used else 1.0
 
 
 def parts(record: Record) -> Parts | None:

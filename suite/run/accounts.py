@@ -53,5 +53,6 @@ def telemetry(built: Built, specification: Specification, size: int) -> Telemetr
     declared = getattr(algorithm, "bytes_per_exchange", None)
     counted["contributions_used"] = counted.pop("used")
     counted["contributions_dropped"] = counted.pop("dropped")
+    counted["contributions_given_up"] = counted.pop("given_up")
     counted["bytes_per_exchange_declared"] = None if declared is None else declared(size, built.parameter_bytes)
     return Telemetry.model_validate({key: value for key, value in counted.items() if key in Telemetry.model_fields})

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from algorithms.contract import Rounds
 from suite.run import choices
 from suite.run.experiment import Experiment
 from suite.run.experiment_file import AXES, AlgorithmChoice, ModelChoice, Shared
@@ -235,6 +236,10 @@ def _takes_part(cell: _Cell) -> bool:
 def _runs_on(cell: _Cell) -> bool:
     if cell.algorithm.name not in choices.algorithm_names(cell.framework):
         raise ValueError(f"{cell.algorithm.name} does not run on {cell.framework}; exclude the pair")
+    made = choices.make_algorithm(cell.algorithm.name, cell.algorithm.options)
+    if cell.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
+        called = cell.algorithm.called()
+        raise ValueError(f"{called} does not run on tensorflow, whose steps cannot be left; exclude the pair")
     return True
 
 

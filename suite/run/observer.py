@@ -151,11 +151,13 @@ class Observer:
         count = len(losses)
         seconds = (ended - self._began) / count
         self._seconds += ended - self._began
+        given_up = self._stood.given_up
         blocked, vote = self._newly_stood()
         update = math.nan if self._updating is None else self._updating.take()
         injected = self._injected / count
         busy = seconds - injected - (0.0 if math.isnan(blocked) else blocked / count)
-        self._compute.add(busy, exact=not math.isnan(blocked))
+        if self._stood.given_up == given_up:  # else the computation was not whole
+            self._compute.add(busy, exact=not math.isnan(blocked))
         compute = math.nan
         if not math.isnan(blocked):
             compute = max(0.0, busy - (0.0 if math.isnan(update) else update / count))

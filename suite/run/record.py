@@ -70,9 +70,17 @@ class Telemetry(Part):
     staleness: dict[int, int] = Field(default_factory=dict, description="rounds old -> gradients applied at that age")
     contributions_used: Count = 0
     contributions_dropped: Count = 0
+    contributions_given_up: Count = Field(
+        default=0, description="not even computed to the end, because they could only have been dropped"
+    )
     memory_declared: float | None = Field(default=None, description="extra memory declared, in parameter copies")
     memory_bytes: Count | None = Field(default=None, description="extra memory held by the wrapper at the end")
     bytes_per_exchange_declared: float | None = None
+
+    @property
+    def contributions_lost(self) -> int:
+        """Steps of which nothing came."""
+        return self.contributions_dropped + self.contributions_given_up
 
 
 class Evaluation(Part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Protocol
 
 from algorithms.mechanisms.telemetry import Telemetry
@@ -40,6 +41,7 @@ class Built:
     parameter_bytes: int
     updating: Stopwatch | None = None
     rounds: bool = False  # the algorithm's ranks meet in rounds
+    late: Event | None = None  # set while what this rank computes can only be dropped, where it would stop then
 
 
 class Side(Protocol):

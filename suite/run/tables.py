@@ -32,6 +32,7 @@ def runs(records: Iterable[Record]) -> pd.DataFrame:
                 "bytes_sent": sum(one.bytes_sent for one in telemetry) if telemetry else None,
                 "contributions_used": sum(one.contributions_used for one in telemetry) if telemetry else None,
                 "contributions_dropped": sum(one.contributions_dropped for one in telemetry) if telemetry else None,
+                "contributions_given_up": sum(one.contributions_given_up for one in telemetry) if telemetry else None,
                 "memory_peak_bytes": max((rank.memory_peak_bytes or 0 for rank in record.ranks), default=0) or None,
                 "environment": record.environment,
                 "command": record.command,

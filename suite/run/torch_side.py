@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.models import replay_torch, torch_builder
+from suite.models.slept import SleptDevice
 from suite.run import choices
 from suite.run.controls import Bare as BareControl
 from suite.run.controls import TorchDDP
@@ -42,8 +44,9 @@ def build(specification: Specification, place: Place) -> Built:
     device = f"cuda:{place.local_rank}" if specification.device == "gpu" else "cpu"
     if specification.device == "gpu":
         torch.cuda.set_device(place.local_rank)
+    slept = SleptDevice()
     if specification.model.replay is not None:
-        model = replay_torch.build(choices.replayed_profile(specification.model.replay))
+        model = replay_torch.build(choices.replayed_profile(specification.model.replay), slept)
         head_weights: Sequence[float] = (1.0,)
     else:
         net = choices.net_of(specification.model)
@@ -55,6 +58,7 @@ def build(specification: Specification, place: Place) -> Built:
     optimizer: Any
     algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
     telemetry: Any = None
+    late: threading.Event | None = None
     if isinstance(algorithm, TorchDDP):
         devices = [place.local_rank] if specification.device == "gpu" else None
         model = torch.nn.parallel.DistributedDataParallel(model, devices, bucket_cap_mb=algorithm.bucket_mb)
@@ -67,6 +71,9 @@ def build(specification: Specification, place: Place) -> Built:
 
         optimizer = DistributedOptimizer(inner, model, algorithm, check_every=specification.agreement_every)
         telemetry = optimizer.telemetry
+        late = optimizer.late
+    if late is not None:
+        slept.sleep = late.wait  # as a layer that computes would be left
     updating = None if telemetry is None else Stopwatch()
     rule = specification.optimizer.schedule
     session = TorchSession(
@@ -78,7 +85,7 @@ def build(specification: Specification, place: Place) -> Built:
         barrier=torch.cuda.synchronize if specification.device == "gpu" else lambda: None,
     )
     rounds = isinstance(algorithm, Rounds)
-    return Built(session, model, optimizer, telemetry, size, updating, rounds)
+    return Built(session, model, optimizer, telemetry, size, updating, rounds, late)
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
@@ -180,6 +187,9 @@ class _Timed:
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         return self._optimizer.param_groups
+
+    def attempt(self) -> AbstractContextManager[object]:
+        return self._optimizer.attempt()
 
     def zero_grad(self) -> None:
         self._optimizer.zero_grad()

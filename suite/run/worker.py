@@ -20,6 +20,7 @@ import sys  # noqa: E402
 import traceback  # noqa: E402
 from contextlib import AbstractContextManager, nullcontext  # noqa: E402
 from pathlib import Path  # noqa: E402
+from threading import Event  # noqa: E402
 from typing import cast  # noqa: E402
 
 import psutil  # noqa: E402
@@ -106,7 +107,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         telemetry=built.telemetry or (lambda: None),
         samples_at=source.samples_until,
         warmup=specification.warmup,
-        injector=injector(specification, place),
+        injector=injector(specification, place, built.late),
         compute=replayed_seconds(specification),
         updating=built.updating,
     )
@@ -205,12 +206,13 @@ def straggler(specification: Specification) -> Straggler | None:
     return None if specification.straggler is None else stragglers.parse(specification.straggler)
 
 
-def injector(specification: Specification, place: Place) -> Injector | None:
-    """None on ranks that are not slowed down: they then pay nothing for it."""
+def injector(specification: Specification, place: Place, late: Event | None) -> Injector | None:
+    """None on ranks that are not slowed down: they then pay nothing for it. A delay ends when the rank is `late`."""
     chosen = straggler(specification)
     if chosen is None or not chosen.affects(place.rank):
         return None
-    return Injector(chosen, place.rank, place.size, specification.seed)
+    sleep = time.sleep if late is None else late.wait
+    return Injector(chosen, place.rank, place.size, specification.seed, sleep=sleep)
 
 
 def slowed(specification: Specification, rank: int) -> AbstractContextManager[None]:

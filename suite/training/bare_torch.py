@@ -14,6 +14,9 @@ class Bare:
     def param_groups(self) -> list[dict[str, Any]]:
         return self.optimizer.param_groups
 
+    def attempt(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
     def zero_grad(self) -> None:
         self.optimizer.zero_grad()
 

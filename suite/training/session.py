@@ -39,7 +39,7 @@ class Session(Protocol):
 
         `weights`: what each batch's gradient counts in the average over ranks (`Source.weight`), 1 if left out. A batch
         without samples takes part in the exchange with a zero gradient, leaves normalisation statistics alone, and has
-        no loss: None.
+        no loss: None. Nor may a step have one that the algorithm left before its end.
         """
 
     def evaluate(self, batches: Iterable[Batch]) -> Evaluation:

@@ -25,6 +25,7 @@ class TorchOptimizer(Protocol):
 
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...
+    def attempt(self) -> AbstractContextManager[object]: ...
     def zero_grad(self) -> None: ...
     def step(self) -> object: ...
     def evaluation(self) -> AbstractContextManager[object]: ...
@@ -97,16 +98,17 @@ class TorchSession:
             for group in self._optimizer.param_groups:
                 group["lr"] = self._learning_rate.at(self.steps_taken)
         self._model.train()
-        self._optimizer.zero_grad()
         loss = None
-        if self._weigh is not None:
-            self._weigh(float(len(labels)))
-            weight = 1.0
-        if len(labels):
-            loss = self._loss(self._outputs(images), torch.from_numpy(labels).to(self._device))
-            (loss if weight == 1.0 else loss * weight).backward()  # type: ignore[no-untyped-call]
-        elif self._weigh is None:
-            self._backward_of_nothing(images)
+        with self._optimizer.attempt():  # an algorithm may leave it early
+            self._optimizer.zero_grad()
+            if self._weigh is not None:
+                self._weigh(float(len(labels)))
+                weight = 1.0
+            if len(labels):
+                loss = self._loss(self._outputs(images), torch.from_numpy(labels).to(self._device))
+                (loss if weight == 1.0 else loss * weight).backward()  # type: ignore[no-untyped-call]
+            elif self._weigh is None:
+                self._backward_of_nothing(images)
         self._optimizer.step()
         self.steps_taken += 1
         self._barrier()
@@ -135,8 +137,10 @@ class TorchSession:
     def _backward_of_nothing(self, images: NDArray[Any]) -> None:
         """Zero gradients for every parameter that a real batch would reach, so that the exchange is entered as usual."""
         kept = {name: value.clone() for name, value in self._model.named_buffers()}
-        outputs = self._outputs(np.zeros((_STAND_INS, *images.shape[1:]), dtype=images.dtype))
-        torch.stack([output.sum() * 0.0 for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for name, value in self._model.named_buffers():
-                value.copy_(kept[name])
+        try:
+            outputs = self._outputs(np.zeros((_STAND_INS, *images.shape[1:]), dtype=images.dtype))
+            torch.stack([output.sum() * 0.0 for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
+        finally:
+            with torch.no_grad():
+                for name, value in self._model.named_buffers():
+                    value.copy_(kept[name])

@@ -1,6 +1,7 @@
 """The delays themselves: their distributions against SciPy's, their seeds, their correlations, their injection."""
 
 import itertools
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +169,23 @@ def test_a_rank_that_is_not_slowed_sleeps_not_at_all(text: str | None) -> None:
     assert subject.inject(1.0) == 0.0
     assert subject.injected().excess is None
     assert sum(subject.injected().asked) == 0
+
+
+def test_a_delay_that_ends_early_is_asked_in_full_and_measured_as_it_was() -> None:
+    clock = Clock()
+
+    def woken(seconds: float) -> bool:
+        clock.now += min(seconds, 0.03)
+        return True
+
+    subject = Injector(parse("constant:delay=50ms"), 0, 4, SEED, sleep=woken, clock=clock)
+    assert subject.inject(0.1) == pytest.approx(0.03)
+    assert subject.injected().asked == (0.05,)
+    assert subject.injected().measured == pytest.approx((0.03,))
+
+
+def test_a_rank_that_is_late_is_delayed_no_longer() -> None:
+    late = threading.Event()
+    subject = Injector(parse("constant:delay=30s"), 0, 4, SEED, sleep=late.wait)
+    threading.Timer(0.1, late.set).start()
+    assert 0.09 < subject.inject(1.0) < 10

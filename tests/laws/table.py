@@ -74,10 +74,14 @@ LAWS: dict[str, Law] = {
     "backup_workers": Law(
         typical=algorithms.BackupWorkers(spares=1),
         alone=algorithms.BackupWorkers(spares=0),
-        equals_synchronous=(algorithms.BackupWorkers(spares=0),),
+        equals_synchronous=(algorithms.BackupWorkers(spares=0), algorithms.BackupWorkers(spares=0, give_up=True)),
         exact=True,
-        memory={algorithms.BackupWorkers(): 2, algorithms.BackupWorkers(averaging=0.9999): 3},
-        invalid=({"spares": -1}, {"spares": "2"}, {"averaging": 1.5}),
+        memory={
+            algorithms.BackupWorkers(): 2,
+            algorithms.BackupWorkers(give_up=True): 2,
+            algorithms.BackupWorkers(averaging=0.9999): 3,
+        },
+        invalid=({"spares": -1}, {"spares": "2"}, {"give_up": 1}, {"averaging": 1.5}),
         impossible=((algorithms.BackupWorkers(spares=4), 4),),
     ),
     "asynchronous": Law(

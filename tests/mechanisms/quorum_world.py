@@ -36,6 +36,7 @@ class World:
     members: list[Member] = field(init=False)
     trainers: list[Trainer] = field(init=False)
     history: list[tuple[Contribution, ...]] = field(default_factory=list)
+    doomed: set[int] = field(default_factory=set)  # whose offer was made although it was known to be futile
 
     def __post_init__(self) -> None:
         self.rules: Rules = rules(self.algorithm, len(self.goals))
@@ -57,12 +58,15 @@ class World:
             member.leaves()
             self.trainers[rank] = replace(trainer, gone=True)
             return
+        if member.futile:
+            self.doomed.add(rank)
         member.offers(trainer.step, trainer.read)
         after = replace(trainer, made=trainer.made + 1)
         if self.algorithm.waits:
             after = replace(after, waiting=True)
         else:
             after = replace(after, read=member.round, step=trainer.step + 1)
+            member.read = member.round
         self.trainers[rank] = after
 
     def fail(self, rank: int) -> None:
@@ -75,6 +79,7 @@ class World:
             if trainer.waiting and member.offer is None:
                 step = member.round if self.algorithm.tagged else trainer.step + 1
                 self.trainers[rank] = replace(trainer, waiting=False, read=member.round, step=step)
+                member.read = member.round
 
     # -- a vote
 
@@ -111,6 +116,7 @@ class World:
             trainer, member = self.trainers[offer.worker], self.members[offer.worker]
             step = member.round if self.algorithm.tagged else trainer.step + 1
             self.trainers[offer.worker] = replace(trainer, waiting=False, read=member.round, step=step)
+            member.read = member.round
 
     def _check(self, verdict: Verdict, standing: dict[int, Contribution], blocked: bool) -> None:
         for offer in (*verdict.taken, *verdict.dropped):
@@ -119,6 +125,9 @@ class World:
             (*verdict.taken, *verdict.dropped)
         ), "each offer once"
         assert len(verdict.taken) <= self.rules.limit
+        for rank in self.doomed & standing.keys():
+            assert verdict.drops(rank) or verdict.failed is not None, "what is futile never counts"
+            self.doomed.discard(rank)
         for offer in verdict.taken:
             assert self.algorithm.accept(verdict.round - offer.read)
         if verdict.taken:
@@ -153,4 +162,5 @@ class World:
         twin = World(self.algorithm, self.goals)
         twin.members = [replace(member, staleness=dict(member.staleness)) for member in self.members]
         twin.trainers = list(self.trainers)
+        twin.doomed = set(self.doomed)
         return twin

@@ -112,7 +112,8 @@ def run(
         draw = random.Random(rank)
         member = Member(rank=rank, rules=rules(algorithm, len(goals)), records=[])
         work = Work(room, rank, fails_at=breaks[1] if breaks and breaks[0] == rank else None)
-        helper = Helper(member, Wire(room), work)
+        late = threading.Event() if algorithm.gives_up else None
+        helper = Helper(member, Wire(room), work, late=late)
         helper.start()
         offered, step, error = 0, 0, None
         try:
@@ -121,7 +122,15 @@ def run(
                     helper.fail("the disk is full")
                     break
                 read = member.round
-                time.sleep(pause(draw))
+                if late is None:
+                    time.sleep(pause(draw))
+                else:
+                    helper.takes(read)
+                    if late.wait(pause(draw)):
+                        helper.closed()
+                        assert member.round > read or member.over, "nobody is late but for a round"
+                        step = member.round
+                        continue
                 if not algorithm.waits:
                     helper.settled()
                 work.offered = np.array([1, rank, step])
@@ -167,6 +176,7 @@ def check(outcomes: list[Outcome]) -> None:
         (algorithms.Asynchronous(), [4000, 3000, 3500]),
         (algorithms.SoftSync(gradients=2), [2500, 900, 2000, 2200]),
         (algorithms.BackupWorkers(spares=2), [2500, 2500, 2500, 2500]),
+        (algorithms.BackupWorkers(spares=2, give_up=True), [2500, 2500, 2500, 2500]),
         (algorithms.Asynchronous(max_staleness=1), [1500, 1500, 1000, 1200]),
         (algorithms.LocalSGD(period=1), [1500, 1000, 500]),
     ],

@@ -2,9 +2,9 @@
 
     python -m tests.microbench.order_statistics results
 
-Measured: seconds per step. Simulated: the virtual cluster with the delays that were asked for, late threads finishing what
-they began, as ours do, and a round that costs what a synchronous step was measured to cost beyond its slowest rank.
-Order statistic: the same where late threads stop at once, as the theory of order statistics has it.
+Measured: seconds per step. Order statistic: the virtual cluster with the delays that were asked for, late workers giving
+up at once, as the theory has it, and a round that costs what a synchronous step was measured to cost beyond its slowest
+rank. Patient: the same where late workers finish what they began.
 """
 
 from __future__ import annotations
@@ -33,16 +33,15 @@ def times(record: Record) -> np.ndarray:
     return np.array([rank.injected_asked for rank in record.ranks]) + replay.forward + replay.backward
 
 
-def simulated(record: Record, spares: int, overhead: float, abandon: bool) -> float:
+def simulated(record: Record, spares: int, overhead: float, give_up: bool) -> float:
     cluster = Cluster(
         workers=len(record.ranks),
-        algorithm=BackupWorkers(spares=spares),
+        algorithm=BackupWorkers(spares=spares, give_up=give_up),
         optimizer=SGD(learning_rate=0.0),
         parameters=np.zeros(1),
         gradient=lambda worker, step, w: w,
         compute=Recorded(seconds=times(record).tolist()),
         network=Ring(latency=overhead / (2 * (len(record.ranks) - 1))),
-        abandon=abandon,
     )
     seconds = cluster.run(steps=len(record.ranks[0].steps.seconds)).seconds
     return float(np.diff(seconds[WARMUP:]).mean())
@@ -59,10 +58,10 @@ if __name__ == "__main__":
     }
     overhead = float(steps[0] - np.mean([times(one).max(axis=0).mean() for one in found[0]]))
     for spares, records in sorted(found.items()):
-        expected, theory = (
-            np.mean([simulated(one, spares, overhead, abandon) for one in records]) for abandon in (False, True)
+        theory, patient = (
+            np.mean([simulated(one, spares, overhead, give_up) for one in records]) for give_up in (True, False)
         )
-        figures = {"measured": steps[spares], "simulated": expected, "order_statistic": theory}
+        figures = {"measured": steps[spares], "order_statistic": theory, "patient": patient}
         print(
             json.dumps({"spares": spares, "runs": len(records), **{k: round(float(v), 4) for k, v in figures.items()}})
         )

@@ -1,6 +1,7 @@
 """The device that sleeps: accuracy on a real clock, bookkeeping on a scripted one."""
 
 import statistics
+import threading
 import time
 
 import pytest
@@ -67,3 +68,17 @@ def test_layers_queue_for_the_device():
     assert device.reserve(arrived=10.0, seconds=2.0) == 12.0
     assert device.reserve(arrived=11.0, seconds=1.0) == 13.0  # waited for the first
     assert device.reserve(arrived=20.0, seconds=1.0) == 21.0  # idle in between
+
+
+def test_a_sleep_that_is_cut_short_frees_the_device():
+    script = Script()
+    device = SleptDevice(script.clock, sleep=lambda seconds: True)
+    device.run(arrived=0.0, seconds=5.0)
+    assert script.now < 0.001
+    assert device.reserve(arrived=script.now, seconds=1.0) == pytest.approx(1.0, abs=0.001)
+
+
+def test_an_event_that_nobody_sets_changes_nothing():
+    begun = time.perf_counter()
+    assert not sleep_until(begun + 0.02, sleep=threading.Event().wait)
+    assert time.perf_counter() - begun >= 0.02

@@ -64,6 +64,10 @@ WRAPPING: list[tuple[Callable[[], object], str]] = [
     (lambda: DistributedOptimizer(sgd(), algorithms.Adasum()), "this job reduces with Gloo, which has no Adasum"),
     (lambda: DistributedOptimizer(sgd(), algorithms.BackupWorkers(spares=2)), "spares=2: must be in [0, 1]"),
     (
+        lambda: DistributedOptimizer(sgd(), algorithms.BackupWorkers(give_up=True)),
+        "give_up=True: must be False in TensorFlow, whose traced step runs to its end",
+    ),
+    (
         lambda: DistributedOptimizer(DistributedOptimizer(sgd(), algorithms.Synchronous()), algorithms.Synchronous()),
         "wrap once",
     ),

@@ -36,6 +36,7 @@ MEETING = [
     algorithms.ElasticAveraging(period=4, momentum=0.6, overlap=3),
     algorithms.ElasticAveraging(period=3, order="gradient_first"),
     algorithms.BackupWorkers(spares=0),
+    algorithms.BackupWorkers(spares=0, give_up=True),
 ]
 
 
@@ -57,6 +58,7 @@ def test_meetings_reproduce_the_virtual_trajectory(algorithm: Rounds, optimizer:
 
 ARRIVING = [
     algorithms.BackupWorkers(spares=1, averaging=0.9),
+    algorithms.BackupWorkers(spares=1, averaging=0.9, give_up=True),
     algorithms.SoftSync(gradients=2),
     algorithms.SoftSync(gradients=1),
     algorithms.Asynchronous(),
@@ -74,7 +76,7 @@ ARRIVING = [
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("algorithm", "optimizer"),
-    [*((a, "momentum") for a in ARRIVING), (ARRIVING[0], "adamw"), (ARRIVING[3], "adamw"), (ARRIVING[6], "adamw")],
+    [*((a, "momentum") for a in ARRIVING), *((ARRIVING[i], "adamw") for i in (0, 1, 4, 7))],
     ids=repr,
 )
 def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
@@ -96,6 +98,10 @@ def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
                 ages[age] = ages.get(age, 0) + 1
     assert dict(run.telemetry.staleness) == ages
     assert run.telemetry.used == sum(ages.values()) == trace.used[rank]
+    if algorithm.tagged:
+        ended = run.telemetry.used + run.telemetry.dropped + run.telemetry.given_up
+        assert ended == run.telemetry.steps, "every step ends in one way"
+        assert (run.telemetry.given_up > 0) <= algorithm.gives_up
 
 
 def test_backup_workers_without_spares_are_synchronous(rank: int, ranks: int) -> None:

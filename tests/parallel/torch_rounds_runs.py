@@ -46,11 +46,13 @@ class Run:
         with DistributedOptimizer(OPTIMIZERS[optimizer][0](net), net, algorithm) as opt:
             self.records = opt.keep_records()
             for step in range(steps):
-                opt.zero_grad()
                 number = driver(opt).step_number if algorithm.tagged else step
-                torch_nets.loss(net, number, rank).backward()
-                if pause:
-                    time.sleep(draw.exponential(pause) * factor)
+                with opt.attempt():
+                    opt.zero_grad()
+                    loss = torch_nets.loss(net, number, rank)
+                    if pause:
+                        (time.sleep if opt.late is None else opt.late.wait)(draw.exponential(pause) * factor)
+                    loss.backward()
                 opt.step()
             opt.finish()
             self.own = torch_nets.vector(net)

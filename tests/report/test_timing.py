@@ -77,6 +77,8 @@ def test_dropped_work_makes_useful_steps_longer() -> None:
     assert timing.useful_share(ranks) == pytest.approx(0.75)
     assert timing.Timing((3.0,), 0, 0.75).seconds_per_useful_step == pytest.approx((4.0,))
     assert timing.useful_share([rank(0, [1.0])]) == 1.0
+    ranks = [rank(0, [1.0], contributions_used=6), rank(1, [1.0], contributions_dropped=1, contributions_given_up=1)]
+    assert timing.useful_share(ranks) == pytest.approx(0.75), "a step that was left is a step of which nothing came"
 
 
 def test_parts_add_up_and_unknown_ones_are_not_zero() -> None:

@@ -134,6 +134,37 @@ def test_a_factor_multiplies_what_was_computed_before_and_does_not_feed_on_waiti
     assert injected[1:] == pytest.approx([2 * 0.07] * 19)
 
 
+def test_a_step_that_was_left_early_says_nothing_of_the_computation(tmp_path):
+    """Every second one is given up after 10 ms, the whole ones compute for 70."""
+    clock = Clock()
+    session = Session(clock, blocked=0.0, seconds=0.07)
+    whole = session.steps
+    given_up = 0
+
+    def steps(batches, weights=None):
+        nonlocal given_up
+        if session.steps_taken % 2 == 0:
+            return whole(batches, weights)
+        clock.pass_(0.01)
+        session.steps_taken += 1
+        given_up += 1
+        return [None]
+
+    session.steps = steps
+    observer, writer = observed(
+        tmp_path,
+        clock,
+        session,
+        injector=slowed("constant:factor=3", clock),
+        telemetry=lambda: Telemetry(given_up=given_up),
+    )
+    take(observer, 6)
+    found = read_rank(writer.path).steps
+    assert [step.injected for step in found[1:]] == pytest.approx([0.14] * 5)
+    assert [math.isnan(step.loss) for step in found] == [False, True] * 3
+    assert [step.seconds for step in found[1:3]] == pytest.approx([0.15, 0.21])
+
+
 def test_where_waiting_is_not_known_the_shortest_step_is_the_guess():
     compute = Compute(None)
     assert compute.expected == 0

@@ -126,6 +126,7 @@ def test_a_selection_that_selects_nothing_is_a_mistake(kind):
             9,
             "two runs are the same: algorithm 'synchronous' and 'synchronous' differ in",
         ),
+        ('"stock_horovod"', '{ name = "backup_workers", give_up = true }', 9, "whose steps cannot be left"),
         ('"stock_horovod"', '"torch_ddp"', 9, "torch_ddp does not run on tensorflow"),
         ('"stock_horovod"', '"bare"', 9, "bare runs on 1 worker"),
         ("momentum = 0.9", "weight_decay = 0.1", 7, "Use adamw"),

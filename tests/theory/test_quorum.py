@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import algorithms
-from algorithms.virtual import SGD, AdamW, Bimodal, Cluster, Exponential, LogNormal, Pareto, Ring, Slow
+from algorithms.virtual import SGD, AdamW, Bimodal, Cluster, Exponential, Instant, LogNormal, Pareto, Ring, Slow
 
 
 def quadratic(worker, step, x):
@@ -28,10 +28,9 @@ def test_order_statistics_under_exponential_times(needed, spares):
     rounds = 3000
     trace = cluster(
         total,
-        algorithms.BackupWorkers(spares=spares),
+        algorithms.BackupWorkers(spares=spares, give_up=True),
         compute=Exponential(),
         parameters=np.ones(1),
-        abandon=True,
         seed=1,
     ).run(steps=rounds, record=0)
     assert trace.seconds[-1] / rounds == pytest.approx(expected, rel=0.02)
@@ -46,6 +45,20 @@ def test_backup_workers_never_apply_stale_gradients_and_always_n(compute, spares
     assert len(closes) == trace.rounds == 60
     assert all(len(close.taken) == len(set(close.taken)) == 6 - spares for close in closes)
     assert sum(trace.used) == 60 * (6 - spares)
+
+
+@pytest.mark.parametrize("compute", [Exponential(), LogNormal(), Pareto(), Slow(worker=1, factor=5)])
+@pytest.mark.parametrize("network", [Instant(), Ring(bandwidth=100.0)])
+def test_where_late_workers_give_up_each_takes_one_step_a_round(compute, network):
+    algorithm = algorithms.BackupWorkers(spares=2, give_up=True)
+    trace = cluster(6, algorithm, compute=compute, network=network, seed=5).run(steps=60)
+    assert set(trace.staleness) == {0}
+    assert sum(trace.used) == 60 * 4
+    assert [sum(ways) for ways in zip(trace.used, trace.dropped, trace.given_up, strict=True)] == [60] * 6
+    assert sum(trace.given_up) > 0
+    patient = cluster(6, algorithms.BackupWorkers(spares=2), compute=compute, network=network, seed=5).run(steps=60)
+    assert sum(patient.given_up) == 0
+    assert trace.seconds[-1] <= patient.seconds[-1]
 
 
 def test_no_spares_is_synchronous():
@@ -126,13 +139,14 @@ def test_softsync_of_everybody_keeps_what_comes_late():
     "algorithm",
     [
         algorithms.BackupWorkers(spares=1),
+        algorithms.BackupWorkers(spares=1, give_up=True),
         algorithms.Asynchronous(max_staleness=3),
         algorithms.SoftSync(gradients=2),
         algorithms.Downpour(period=3, server_momentum=0.5, average="moving"),
         algorithms.ElasticAveraging(period=2, asynchronous=True, momentum=0.5),
         algorithms.LocalSGD(period=4, overlap=2),
     ],
-    ids=lambda a: a.name,
+    ids=repr,
 )
 def test_recordings_replay_bit_for_bit(algorithm, tmp_path):
     from algorithms.virtual import Recording
@@ -201,7 +215,7 @@ def test_downpour_conserves_displacements():
 @settings(max_examples=150, deadline=None)
 def test_every_offer_ends_somewhere_and_every_worker_finishes(workers, seed, steps, bandwidth, data):
     choices = [
-        algorithms.BackupWorkers(spares=data.draw(st.integers(0, workers - 1))),
+        algorithms.BackupWorkers(spares=data.draw(st.integers(0, workers - 1)), give_up=data.draw(st.booleans())),
         algorithms.SoftSync(gradients=data.draw(st.integers(1, workers))),
         algorithms.Asynchronous(max_staleness=data.draw(st.sampled_from([None, 0, 2]))),
         algorithms.Downpour(period=data.draw(st.integers(1, 5))),

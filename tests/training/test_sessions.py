@@ -1,5 +1,7 @@
 """One interface, two frameworks: every law here holds for both sessions, and the two agree with each other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from suite.models import describe
-from suite.training import CheckpointError, Rule, parse_learning_rate
+from suite.training import CheckpointError, Rule, bare_torch, parse_learning_rate
 from tests.training.sessions import (
     FRAMEWORKS,
     Elsewhere,
@@ -113,6 +115,53 @@ def test_a_batch_without_samples_is_a_step_with_zero_gradient(framework: str) ->
     for a, b, c in zip(first, second, values(one), strict=True):
         assert np.allclose(c - b, 0.5 * (b - a), atol=1e-7)
     assert any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+class Leaves(bare_torch.Bare):
+    """Leaves the second of three steps when its gradients come."""
+
+    steps = 0
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        with suppress(TimeoutError):
+            yield
+            if self.steps == 1:
+                raise TimeoutError
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps != 2:
+            super().step()
+
+
+def test_a_step_that_is_left_is_a_step_and_training_goes_on() -> None:
+    built = model("torch", tiny())
+    whole, left = batches(2)
+    one = session("torch", built, wrapped=Leaves(torch.optim.SGD(built.parameters(), lr=0.1)))
+    plain = session("torch", model("torch", tiny()))
+    one.steps([whole, left, whole])
+    plain.steps([whole, whole])
+    assert one.steps_taken == 3
+    for mine, theirs in zip(values(one), values(plain), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_a_step_that_is_left_before_its_loss_has_none() -> None:
+    class AtOnce(Leaves):
+        @contextmanager
+        def attempt(self) -> Iterator[None]:
+            with suppress(TimeoutError):
+                yield
+
+        def zero_grad(self) -> None:
+            super().zero_grad()
+            if self.steps == 1:
+                raise TimeoutError
+
+    built = model("torch", tiny())
+    one = session("torch", built, wrapped=AtOnce(torch.optim.SGD(built.parameters(), lr=0.1)))
+    assert [loss is None for loss in one.steps(batches(3))] == [False, True, False]
 
 
 @both

@@ -26,7 +26,10 @@ class Injected:
 
 @dataclass
 class Injector:
-    """Sleeps after the compute of each step. Does nothing, at no cost, on a rank that is not slowed down."""
+    """Sleeps after the compute of each step. Does nothing, at no cost, on a rank that is not slowed down.
+
+    `sleep` may come back early, as `threading.Event.wait` does; what is measured is what it took.
+    """
 
     straggler: Straggler | None
     rank: int

@@ -207,7 +207,7 @@ def _per_rank(arm: Arm) -> tuple[list[float], list[float]]:
     if not runs or arm.name in SILENT:
         return [], []
     used = np.mean([[one.contributions_used for one in _counted(record)] for record in runs], axis=0)
-    dropped = np.mean([[one.contributions_dropped for one in _counted(record)] for record in runs], axis=0)
+    dropped = np.mean([[one.contributions_lost for one in _counted(record)] for record in runs], axis=0)
     return (used.tolist(), dropped.tolist()) if used.max() > 0 else ([], [])
 
 
