@@ -40,6 +40,7 @@ class Built:
     parameter_bytes: int
     updating: Stopwatch | None = None
     rounds: bool = False  # the algorithm's ranks meet in rounds
+    titles: Sequence[str] = ()  # of the trainable variables where the framework calls them otherwise than PyTorch does
 
 
 class Side(Protocol):

@@ -100,7 +100,9 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
     [
         ("lenet_1/conv1_1/convolution:Conv2D", "forward conv1"),
         ("gradient_tape/lenet_1/conv1_1/BiasAdd/BiasAddGrad:BiasAddGrad", "backward conv1"),
-        ("sgd/AssignSubVariableOp_3:AssignSubVariableOp", "update"),
+        ("farandole/update.1/AssignSubVariableOp_3:AssignSubVariableOp", "update conv1"),
+        ("cond/then/_12/cond/farandole/update.10/Mul:Mul", "update block.conv2"),
+        ("sgd/AssignAddVariableOp:AssignAddVariableOp", "update all"),
         ("farandole/PyFunc_2:PyFunc", "round"),
         ("Mean:Mean", None),
         ("EagerLocalExecute: __inference__unrolled_460", None),
@@ -110,7 +112,25 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
 def test_operations_are_named_for_their_layer(event, name):
     from suite.run.tensorflow_spans import Names
 
-    assert Names("lenet", "sgd_4", rounds=True).of(event) == name
+    titles = ["conv1.weight", "conv1.bias", *["other.weight"] * 8, "block.conv2.weight"]
+    assert Names("lenet", "sgd_4", rounds=True, titles=titles).of(event) == name
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ("farandole/farandole.0.1.1", "exchange conv1.bias"),
+        ("StatefulPartitionedCall/farandole_1/farandole.12.0.0.262144", "exchange conv1.weight"),
+        ("farandole.0.plan.1", None),
+        ("farandole/farandole.0.agreement", None),
+        ("farandole.0.rounds.payload.1.0", None),
+        ("farandole.0.rounds.vote.5", None),
+    ],
+)
+def test_exchanges_are_named_for_what_they_carry(operation, name):
+    from suite.run.tensorflow_spans import Names
+
+    assert Names("lenet", "sgd", rounds=False, titles=["conv1.weight", "conv1.bias"]).of_exchange(operation) == name
 
 
 def test_the_layers_of_a_traced_function_are_seen(tmp_path):
@@ -132,5 +152,5 @@ def test_the_layers_of_a_traced_function_are_seen(tmp_path):
     found = json.loads((tmp_path / "spans").read_text())["spans"]
     names = {name for name, *_ in found}
     layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
-    assert {f"{way} {layer}" for way in ("forward", "backward") for layer in layers} | {"update"} <= names
+    assert {f"{way} {layer}" for way in ("forward", "backward", "update") for layer in layers} <= names
     assert all(0 <= start < 60 and 0 <= seconds < 60 for _, start, seconds, _ in found)
