@@ -71,8 +71,6 @@ class Names:
         if not path or not kind.isidentifier():
             return None
         scopes = [_COUNTED.sub("", scope) for scope in path.split("/")]
-        if self._rounds and kind == "PyFunc":
-            return "round"
         variable = updated(path)
         if variable is not None:
             return f"update {self._titles[variable].rpartition('.')[0]}"
@@ -81,7 +79,7 @@ class Names:
         backward = scopes[0] == _TAPE
         scopes = scopes[1:] if backward else scopes
         if len(scopes) < 3 or scopes[0] != self._model:
-            return None
+            return "round" if self._rounds and kind == "PyFunc" else None
         return f"{'backward' if backward else 'forward'} {scopes[1]}"
 
 

@@ -104,6 +104,7 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
         ("cond/then/_12/cond/farandole/update.10/Mul:Mul", "update block.conv2"),
         ("sgd/AssignAddVariableOp:AssignAddVariableOp", "update all"),
         ("farandole/PyFunc_2:PyFunc", "round"),
+        ("gradient_tape/lenet_1/conv1_1/PyFunc:PyFunc", "backward conv1"),  # of a replayed layer
         ("Mean:Mean", None),
         ("EagerLocalExecute: __inference__unrolled_460", None),
         ("ThreadpoolListener::Record", None),
@@ -133,14 +134,16 @@ def test_exchanges_are_named_for_what_they_carry(operation, name):
     assert Names("lenet", "sgd", rounds=False, titles=["conv1.weight", "conv1.bias"]).of_exchange(operation) == name
 
 
-def test_the_layers_of_a_traced_function_are_seen(tmp_path):
+@pytest.mark.parametrize(("model", "replay"), [("tiny-cnn", None), ("googlenet", "googlenet-tensorflow-cpu")])
+def test_the_layers_of_a_traced_function_are_seen(tmp_path, model, replay):
     """A real profile of one step."""
     from suite.cli.specify import Wanted, specification
     from suite.run import tensorflow_side
     from suite.run.side import Place
     from suite.run.sources import open_source
 
-    chosen = specification(Wanted(framework="tensorflow", model="tiny-cnn", algorithm="bare", momentum=0.9), 1)
+    wanted = Wanted(framework="tensorflow", model=model, replay=replay, algorithm="bare", momentum=0.9)
+    chosen = specification(wanted, 1)
     built = tensorflow_side.build(chosen, Place(0, 1, 0, lambda mine: [mine]))
     batch = next(iter(open_source(chosen, "train", 0, 1).batches(0)))
     built.session.steps([batch])
@@ -151,6 +154,9 @@ def test_the_layers_of_a_traced_function_are_seen(tmp_path):
     spans.write(tmp_path / "spans")
     found = json.loads((tmp_path / "spans").read_text())["spans"]
     names = {name for name, *_ in found}
-    layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
+    if replay is None:
+        layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
+    else:
+        layers = {layer.name for layer in choices.replayed_profile(chosen.model.replay).layers}
     assert {f"{way} {layer}" for way in ("forward", "backward", "update") for layer in layers} <= names
     assert all(0 <= start < 60 and 0 <= seconds < 60 for _, start, seconds, _ in found)
