@@ -61,4 +61,4 @@ class Driver(Protocol):
     def telemetry(self) -> Telemetry: ...
 
     def watch(self, watcher: Watcher) -> bool:
-        """Tell of all that travels from now on. False: it travels inside a traced function, where nobody can see it."""
+        """Tell of all that travels from now on. False: it travels inside a traced function, where a profile shows it."""

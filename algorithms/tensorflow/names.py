@@ -1,14 +1,38 @@
-"""Names of collectives: equal on all ranks, never twice in flight, and few enough for Horovod's cache."""
+"""Names of collectives: equal on all ranks, never twice in flight, and few enough for Horovod's cache.
+
+They, and the scopes of updates, hold the number of the variable, so that whoever profiles a traced step can ask whose an
+operation is.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 import weakref
 from typing import Any
 
 import tensorflow as tf
 
 _wrapped = itertools.count()
+_UPDATE = re.compile(r"(?:^|/)farandole/update\.(\d+)/")
+_EXCHANGE = re.compile(r"(?:^|/)farandole\.\d+\.\d+\.(\d+)(?:\.\d+)?$")  # of a step; a piece has its first element last
+
+
+def update_scope(variable: int) -> str:
+    """Where the operations that update a variable stand. The slash keeps TensorFlow from counting scopes."""
+    return f"farandole/update.{variable}/"
+
+
+def updated(operation: str) -> int | None:
+    """The variable that an operation helps to update, and no other."""
+    found = _UPDATE.search(operation)
+    return int(found[1]) if found else None
+
+
+def exchanged(operation: str) -> int | None:
+    """The variable whose gradient, or a piece of it, an operation exchanges inside a step."""
+    found = _EXCHANGE.search(operation)
+    return int(found[1]) if found else None
 
 
 class Names:

@@ -156,7 +156,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         return self._driver.telemetry()
 
     def watch(self, watcher: Watcher) -> bool:
-        """Have someone told of every exchange and vote from now on. False: they are inside the traced step, unseen."""
+        """Have someone told of every exchange and vote from now on. False: a profile shows them."""
         return self._driver.watch(watcher)
 
     @contextmanager

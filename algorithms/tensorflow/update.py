@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from algorithms.tensorflow.names import update_scope
 
 
 def update(optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -17,10 +20,31 @@ def update(optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], vari
     cross-replica context of the default strategy Keras leaves that out and does everything else the same.
     """
     context = tf.distribute.get_replica_context()
-    if context is None or tf.distribute.has_strategy() or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer.apply(gradients, variables)  # a loss scale looks at all gradients anyway
-    else:
-        context.merge_call(lambda strategy: optimizer.apply(gradients, variables))
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    with named_updates(optimizer.inner_optimizer if scaled else optimizer):
+        if context is None or tf.distribute.has_strategy() or scaled:
+            optimizer.apply(gradients, variables)  # a loss scale looks at all gradients anyway
+        else:
+            context.merge_call(lambda strategy: optimizer.apply(gradients, variables))
+
+
+@contextmanager
+def named_updates(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """What is traced in here says whose update it is: Keras names all of them for the optimizer."""
+    own = vars(optimizer).get("update_step")  # a user may have one for this very object
+    plain = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        with tf.name_scope(update_scope(optimizer._get_variable_index(variable))):
+            plain(gradient, variable, learning_rate)
+
+    optimizer.update_step = update_step
+    try:
+        yield
+    finally:
+        del optimizer.update_step
+        if own is not None:
+            optimizer.update_step = own
 
 
 def require_consumed(gradients: Sequence[Any], paths: Sequence[str]) -> None:

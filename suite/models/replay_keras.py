@@ -35,6 +35,7 @@ class ReplayedLayer(keras.layers.Layer):  # type: ignore[misc]
     def call(self, signal: Tensor) -> Tensor:
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def replay(signal: Tensor, *parameters: Tensor) -> tuple[Tensor, Any]:
+            behind = f"gradient_tape/{tf.get_current_name_scope()}/"  # where gradients of real layers stand
             with tf.control_dependencies(parameters):  # a forward pass starts when its parameters are up to date
                 passed = self._sleep(self._arrival(signal), signal, self.profile.forward_seconds)
 
@@ -43,7 +44,7 @@ class ReplayedLayer(keras.layers.Layer):  # type: ignore[misc]
                 total = tf.reduce_sum(upstream)
                 with tf.control_dependencies([arrived]):
                     gradients = [total + DECAY * parameter for parameter in parameters]
-                with tf.control_dependencies(gradients):
+                with tf.control_dependencies(gradients), tf.name_scope(behind):
                     down = self._sleep(arrived, upstream, self.profile.backward_seconds)
                 with tf.control_dependencies([down]):
                     return down, *(tf.identity(gradient) for gradient in gradients)

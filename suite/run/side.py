@@ -42,6 +42,7 @@ class Built:
     updating: Stopwatch | None = None
     rounds: bool = False  # the algorithm's ranks meet in rounds
     late: Event | None = None  # set while what this rank computes can only be dropped, where it would stop then
+    titles: Sequence[str] = ()  # of the trainable variables where the framework calls them otherwise than PyTorch does
 
 
 class Side(Protocol):

@@ -49,10 +49,13 @@ def build(specification: Specification, place: Place) -> Built:
     keras.utils.set_random_seed(specification.seed * 100_003 + place.rank)
     if specification.model.replay is not None:
         model = replay_keras.build(choices.replayed_profile(specification.model.replay))
+        titles = [variable.path.replace("/", ".") for variable in model.trainable_variables]
         head_weights: Sequence[float] = (1.0,)
     else:
         net = choices.net_of(specification.model)
         model = keras_builder.build(net, specification.seed)
+        described = {id(variable): name for name, (variable, _) in keras_builder.variables(net, model).items()}
+        titles = [described[id(variable)] for variable in model.trainable_variables]
         head_weights = net.head_weights
     size = sum(int(np.prod(variable.shape)) * 4 for variable in model.trainable_variables)
     inner = make_optimizer(specification.optimizer)
@@ -77,7 +80,7 @@ def build(specification: Specification, place: Place) -> Built:
         barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
     )
     rounds = isinstance(choices.make_algorithm(specification.algorithm.name, specification.algorithm.options), Rounds)
-    return Built(session, model, optimizer, telemetry, size, rounds=rounds)
+    return Built(session, model, optimizer, telemetry, size, rounds=rounds, titles=titles)
 
 
 class _Session(TensorflowSession):
@@ -95,16 +98,14 @@ class _Session(TensorflowSession):
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:
-    """From TensorFlow's own profiler: a traced function has no hooks."""
-    if not built.optimizer.watch(spans):
-        spans.untold.append("exchanges: inside the traced step; Horovod's timeline shows them for rank 0")
-    spans.untold.append("updates per layer: the optimizer's operations do not say whose they are")
+    """From TensorFlow's own profiler: a traced function has no hooks. It shows what travels inside one, too."""
+    built.optimizer.watch(spans)
     spans.untold.append("waiting per layer: a traced step does not stand still as a whole; see the parts of a step")
-    from suite.run.tensorflow_spans import GraphProfile
+    from suite.run.tensorflow_spans import GraphProfile, Names
 
     wrapped = isinstance(built.optimizer, DistributedOptimizer)
     inner = built.optimizer.inner_optimizer if wrapped else built.optimizer.optimizer
-    profile = GraphProfile(spans, built.model.name, inner.name, built.rounds)
+    profile = GraphProfile(spans, Names(built.model.name, inner.name, built.rounds, built.titles))
     spans.when_started, spans.when_over = profile.begin, profile.end
 
 

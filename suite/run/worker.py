@@ -135,11 +135,11 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     if result.diverged is not None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()
-    if spans is not None:
-        spans.write(Path(given.folder) / f"spans-{place.rank}.json")
     waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
     end(built, writer, specification, place, spent, result.verdict, waited)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
+    if spans is not None:  # only now: Horovod's thread may still be at the last landing when the step is over
+        spans.write(Path(given.folder) / f"spans-{place.rank}.json")
     side.leave()
 
 

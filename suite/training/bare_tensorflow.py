@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from algorithms.tensorflow.update import named_updates
+
 
 class Bare:
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -32,7 +34,8 @@ class Bare:
         self.optimizer.build(variables)
 
     def apply(self, gradients: Sequence[Any], variables: Sequence[keras.Variable]) -> None:
-        self.optimizer.apply(gradients, variables)
+        with named_updates(self.optimizer):
+            self.optimizer.apply(gradients, variables)
 
     def finish(self) -> None:
         """Nothing is ever in flight."""

@@ -100,8 +100,11 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
     [
         ("lenet_1/conv1_1/convolution:Conv2D", "forward conv1"),
         ("gradient_tape/lenet_1/conv1_1/BiasAdd/BiasAddGrad:BiasAddGrad", "backward conv1"),
-        ("sgd/AssignSubVariableOp_3:AssignSubVariableOp", "update"),
+        ("farandole/update.1/AssignSubVariableOp_3:AssignSubVariableOp", "update conv1"),
+        ("cond/then/_12/cond/farandole/update.10/Mul:Mul", "update block.conv2"),
+        ("sgd/AssignAddVariableOp:AssignAddVariableOp", "update all"),
         ("farandole/PyFunc_2:PyFunc", "round"),
+        ("gradient_tape/lenet_1/conv1_1/PyFunc:PyFunc", "backward conv1"),  # of a replayed layer
         ("Mean:Mean", None),
         ("EagerLocalExecute: __inference__unrolled_460", None),
         ("ThreadpoolListener::Record", None),
@@ -110,17 +113,37 @@ def test_every_layer_of_a_torch_step_is_seen(tmp_path, monkeypatch):
 def test_operations_are_named_for_their_layer(event, name):
     from suite.run.tensorflow_spans import Names
 
-    assert Names("lenet", "sgd_4", rounds=True).of(event) == name
+    titles = ["conv1.weight", "conv1.bias", *["other.weight"] * 8, "block.conv2.weight"]
+    assert Names("lenet", "sgd_4", rounds=True, titles=titles).of(event) == name
 
 
-def test_the_layers_of_a_traced_function_are_seen(tmp_path):
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ("farandole/farandole.0.1.1", "exchange conv1.bias"),
+        ("StatefulPartitionedCall/farandole_1/farandole.12.0.0.262144", "exchange conv1.weight"),
+        ("farandole.0.plan.1", None),
+        ("farandole/farandole.0.agreement", None),
+        ("farandole.0.rounds.payload.1.0", None),
+        ("farandole.0.rounds.vote.5", None),
+    ],
+)
+def test_exchanges_are_named_for_what_they_carry(operation, name):
+    from suite.run.tensorflow_spans import Names
+
+    assert Names("lenet", "sgd", rounds=False, titles=["conv1.weight", "conv1.bias"]).of_exchange(operation) == name
+
+
+@pytest.mark.parametrize(("model", "replay"), [("tiny-cnn", None), ("googlenet", "googlenet-tensorflow-cpu")])
+def test_the_layers_of_a_traced_function_are_seen(tmp_path, model, replay):
     """A real profile of one step."""
     from suite.cli.specify import Wanted, specification
     from suite.run import tensorflow_side
     from suite.run.side import Place
     from suite.run.sources import open_source
 
-    chosen = specification(Wanted(framework="tensorflow", model="tiny-cnn", algorithm="bare", momentum=0.9), 1)
+    wanted = Wanted(framework="tensorflow", model=model, replay=replay, algorithm="bare", momentum=0.9)
+    chosen = specification(wanted, 1)
     built = tensorflow_side.build(chosen, Place(0, 1, 0, lambda mine: [mine]))
     batch = next(iter(open_source(chosen, "train", 0, 1).batches(0)))
     built.session.steps([batch])
@@ -131,6 +154,9 @@ def test_the_layers_of_a_traced_function_are_seen(tmp_path):
     spans.write(tmp_path / "spans")
     found = json.loads((tmp_path / "spans").read_text())["spans"]
     names = {name for name, *_ in found}
-    layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
-    assert {f"{way} {layer}" for way in ("forward", "backward") for layer in layers} | {"update"} <= names
+    if replay is None:
+        layers = {layer.path for layer in choices.net_of(chosen.model).layers if layer.layer.weights(layer.input)}
+    else:
+        layers = {layer.name for layer in choices.replayed_profile(chosen.model.replay).layers}
+    assert {f"{way} {layer}" for way in ("forward", "backward", "update") for layer in layers} <= names
     assert all(0 <= start < 60 and 0 <= seconds < 60 for _, start, seconds, _ in found)
