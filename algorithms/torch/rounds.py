@@ -77,6 +77,7 @@ class RoundsDriver:
         self.evaluating = False
         self.weight = 1.0
         self.fresh, self.loaded = True, False
+        self.finished = False  # and nothing begun since
         self.watcher: Watcher | None = None
         self.past = Telemetry()  # of helpers that have finished
         self.steps = 0
@@ -203,7 +204,7 @@ class RoundsDriver:
                 self._agree()
             elif self.fresh:
                 self.work.begin()  # a state may have been loaded into the model since this was made
-            self.fresh = False
+            self.fresh = self.finished = False
             self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock, late=self.attached.late)
             self.helper.takes(self.read)
             self.helper.watcher = self.watcher
@@ -235,15 +236,17 @@ class RoundsDriver:
         """Nothing: a worker's copy is whole whenever it may be looked at."""
 
     def finish(self) -> None:
-        if self.helper is None:
+        if self.finished:
             return
         with self._translated():
+            helper = self._start()  # a worker that had no data at all serves the others' rounds, too
             if self.due is not None and self.algorithm.waits:
                 self._settle()
-            self.helper.leave()
+            helper.leave()
             if isinstance(self.work, GradientWork):
                 self.work.refresh()
         self._renew()
+        self.finished = True
 
     def _renew(self) -> None:
         """As from a new start, but what has been counted stays, and so does the number of rounds."""

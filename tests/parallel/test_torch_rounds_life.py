@@ -126,6 +126,19 @@ def test_it_goes_on_after_finish(algorithm: Rounds, rank: int) -> None:
     assert not [t for t in threading.enumerate() if t.name == "farandole-rounds"], "a helper is left over"
 
 
+@pytest.mark.parametrize(
+    "algorithm", [algorithms.Asynchronous(), algorithms.ElasticAveraging(period=2, asynchronous=True)], ids=repr
+)
+def test_a_rank_without_any_data_serves_the_others(algorithm: Rounds, rank: int, ranks: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithm) as opt:
+        train(opt, net, range(0 if rank == ranks - 1 else 5 + rank), rank)
+        opt.finish()
+        assert opt.telemetry().rounds > 0
+        with opt.evaluation():
+            assert agree(torch_nets.vector(net), "no_data")
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "algorithm",
