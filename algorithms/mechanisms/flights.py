@@ -76,6 +76,7 @@ class Flight(Generic[C]):
         self._failure = failure
         self._cargo: dict[int, C] = {}
         self._left = route.pieces_of()
+        self._missing: set[int] | None = None  # what the helper waits for, if it waits for tensors of this flight
 
     def give(self, tensor: int, cargo: C) -> None:
         """This tensor may leave: nobody writes into it until it has landed."""
@@ -83,11 +84,19 @@ class Flight(Generic[C]):
             if tensor in self._cargo:
                 raise ValueError(f"tensor {tensor} has been given to this flight already")
             self._cargo[tensor] = cargo
-            self._condition.notify_all()
+            if self._missing is not None:
+                self._missing.discard(tensor)
+                if not self._missing:  # a helper that wakes for less takes the interpreter from the training thread
+                    self._condition.notify_all()
 
-    def holds(self, tensor: int) -> bool:
-        """Whether it was given."""
-        return tensor in self._cargo
+    def awaits(self, tensors: Iterable[int]) -> None:
+        """Wake the helper when all of these have been given."""
+        with self._condition:
+            self._missing = {tensor for tensor in tensors if tensor not in self._cargo}
+
+    def holds_all(self) -> bool:
+        """Whether everything that the helper waits for was given."""
+        return not self._missing
 
     def cargo(self, tensor: int) -> C:
         return self._cargo[tensor]
@@ -209,8 +218,9 @@ class Courier(Generic[C]):
 
         def may_leave() -> bool:
             room = not self._aloft or self._elements + elements <= flight.route.window
-            return room and name not in self._names and all(flight.holds(piece.tensor) for piece in bundle)
+            return room and name not in self._names and flight.holds_all()
 
+        flight.awaits(piece.tensor for piece in bundle)
         if not self._pause(may_leave):
             return False
         began = 0.0 if self._watcher is None else self._watcher.clock()

@@ -84,13 +84,15 @@ def bundled(
     longest: float,
     urgent: float,
     slack: float,
+    queued: int = 0,
 ) -> tuple[tuple[Piece, ...], ...]:
     """Neighbours on the wire that leave as one, since every exchange costs something besides its bytes.
 
     A bundle leaves when its last piece is ready and lands as a whole, so a piece joins only if no other lands more than
     `urgent` seconds later for it, or if all of them still land `slack` seconds before their deadlines. A bundle is on the
     wire for `longest` seconds at most: where the wire is what everybody waits for, it idles no longer than that for it.
-    Only tensors of one kind can share an exchange.
+    What would queue for the wire anyway may travel as one up to `queued` elements, whoever waits for it: of use where all
+    are waited for together. Only tensors of one kind can share an exchange.
     """
     bundles: list[list[Piece]] = []
     now = alone = ready = needed = 0.0
@@ -98,11 +100,13 @@ def bundled(
         seconds = piece.size * seconds_per_element
         if bundles:
             together = max(ready, timings[piece.tensor].ready)
-            length = seconds + sum(other.size for other in bundles[-1]) * seconds_per_element
+            elements = piece.size + sum(other.size for other in bundles[-1])
+            length = elements * seconds_per_element
             lands = max(now, together) + length
             first = min(needed, deadlines[piece.tensor])
             alike = kinds[piece.tensor] == kinds[bundles[-1][0].tensor]
-            if alike and length <= longest and (lands <= alone + urgent or lands <= first - slack):
+            unhurried = length <= longest and (lands <= alone + urgent or lands <= first - slack)
+            if alike and (unhurried or (timings[piece.tensor].ready <= max(now, ready) and elements <= queued)):
                 bundles[-1].append(piece)
                 ready, needed = together, first
                 continue

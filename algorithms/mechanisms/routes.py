@@ -12,10 +12,9 @@ from algorithms.mechanisms.flights import Route
 from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
-MARGIN = MEGABYTE  # elements by which the wire may be ahead of the plan before it idles
-GRAIN = MEGABYTE  # how finely the order of transmission is planned
-LARGEST = MEGABYTE  # and what travels as one where it follows upon its neighbour; 2 and 4 MB were slower on two hosts
-BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to LARGEST
+GRAIN = MEGABYTE  # how finely transmission is planned, and what travels as one; 2 and 4 MB were slower on two hosts
+GRAIN_SECONDS = 0.034  # on the wire, where something more urgent may have to wait for so long behind it
+BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to GRAIN
 URGENT_SECONDS = 0.001  # that a tensor may land later for others in its bundle, whenever it is needed,
 SLACK_SECONDS = 0.01  # and otherwise only if it lands so long before it is needed
 WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
@@ -55,22 +54,29 @@ def planned(
     deadlines: Sequence[float],
     kinds: Sequence[Hashable],
     seconds_per_element: float,
+    *,
+    by_need: bool,
 ) -> Route:
     """Whenever the wire is free, what is ready and needed first; small tensors together where nobody has to wait for it.
 
     `deadlines` say when each tensor must have landed; `needed` in the timings says only which one goes first. Tensors of
-    one of the `kinds` can share an exchange.
+    one of the `kinds` can share an exchange. `by_need`: they are waited for one by one, otherwise all together.
     """
-    pieces = joined(order(cut(sizes, GRAIN), timings, seconds_per_element, MARGIN * seconds_per_element), LARGEST)
+    grain = GRAIN
+    if by_need and GRAIN * seconds_per_element > GRAIN_SECONDS:
+        grain = max(1, int(GRAIN_SECONDS / seconds_per_element))
+    # The wire may be ahead of the plan by a piece before it idles.
+    pieces = joined(order(cut(sizes, grain), timings, seconds_per_element, grain * seconds_per_element), grain)
     bundles = bundled(
         pieces,
         timings,
         deadlines,
         kinds,
         seconds_per_element,
-        longest=min(BUNDLE_SECONDS, LARGEST * seconds_per_element),
+        longest=min(BUNDLE_SECONDS, grain * seconds_per_element),
         urgent=URGENT_SECONDS,
         slack=SLACK_SECONDS,
+        queued=0 if by_need else grain,
     )
     return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=GRAIN))
 

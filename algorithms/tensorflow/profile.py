@@ -68,4 +68,4 @@ def planned_route(sizes: Sequence[int], ready: NDArray[np.float64], name: str, c
         sent(elements)()  # the first call traces
     mine = np.array([*ready, routes.seconds_per_element(lambda elements: sent(elements)(), clock)])
     *times, cost = gather(mine, f"{name}.times").mean(axis=0).tolist()
-    return Route(order(cut(sizes, PIECE), timings(times), cost, routes.MARGIN * cost), WINDOW)
+    return Route(order(cut(sizes, PIECE), timings(times), cost, PIECE * cost), WINDOW)

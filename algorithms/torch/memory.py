@@ -21,7 +21,7 @@ def flat(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def like(parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """The gradient, laid out as its parameter is, which is how every rank lays it out; mostly the same tensor."""
-    if gradient.stride() == parameter.stride() and flat(gradient) is not None:
+    if gradient.stride() == parameter.stride() and (gradient.is_contiguous() or flat(gradient) is not None):
         return gradient
     return torch.empty_like(parameter, dtype=gradient.dtype).copy_(gradient.detach())
 

@@ -98,4 +98,5 @@ def planned_route(
     ready, used = times[: len(sizes) - 1], times[len(sizes) - 1 :]
     deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
-    return routes.planned(sizes, [*timings, Timing(ready=total, needed=0.0)], [*deadlines, 0.0], kinds, cost)
+    header = Timing(ready=total, needed=0.0)
+    return routes.planned(sizes, [*timings, header], [*deadlines, 0.0], kinds, cost, by_need=by_need)

@@ -108,6 +108,22 @@ def test_small_neighbours_leave_together_where_nobody_waits_for_it(ready, deadli
     assert [[piece.tensor for piece in bundle] for bundle in found] == bundles
 
 
+@pytest.mark.parametrize(
+    ("ready", "queued", "bundles"),
+    [
+        ([0, 0, 0, 0], 3, [[0, 1, 2], [3]]),  # late as they all are
+        ([0, 0, 0, 0], 2, [[0, 1], [2, 3]]),
+        ([0, 0, 0, 0], 0, [[0], [1], [2], [3]]),
+        ([0, 1, 2, 3], 3, [[0], [1, 2], [3]]),  # the wire is busy with the first until 2, and then with both until 6
+        ([0, 5, 9, 20], 3, [[0], [1], [2], [3]]),  # it would idle until the next is ready
+    ],
+)
+def test_what_queues_anyway_may_travel_as_one(ready, queued, bundles):
+    pieces = [Piece(tensor, 0, 1) for tensor in range(4)]
+    found = bundled(pieces, [Timing(at, 0) for at in ready], [0.0] * 4, "aaaa", 2.0, **LIMITS, queued=queued)
+    assert [[piece.tensor for piece in bundle] for bundle in found] == bundles
+
+
 def test_a_bundle_is_not_long():
     pieces = [Piece(tensor, 0, 1) for tensor in range(5)]
     found = bundled(pieces, [Timing(0, 0)] * 5, [99.0] * 5, "aaaaa", 2.0, **LIMITS)

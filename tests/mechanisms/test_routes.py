@@ -30,7 +30,9 @@ def test_every_route_carries_each_element_once(sizes, data):
     timings = [Timing(data.draw(times), data.draw(times)) for _ in sizes]
     kinds = [data.draw(st.sampled_from("ab")) for _ in sizes]
     deadlines = [timing.needed for timing in timings]
-    for route in (routes.first(sizes), routes.whole(sizes), routes.planned(sizes, timings, deadlines, kinds, 1e-8)):
+    cost, by_need = data.draw(st.sampled_from([0.0, 1e-8, 1e-2])), data.draw(st.booleans())
+    planned = routes.planned(sizes, timings, deadlines, kinds, cost, by_need=by_need)
+    for route in (routes.first(sizes), routes.whole(sizes), planned):
         assert carries_everything_once(route, sizes)
         assert all(piece.size for piece in route.order)
         assert route.window >= max(sum(piece.size for piece in bundle) for bundle in route.bundles)
@@ -46,7 +48,7 @@ def test_a_planned_route_sends_what_is_needed_first():
     small, large, header = 100, 4 * routes.GRAIN, 4
     timings = [Timing(ready=1.0, needed=2.0), Timing(ready=0.0, needed=3.0), Timing(ready=1.0, needed=0.0)]
     cost = 1.1 / routes.GRAIN  # one piece has left when they are ready
-    route = routes.planned([small, large, header], timings, [2.0, 3.0, 0.0], "pph", cost)
+    route = routes.planned([small, large, header], timings, [2.0, 3.0, 0.0], "pph", cost, by_need=False)
     assert [piece.tensor for piece in route.order] == [
         1,
         1,
@@ -55,6 +57,17 @@ def test_a_planned_route_sends_what_is_needed_first():
         1,
         1,
     ]  # and another one leaves before them, for safety
+
+
+def test_on_a_slow_wire_nothing_urgent_waits_long_behind_a_piece():
+    large, header = 2 * routes.GRAIN, 4
+    timings = [Timing(ready=0.0, needed=1.0), Timing(ready=0.5, needed=0.0)]
+    for slower in (1, 3, 10):
+        cost = slower * routes.GRAIN_SECONDS / routes.GRAIN
+        single = routes.planned([large, header], timings, [9.0, 0.0], "ph", cost, by_need=True)
+        together = routes.planned([large, header], timings, [9.0, 0.0], "ph", cost, by_need=False)
+        assert max(piece.size for piece in single.order) * cost <= routes.GRAIN_SECONDS * (1 + 1e-9)
+        assert max(piece.size for piece in together.order) == routes.GRAIN
 
 
 @pytest.mark.parametrize(
