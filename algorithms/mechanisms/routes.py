@@ -13,7 +13,8 @@ from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
 GRAIN = MEGABYTE  # how finely transmission is planned, and what travels as one; 2 and 4 MB were slower on two hosts
-GRAIN_SECONDS = 0.034  # on the wire, where something more urgent may have to wait for so long behind it
+SHARE = 28  # where tensors are waited for one by one, a piece is no more than this part of everything that travels,
+GRAIN_SECONDS = 0.008  # unless it is on the wire for less than this: what an exchange costs would come to outweigh it
 BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to GRAIN
 URGENT_SECONDS = 0.001  # that a tensor may land later for others in its bundle, whenever it is needed,
 SLACK_SECONDS = 0.01  # and otherwise only if it lands so long before it is needed
@@ -63,8 +64,8 @@ def planned(
     one of the `kinds` can share an exchange. `by_need`: they are waited for one by one, otherwise all together.
     """
     grain = GRAIN
-    if by_need and GRAIN * seconds_per_element > GRAIN_SECONDS:
-        grain = max(1, int(GRAIN_SECONDS / seconds_per_element))
+    if by_need and seconds_per_element:
+        grain = min(GRAIN, max(sum(sizes) // SHARE, int(GRAIN_SECONDS / seconds_per_element), 1))
     # The wire may be ahead of the plan by a piece before it idles.
     pieces = joined(order(cut(sizes, grain), timings, seconds_per_element, grain * seconds_per_element), grain)
     bundles = bundled(

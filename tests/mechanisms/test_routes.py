@@ -59,15 +59,26 @@ def test_a_planned_route_sends_what_is_needed_first():
     ]  # and another one leaves before them, for safety
 
 
-def test_on_a_slow_wire_nothing_urgent_waits_long_behind_a_piece():
-    large, header = 2 * routes.GRAIN, 4
-    timings = [Timing(ready=0.0, needed=1.0), Timing(ready=0.5, needed=0.0)]
-    for slower in (1, 3, 10):
-        cost = slower * routes.GRAIN_SECONDS / routes.GRAIN
-        single = routes.planned([large, header], timings, [9.0, 0.0], "ph", cost, by_need=True)
-        together = routes.planned([large, header], timings, [9.0, 0.0], "ph", cost, by_need=False)
-        assert max(piece.size for piece in single.order) * cost <= routes.GRAIN_SECONDS * (1 + 1e-9)
-        assert max(piece.size for piece in together.order) == routes.GRAIN
+@pytest.mark.parametrize(
+    ("large", "seconds", "largest"),
+    [
+        (
+            2 * routes.GRAIN,
+            1.0,
+            2 * routes.GRAIN // routes.SHARE,
+        ),  # a share of all, for nothing urgent waits long behind it
+        (2 * routes.GRAIN, 0.02, 0.4 * routes.GRAIN),  # but worth its exchange
+        (2 * routes.GRAIN, 0.001, routes.GRAIN),
+        (99 * routes.GRAIN, 1.0, routes.GRAIN),
+    ],
+)
+def test_pieces_are_small_where_tensors_are_waited_for_one_by_one(large, seconds, largest):
+    timings, cost = [Timing(ready=0.0, needed=1.0), Timing(ready=0.5, needed=0.0)], seconds / routes.GRAIN
+    single, together = (
+        routes.planned([large, 4], timings, [9.0, 0.0], "ph", cost, by_need=by_need) for by_need in (True, False)
+    )
+    assert 0.8 * largest <= max(piece.size for piece in single.order) <= largest
+    assert max(piece.size for piece in together.order) == routes.GRAIN
 
 
 @pytest.mark.parametrize(
