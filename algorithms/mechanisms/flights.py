@@ -76,7 +76,7 @@ class Flight(Generic[C]):
         self._failure = failure
         self._cargo: dict[int, C] = {}
         self._left = route.pieces_of()
-        self._missing: set[int] | None = None  # what the helper waits for, if it waits for tensors of this flight
+        self._missing: set[int] = set()  # what the helper waits for, if it waits for tensors of this flight
 
     def give(self, tensor: int, cargo: C) -> None:
         """This tensor may leave: nobody writes into it until it has landed."""
@@ -84,8 +84,8 @@ class Flight(Generic[C]):
             if tensor in self._cargo:
                 raise ValueError(f"tensor {tensor} has been given to this flight already")
             self._cargo[tensor] = cargo
-            if self._missing is not None:
-                self._missing.discard(tensor)
+            if tensor in self._missing:
+                self._missing.remove(tensor)
                 if not self._missing:  # a helper that wakes for less takes the interpreter from the training thread
                     self._condition.notify_all()
 
