@@ -206,6 +206,7 @@ class Courier(Generic[C]):
                 with self._condition:
                     self._waiting.popleft()
                     self._condition.notify_all()
+                del flight  # its gradients would outlive their step until the next one opens
         except Exception as error:
             with self._condition:
                 self._failure = self._failure or error

@@ -340,6 +340,7 @@ class RoundsDriver:
         self._wait()
         self._due = None
         if isinstance(self.work, GradientWork):
+            self.work.offered = ()  # dropped gradients would stay beside those of the next backward
             self._take_centre()
         elif self._member.drops > self._drops:
             self._taken, self._read = self.work.refresh(held)

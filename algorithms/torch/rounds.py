@@ -188,6 +188,7 @@ class RoundsDriver:
 
     def _take_newest(self) -> None:
         """Nothing came of the step: begin the next from the centre as it is."""
+        self.work.forget()  # or the next backward would make its gradients beside those that were dropped
         if self.helper is not None and self.algorithm.gives_up:
             self.helper.closed()  # from the centre before the round under way it would be in vain again
         self._go_on(self.work.refresh())

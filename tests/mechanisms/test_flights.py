@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -172,6 +173,17 @@ def test_later_flights_follow_earlier_ones(wire: FakeWire, courier: Courier[str]
         first.give(tensor, f"first{tensor}")
     second.wait([0, 1])
     assert [cargo for cargo, _, _ in wire.sent] == ["first0", "first1", "second0", "second1"]
+
+
+def test_a_flight_that_has_landed_is_kept_by_nobody(wire: FakeWire, courier: Courier[str]) -> None:
+    """Its gradients would stay in memory until the next step's first one, beside those that backward makes."""
+    flight = courier.open(route([2, 2]))
+    for tensor in (0, 1):
+        flight.give(tensor, f"t{tensor}")
+    flight.wait([0, 1])
+    kept = weakref.ref(flight)
+    del flight
+    eventually(lambda: kept() is None)
 
 
 def test_whichever_group_has_landed_is_told() -> None:

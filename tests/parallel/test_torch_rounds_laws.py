@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 
 import horovod.torch as hvd
 import numpy as np
@@ -142,6 +143,24 @@ def test_a_step_after_the_end_of_training_does_nothing(rank: int, ranks: int) ->
     assert model.x.tolist() == [-3 * RATE] * 7
     assert opt.telemetry().rounds == 3
     assert opt.telemetry().dropped == (0 if rank == 0 else 1)
+    opt.detach()
+
+
+def test_a_dropped_gradient_is_kept_by_nobody(rank: int, ranks: int) -> None:
+    """It would stay in memory while the next backward makes another."""
+    model = Slope()
+    opt = DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=RATE), model, algorithms.BackupWorkers(spares=1))
+    for _ in range(6):
+        opt.zero_grad()
+        model().backward()
+        if rank == ranks - 1:
+            time.sleep(0.1)
+        opt.step()
+        offered = weakref.ref(model.x.grad)
+        opt.zero_grad()
+        assert offered() is None
+    opt.finish()
+    assert opt.telemetry().dropped > 0 or rank < ranks - 1
     opt.detach()
 
 
