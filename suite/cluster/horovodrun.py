@@ -19,8 +19,11 @@ def horovodrun(
     argv: Sequence[str],
     options: Sequence[str] = (),
     *,
+    interfaces: Sequence[str] = (),
     mpi: bool = False,
 ) -> list[str]:
+    if interfaces and len(places) > 1:  # ranks of one host meet over its loopback; horovodrun refuses any other there
+        options = ["--network-interfaces", ",".join(interfaces), *options]
     hosts = ",".join(f"{host}:{slots}" for host, slots in places)
     controller = "--mpi" if mpi else "--gloo"
     # -P: the folder of this file is no place to import from.

@@ -60,14 +60,12 @@ class Hosts:
 
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         options: list[str] = []
-        if self.interfaces:
-            options += ["--network-interfaces", ",".join(self.interfaces)]
         if self.ssh_port is not None:
             options += ["--ssh-port", str(self.ssh_port)]
         if self.ssh_identity_file is not None:
             options += ["--ssh-identity-file", self.ssh_identity_file]
-        used = occupied(self.places, ranks)
-        return horovodrun(ranks, [(place.name, place.slots) for place in used], argv, options, mpi=mpi)
+        used = [(place.name, place.slots) for place in occupied(self.places, ranks)]
+        return horovodrun(ranks, used, argv, options, interfaces=self.interfaces, mpi=mpi)
 
     def environment(self) -> dict[str, str]:
         return {}

@@ -52,6 +52,7 @@ def test_hosts_names_places_interface_and_key(machines: Path) -> None:
     ]
     over_mpi = cluster.command(6, ARGV, mpi=True)
     assert over_mpi == ["--mpi" if word == "--gloo" else word for word in command]
+    assert "--network-interfaces" not in cluster.command(4, ARGV)  # node1 alone: its ranks meet over its loopback
     assert cluster.facts().hosts == 2
     with pytest.raises(ValueError, match="ranks is 9, must be between 1 and 8"):
         cluster.command(9, ARGV)

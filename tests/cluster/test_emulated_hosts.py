@@ -154,6 +154,20 @@ def test_horovod_reduces_over_two_hosts(tmp_path: Path) -> None:
     assert all(least < count < least / GOODPUT_SHARE + 2_000_000 for count in sent), sent
 
 
+@pytest.mark.parametrize(("ranks", "total"), [(1, "1.0"), (2, "3.0")])
+def test_horovod_runs_on_one_host_alone(tmp_path: Path, ranks: int, total: str) -> None:
+    """The first point of every scaling curve."""
+    script = tmp_path / "allreduce.py"
+    script.write_text(ALLREDUCE)
+    with Emulated(hosts=1, slots=2, rate_mbit=400) as cluster:
+        done = subprocess.run(
+            cluster.command(ranks, [sys.executable, str(script), "1000"]), capture_output=True, text=True, timeout=90
+        )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = sorted(line.partition("RANK ")[2] for line in done.stdout.splitlines() if "RANK" in line)
+    assert lines == [f"{rank} host0 {total}" for rank in range(ranks)]
+
+
 def test_a_host_file_of_emulated_hosts_works_over_ssh(tmp_path: Path) -> None:
     """`Hosts` inside an emulated host: the stand-in for ssh is all the ssh it meets."""
     (tmp_path / "machines").write_text("10.99.0.1 slots=1\n10.99.0.2 slots=1\n")

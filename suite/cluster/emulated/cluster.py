@@ -130,8 +130,7 @@ class Emulated:
         each = -(-ranks // self.hosts)
         places = [(door.address, each) for door in running.doors[: -(-ranks // each)]]
         # The cache is keyed by host names, and every emulated cluster has the same ones.
-        options = ("--network-interfaces", "eth0", "--disable-cache")
-        return self.enter(horovodrun(ranks, places, argv, options, mpi=mpi))
+        return self.enter(horovodrun(ranks, places, argv, ["--disable-cache"], interfaces=["eth0"], mpi=mpi))
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs `argv` once, on the first host."""
