@@ -125,6 +125,7 @@ class Shared(Strict):
     device: Literal["cpu", "gpu"] = "cpu"
     threads: Positive = 1
     horovod: Horovod = Horovod()
+    measure_memory: Literal[True] | None = None
 
     @field_validator("optimizer", mode="after")
     @classmethod

@@ -33,6 +33,7 @@ from suite.run.trace import HOROVOD_TIMELINE, merge
 INJECTION_TOLERANCE = 0.1
 # What ranks get beyond the deadline to say where they stood and end themselves.
 GRACE_SECONDS = 15.0
+LARGEST_KEPT = 128 << 10  # bytes of freed memory, in runs that measure it
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,9 @@ def environment(specification: Specification) -> dict[str, str]:
         settings["HOROVOD_CYCLE_TIME"] = f"{specification.horovod.cycle_time_ms:g}"
     if specification.horovod.fusion_mb is not None:
         settings["HOROVOD_FUSION_THRESHOLD"] = str(round(specification.horovod.fusion_mb * 2**20))
+    if specification.measure_memory:
+        # The C library otherwise keeps freed tensors up to 32 MB for the next one, and resident with them.
+        settings |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(LARGEST_KEPT))
     return settings
 
 

@@ -119,7 +119,8 @@ class Rank(Part):
         default=None, description="the same over this rank's own copy, where it differs from the centre"
     )
     parameter_bytes: Count | None = None
-    memory_peak_bytes: Count | None = None
+    memory_peak_bytes: Count | None = Field(default=None, description="the most that was ever resident")
+    memory_steady_bytes: Count | None = Field(default=None, description="the most over the steps that count")
     memory_start_bytes: Count | None = Field(default=None, description="resident before the model was built")
     cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
     interface_bytes: Count | None = Field(

@@ -181,6 +181,9 @@ class Specification(Part):
     device: Literal["cpu", "gpu"] = "cpu"
     threads: Positive = Field(default=1, description="compute threads per rank")
     horovod: Horovod = Horovod()
+    measure_memory: Literal[True] | None = Field(
+        default=None, description="give freed memory back at once, so that what is resident is what is held; slower"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Specification:

@@ -14,7 +14,6 @@ import faulthandler  # noqa: E402
 import importlib  # noqa: E402
 import math  # noqa: E402
 import os  # noqa: E402
-import resource  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
@@ -36,6 +35,7 @@ from suite.run.environment import host_of_this_rank  # noqa: E402
 from suite.run.layer_spans import LayerSpans  # noqa: E402
 from suite.run.observer import Observer  # noqa: E402
 from suite.run.record import Startup  # noqa: E402
+from suite.run.resident import ResidentPeak  # noqa: E402
 from suite.run.side import Built, Place, Side  # noqa: E402
 from suite.run.sources import open_source  # noqa: E402
 from suite.run.specification import Specification  # noqa: E402
@@ -122,6 +122,13 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     if spans is not None:
         spans.start()
     before = Spent.now(specification)
+    peak = ResidentPeak()
+
+    def before_step(step: int) -> None:
+        if step >= specification.warmup:
+            peak.begin()
+        observer.before_step(step)
+
     result = train(
         observer,
         source,
@@ -129,14 +136,14 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         test=test,
         exchange=place.exchange,
         finish=built.optimizer.finish,
-        before_step=observer.before_step,
+        before_step=before_step,
     )
     spent = Spent.now(specification) - before
     if result.diverged is not None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()
     waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
-    end(built, writer, specification, place, spent, result.verdict, waited)
+    end(built, writer, specification, place, spent, peak, result.verdict, waited)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     if spans is not None:  # only now: Horovod's thread may still be at the last landing when the step is over
         spans.write(Path(given.folder) / f"spans-{place.rank}.json")
@@ -178,9 +185,11 @@ def end(
     specification: Specification,
     place: Place,
     spent: Spent,
+    peak: ResidentPeak,
     verdict: str,
     waited: float,
 ) -> None:
+    steady = peak.since_begun  # before digests copy all parameters
     own = digest(built)
     with evaluated(built):
         shared = digest(built)
@@ -190,7 +199,8 @@ def end(
         telemetry=telemetry(built, specification, place.size).model_dump(),
         digest=shared,
         own_digest=None if own == shared else own,
-        memory_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        memory_peak_bytes=peak.whole_life,
+        memory_steady_bytes=steady,
         cpu_seconds=round(spent.cpu_seconds, 4),
         interface_bytes=spent.interface_bytes,
         data_wait_seconds=round(waited, 6),

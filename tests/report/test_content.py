@@ -132,6 +132,35 @@ def test_recorded_memory_stands_beside_what_was_declared() -> None:
     assert set(column(found, "bytes_verdict")) == {"as declared"}
 
 
+def test_memory_measured_while_training_goes_before_what_was_held_at_the_end() -> None:
+    copies = {"delayed(steps=3)": 3.04, "layerwise": 0.2}
+    records = [
+        resident(one, 700_000_000 + round(copies.get(one.labels.algorithm, 0.0) * (one.ranks[0].parameter_bytes or 0)))
+        for one in scripted.records("memory", "framework=torch")
+    ]
+    report = worlds.reported(*records)
+    (figure,) = [one for one in report.figures if one.name == "memory-emulated-memory"]
+    assert "beyond the process of no_communication" in figure.caption
+    bars = {bar.label: bar.parts[0] for bar in figure.chart.panels[0].bars}  # type: ignore[union-attr]
+    assert bars["delayed(steps=3)"] == pytest.approx(3.04, abs=1e-6)
+    assert "no_communication" not in bars
+    found = table(report, "memory-emulated-declared")
+    verdicts = dict(zip(column(found, "algorithm"), column(found, "memory_verdict"), strict=True))
+    assert verdicts["delayed(steps=3)"] == verdicts["stock_horovod"] == "as declared"
+    assert verdicts["layerwise"] == "more than declared"
+
+
+def resident(record: Record, size: int) -> Record:
+    ranks = tuple(rank.model_copy(update={"memory_steady_bytes": size}) for rank in record.ranks)
+    return record.model_copy(update={"ranks": ranks})
+
+
+def test_memory_is_measured_only_by_runs_that_are_made_for_it() -> None:
+    records = [resident(one, 700_000_000) for one in scripted.records("quick", "framework=torch", "model=AlexNet")]
+    found = table(worlds.reported(*records), "quick-emulated-declared")
+    assert "memory_measured" not in [one.key for one in found.columns]
+
+
 def test_compute_that_holds_the_update_is_said_to() -> None:
     made = scripted.records("quick", "framework=tensorflow", "model=AlexNet")
     told = "compute holds it, too"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from suite.report.content import Block, Prose, Section
-from suite.report.sections import convergence, internals, runs, sensitivity, speed, speed_figures
+from suite.report.sections import convergence, declared, internals, runs, sensitivity, speed, speed_figures
 from suite.report.sections.wording import common, compute
 from suite.report.study import Experiment, Study
 
@@ -29,6 +29,7 @@ def _blocks(experiment: Experiment, study: Study) -> Iterator[Block]:
     yield speed.table(experiment, study)
     yield from speed_figures.decomposition(experiment, study)
     yield from internals.blocks(experiment)
+    yield from declared.blocks(experiment)
     yield runs.table(experiment)
 
 
