@@ -74,3 +74,5 @@ class HorovodWire:
             elements = flat(cargo.tensor)
             assert elements is not None
             elements.data.copy_(cargo.wire)  # `data`: a new version would look as if the user had changed the gradient
+            if cargo.ready is not None:  # who waits for it computes on a stream that knows nothing of this one
+                torch.cuda.current_stream(cargo.wire.device).synchronize()
