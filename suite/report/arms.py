@@ -136,6 +136,7 @@ EXPERIMENTS = (
     "network",
     "stragglers",
     "convergence",
+    "adasum",
     "delay",
     "period",
     "floor",
