@@ -71,6 +71,7 @@ PARTS = {
     "used": Colour("#3f7fc1", "#68a5e3"),
     "dropped": Colour("#c4562f", "#f0845d"),
     "recorded": Colour("#3f7fc2", "#68a5e4"),
+    "measured": Colour("#3f7fc4", "#68a5e6"),
     "speed": Colour("#3f7fc3", "#68a5e5"),
 }
 

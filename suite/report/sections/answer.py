@@ -140,6 +140,8 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
                 same.append(one.arm.label)
             else:
                 (cheap if interval.value < 1 else dear).append(f"{one.arm.label} ({formats.ratio(interval.value)}×)")
+        if not (cheap or same or dear or never):
+            continue  # nothing stands beside it
         axes = varying(other.setting for other in experiment.groups)
         where = describe(group.setting, axes)
         effort = reference.effort(target)
