@@ -141,6 +141,7 @@ def test_memory_measured_while_training_goes_before_what_was_held_at_the_end() -
     report = worlds.reported(*records)
     (figure,) = [one for one in report.figures if one.name == "memory-emulated-memory"]
     assert "beyond the process of no_communication" in figure.caption
+    assert produce(worlds.evidence(records))  # it can be drawn, too
     bars = {bar.label: bar.parts[0] for bar in figure.chart.panels[0].bars}  # type: ignore[union-attr]
     assert bars["delayed(steps=3)"] == pytest.approx(3.04, abs=1e-6)
     assert "no_communication" not in bars
@@ -187,6 +188,13 @@ def test_more_memory_than_declared_is_said() -> None:
     assert column(table(worlds.reported(*records), "memory-emulated-declared"), "memory_verdict") == [
         "more than declared"
     ]
+
+
+def test_a_reference_that_nothing_stands_beside_is_no_answer() -> None:
+    alone = worlds.reported(*scripted.records("delay", "algorithm=synchronous"))
+    beside = worlds.reported(*scripted.records("delay"))
+    assert "synchronous training needs" in words(beside, "answer")
+    assert "synchronous training needs" not in words(alone, "answer")
 
 
 def test_a_run_without_any_evaluation_is_a_hole_not_a_failure_to_learn() -> None:
