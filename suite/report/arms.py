@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
-from suite.run.record import Diverged, Failed, Record
+from suite.run.record import Diverged, Failed, Record, Telemetry
 
 REFERENCE, CONTROL, CEILING = "synchronous", "stock_horovod", "no_communication"
 KINDS = ("measured", "emulated")
@@ -71,6 +71,11 @@ class Arm:
     @property
     def timed(self) -> tuple[Run, ...]:
         return tuple(run for run in self.runs if run.timing is not None)
+
+    @property
+    def telemetry(self) -> list[Telemetry]:
+        """Of every rank of every finished run."""
+        return [rank.telemetry for run in self.finished for rank in run.record.ranks if rank.telemetry is not None]
 
     @property
     def overlaps(self) -> bool:

@@ -143,7 +143,6 @@ def compare(
             samples_at=source.samples_until,
             warmup=WARMUP,
             updating=built.updating,
-            voting=built.voting,
         )
         bare = {"torch": torch_step, "tensorflow": tensorflow_step}[framework](chosen)
         turns = Turns(bare, next(iter(source.batches(0))), observer.before_step)

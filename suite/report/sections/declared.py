@@ -14,7 +14,7 @@ from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.floors import SILENT, bytes_per_step
 from suite.report.sections.wording import describe, value, varying
 from suite.report.study import Experiment
-from suite.run.record import Record, Telemetry
+from suite.run.record import Record
 
 MOST_PANELS = 16
 LEAST_BARS = 8
@@ -108,7 +108,7 @@ def _bar(arm: Arm, group: Group, source: Source) -> Bar | None:
 
 
 def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
-    counted = _telemetry(arm)
+    counted = arm.telemetry
     if not counted or arm.name in SILENT or arm.setting.workers == 1:
         return None
     sent_declared, size = counted[0].bytes_per_exchange_declared, _parameter_bytes(arm)
@@ -147,14 +147,14 @@ def _agreement(declared: float | None, found: float | None, unit: float) -> Entr
 
 
 def _memory_declared(arm: Arm) -> float | None:
-    counted = _telemetry(arm)
+    counted = arm.telemetry
     return counted[0].memory_declared if counted and arm.name not in SILENT else None
 
 
 def _recorded(arm: Arm) -> float | None:
     """What the wrappers counted when training was over."""
     size = _parameter_bytes(arm)
-    held = [one.memory_bytes for one in _telemetry(arm) if one.memory_bytes is not None]
+    held = [one.memory_bytes for one in arm.telemetry if one.memory_bytes is not None]
     return float(np.median(held)) / size if held and size and arm.name not in SILENT else None
 
 
@@ -192,7 +192,3 @@ def _kernel(records: Sequence[Record]) -> float | None:
 
 def _parameter_bytes(arm: Arm) -> int | None:
     return arm.finished[0].record.ranks[0].parameter_bytes if arm.finished else None
-
-
-def _telemetry(arm: Arm) -> list[Telemetry]:
-    return [rank.telemetry for run in arm.finished for rank in run.record.ranks if rank.telemetry is not None]

@@ -29,7 +29,7 @@ def staleness(experiment: Experiment) -> Iterator[Figure]:
     panels = []
     for title, arm in _titled(experiment):
         counts: Counter[int] = Counter()
-        for one in _telemetry(arm):
+        for one in arm.telemetry:
             counts.update(one.staleness)
         total = sum(counts.values())
         if total and sum(count > 0 for count in counts.values()) > 1:
@@ -94,10 +94,6 @@ def _titled(experiment: Experiment) -> Iterator[tuple[str, Arm]]:
         where = describe(group.setting, axes)
         for arm in group.arms:
             yield (f"{arm.label}, {where}" if where else arm.label), arm
-
-
-def _telemetry(arm: Arm) -> list[Telemetry]:
-    return [one for run in arm.finished for one in _counted(run.record)]
 
 
 def _counted(record: Record) -> list[Telemetry]:
