@@ -20,7 +20,7 @@ NAMES = [name for name, law in LAWS.items() if not law.typical.virtual_only]
 
 
 @pytest.fixture(autouse=True)
-def _horovod() -> Iterator[None]:
+def _horovod(gloo_alone: None) -> Iterator[None]:
     tf.get_logger().setLevel("ERROR")
     hvd.init()
     yield

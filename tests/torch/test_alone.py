@@ -24,7 +24,7 @@ EXACT = [
 
 
 @pytest.fixture(autouse=True)
-def horovod() -> Iterator[None]:
+def horovod(gloo_alone: None) -> Iterator[None]:
     hvd.init()
     yield
     hvd.shutdown()
