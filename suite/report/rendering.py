@@ -64,7 +64,6 @@ def produce(evidence: Evidence) -> dict[str, bytes]:
     }
     for name, one in drawn.items():
         files[f"figures/{name}.svg"] = one.svg
-        files[f"figures/{name}-dark.svg"] = one.dark
         files[f"figures/{name}.png"] = one.png
     for table in content.tables:
         files[f"tables/{table.name}.csv"] = comma.write(table).encode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from suite.report import render
+from suite.report.charts import style
 from tests.report import browsing, golden
 
 if TYPE_CHECKING:
@@ -171,6 +172,19 @@ def test_contrast(browser: Browser, report: Path, scheme: str) -> None:
     visit.context.close()
     assert len(worst) > 200
     assert worst[0][0] >= SMALLEST_TEXT, worst[:5]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_figure_file_has_the_paper_of_the_page_it_is_on(browser: Browser, report: Path, scheme: str) -> None:
+    figure = min((report.parent / "figures").glob("*.svg"))
+    visit = Visit(browser, figure, color_scheme=scheme)
+    paper = visit.page.eval_on_selector("#patch_1 path", "(one) => getComputedStyle(one).fill")
+    words = visit.page.eval_on_selector("text", "(one) => getComputedStyle(one).fill")
+    visit.context.close()
+    wanted = getattr(style.PAPER, scheme)
+    assert paper == f"rgb({', '.join(str(int(wanted[place : place + 2], 16)) for place in (1, 3, 5))})"
+    assert words != paper
+    assert visit.said == []
 
 
 def test_a_phone_scrolls_in_one_direction(browser: Browser, report: Path) -> None:

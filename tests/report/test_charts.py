@@ -97,11 +97,15 @@ def test_no_last_digit_that_processors_may_disagree_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_for_a_dark_page_nothing_stays_light(name: str) -> None:
-    drawn = draw(name, CHARTS[name], "words")
-    lights = {colour.light for colour in style.variables().values()}
-    darks = {colour.dark for colour in style.variables().values()}
-    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn.svg.decode())) <= lights
-    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn.dark.decode())) <= darks
+    light, style_sheet, rest = re.split(r"(@media.*)</style>", draw(name, CHARTS[name], "words").svg.decode())
+    painted = {tuple(found) for found in re.findall(r"([a-z-]+): (#[0-9a-f]{6})\b", light + rest)}
+    darkened = set(re.findall(r'\[style\*="([a-z]+): (#[0-9a-f]{6})"\]\{\1: #[0-9a-f]{6} !important\}', style_sheet))
+    assert painted == darkened
+    assert set(re.findall(r"#[0-9a-f]{6}\b", light + rest)) == {
+        colour for _, colour in painted
+    }  # none is set otherwise
+    named = {colour.light: colour.dark for colour in style.variables().values()}
+    assert all(f'{light}"]{{{what}: {named[light]} ' in style_sheet for what, light in painted)
 
 
 def test_text_stays_text() -> None:

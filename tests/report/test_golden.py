@@ -10,17 +10,16 @@ from suite.report import evidence, render
 from tests.report import golden
 
 EVIDENCE = Path(__file__).parents[2] / "reports"
-PICTURES = (".png",)  # not in git: how they are compressed depends on the image library, and may on the processor
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def compare(records: Path, committed: Path, out: Path, left_out: tuple[str, ...]) -> None:
+def compare(records: Path, committed: Path, out: Path) -> None:
     render(records, out)
     made, kept = (
-        {name: content for name, content in files(folder).items() if not name.endswith(left_out)}
+        {name: content for name, content in files(folder).items() if not name.endswith(golden.LEFT_OUT)}
         for folder in (out, committed)
     )
     assert sorted(made) == sorted(kept)
@@ -32,7 +31,7 @@ def test_golden_records(tmp_path: Path) -> None:
     had, have = golden.VERSIONS.read_text(), golden.versions()
     if had != have:
         pytest.skip(f"rendered with {', '.join(had.splitlines())}; here are {', '.join(have.splitlines())}")
-    compare(golden.RECORDS, golden.REPORT, tmp_path / "report", golden.LEFT_OUT)
+    compare(golden.RECORDS, golden.REPORT, tmp_path / "report")
 
 
 def test_golden_records_are_what_their_maker_makes() -> None:
@@ -53,9 +52,9 @@ def test_committed_evidence(folder: Path, tmp_path: Path) -> None:
     had, have = golden.VERSIONS.read_text(), golden.versions()
     if had != have:
         pytest.skip(f"rendered with {', '.join(had.splitlines())}; here are {', '.join(have.splitlines())}")
-    compare(folder / "records", folder / "report", tmp_path / "report", PICTURES)
+    compare(folder / "records", folder / "report", tmp_path / "report")
 
 
 def test_committed_evidence_is_small_enough_for_git() -> None:
-    kept = {name: content for name, content in files(EVIDENCE).items() if not name.endswith(PICTURES)}
+    kept = {name: content for name, content in files(EVIDENCE).items() if not name.endswith(golden.LEFT_OUT)}
     assert sum(map(len, kept.values())) < 20e6

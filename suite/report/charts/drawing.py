@@ -56,8 +56,7 @@ SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Drawing:
-    svg: bytes  # stands alone, on white
-    dark: bytes  # the same on a dark page
+    svg: bytes  # stands alone, on white; on a dark page, dark
     png: bytes
     inline: str  # for the page: no white behind it, colours that follow the page's
 
@@ -69,7 +68,7 @@ def draw(name: str, chart: Chart, alt: str) -> Drawing:
         png = _saved(figure, FigureCanvasAgg(figure).print_png, metadata={"Software": None})
     text = _counted(_rounded(svg.decode()), name)
     described = text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
-    return Drawing(described.encode(), _dark(described).encode(), png, _inline(text))
+    return Drawing(_darkening(described).encode(), png, _inline(text))
 
 
 def _drawn(chart: Chart) -> Figure:
@@ -94,6 +93,7 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERRED = re.compile(r' id="([a-z][0-9a-f]{10})"')
 _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})\b")
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _BACKGROUND = re.compile(r'<g id="patch_1">.*?</g>', re.DOTALL)
@@ -116,9 +116,12 @@ def _counted(svg: str, name: str) -> str:
     return re.sub(r"(?<=[#\"])[a-z][0-9a-f]{10}\b", lambda found: numbers.get(found[0], found[0]), svg)
 
 
-def _dark(svg: str) -> str:
-    names = {colour.light: colour.dark for colour in style.variables().values()}
-    return _COLOUR.sub(lambda found: names.get(found[0], found[0]), svg)
+def _darkening(svg: str) -> str:
+    """With rules for browsers that show dark pages; whatever else draws SVG goes by the colours of the elements."""
+    darks = {colour.light: colour.dark for colour in style.variables().values()}
+    used = sorted(set(_PAINT.findall(svg)))
+    rules = "".join(f'[style*="{what}: {light}"]{{{what}: {darks[light]} !important}}' for what, light in used)
+    return svg.replace("</style>", f"@media screen and (prefers-color-scheme: dark){{{rules}}}</style>", 1)
 
 
 def _inline(svg: str) -> str:
