@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 from suite.cli.records import DEFAULT_FOLDER
+from suite.cli.screen import drawing_bar
 
 EXAMPLE = "Example: farandole report --records results --out build/report"
 DEFAULT_OUT = Path("build/report")
@@ -20,14 +22,17 @@ def report(
     experiment: Annotated[str | None, typer.Option(help="Only the records of this experiment.")] = None,
 ) -> int:
     """Render records: one HTML page, Markdown, tables and figures. Exit code 1 if some records could not be read."""
+    from suite.cluster.local import usable_cores
     from suite.report import render
+    from suite.report.gallery import drawings
     from suite.run.store import Store, StoreError
 
     try:
         Store(folder).check()
     except StoreError as error:
         raise BadInputError(str(error)) from error
-    with input_errors():
-        rendered = render(folder, out, experiment=experiment)
+    with input_errors(), drawing_bar() as told:
+        draw = partial(drawings, processes=usable_cores(), told=told)
+        rendered = render(folder, out, experiment=experiment, draw=draw)
     print(f"report: {rendered.message}")
     return FAILED if rendered.holes else OK

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.report import evidence as reading
 from suite.report.build import report
-from suite.report.charts.drawing import draw
+from suite.report.charts.drawing import Drawing
+from suite.report.content import Figure
 from suite.report.evidence import Evidence
+from suite.report.gallery import drawings
 from suite.report.sections.wording import plural
 from suite.report.writers import comma, latex, markdown, page
 
@@ -41,23 +43,29 @@ class Rendered:
         return f"{self.page}: {plural(self.records, 'run')}" + (f" ({', '.join(doubt)})" if doubt else "")
 
 
-def render(records: Path, out: Path, *, experiment: str | None = None) -> Rendered:
+def render(
+    records: Path,
+    out: Path,
+    *,
+    experiment: str | None = None,
+    draw: Callable[[Sequence[Figure]], dict[str, Drawing]] = drawings,
+) -> Rendered:
     """Render the report of a folder of records into a folder of its own, which is replaced as a whole."""
     try:
         evidence = reading.read(records, experiment)
     except reading.EvidenceError as error:
         raise ReportError(str(error)) from error
-    files = produce(evidence)
+    files = produce(evidence, draw)
     _write(out, files)
     written = tuple(out / name for name in files)
     unfinished = sum(not record.finished for record in evidence.records)
     return Rendered(out / PAGE, written, len(evidence.records), unfinished, len(evidence.holes))
 
 
-def produce(evidence: Evidence) -> dict[str, bytes]:
+def produce(evidence: Evidence, draw: Callable[[Sequence[Figure]], dict[str, Drawing]] = drawings) -> dict[str, bytes]:
     """Every file of the report by its name; a pure function."""
     content = report(evidence)
-    drawn = {figure.name: draw(figure.name, figure.chart, figure.alt) for figure in content.figures}
+    drawn = draw(content.figures)
     files = {
         PAGE: page.write(content, {name: one.inline for name, one in drawn.items()}).encode(),
         MARKDOWN: markdown.write(content).encode(),
