@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from pathlib import Path
 
 import horovod.torch as hvd
 import numpy as np
@@ -142,25 +143,29 @@ def test_a_step_after_the_end_of_training_does_nothing(rank: int, ranks: int) ->
     opt.finish()
     assert model.x.tolist() == [-3 * RATE] * 7
     assert opt.telemetry().rounds == 3
-    assert opt.telemetry().dropped == (0 if rank == 0 else 1)
+    assert opt.telemetry().dropped <= min(rank, 1), "what was on offer when the end became known"
     opt.detach()
 
 
-def test_a_dropped_gradient_is_kept_by_nobody(rank: int, ranks: int) -> None:
+def test_a_dropped_gradient_is_kept_by_nobody(rank: int, ranks: int, shared_path: Path) -> None:
     """It would stay in memory while the next backward makes another."""
+    closed, dropped = shared_path / "closed", shared_path / "dropped"
     model = Slope()
     opt = DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=RATE), model, algorithms.BackupWorkers(spares=1))
-    for _ in range(6):
+    while not dropped.exists():
         opt.zero_grad()
         model().backward()
-        if rank == ranks - 1:
-            time.sleep(0.1)
+        while rank == ranks - 1 and not closed.exists():
+            time.sleep(0.001)
         opt.step()
+        closed.touch()
         offered = weakref.ref(model.x.grad)
         opt.zero_grad()
         assert offered() is None
+        if rank == ranks - 1:
+            assert opt.telemetry().dropped == 1
+            dropped.touch()
     opt.finish()
-    assert opt.telemetry().dropped > 0 or rank < ranks - 1
     opt.detach()
 
 
