@@ -149,21 +149,20 @@ def test_a_step_after_the_end_of_training_does_nothing(rank: int, ranks: int) ->
 
 def test_a_dropped_gradient_is_kept_by_nobody(rank: int, ranks: int, shared_path: Path) -> None:
     """It would stay in memory while the next backward makes another."""
-    closed, dropped = shared_path / "closed", shared_path / "dropped"
+    dropped = shared_path / "dropped"
     model = Slope()
     opt = DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=RATE), model, algorithms.BackupWorkers(spares=1))
     while not dropped.exists():
         opt.zero_grad()
         model().backward()
-        while rank == ranks - 1 and not closed.exists():
-            time.sleep(0.001)
+        before = opt.telemetry()
+        while rank == ranks - 1 and before.steps and opt.telemetry().rounds == before.rounds:
+            time.sleep(0.001)  # from the second step on: others close a round without it
         opt.step()
-        closed.touch()
         offered = weakref.ref(model.x.grad)
         opt.zero_grad()
         assert offered() is None
-        if rank == ranks - 1:
-            assert opt.telemetry().dropped == 1
+        if rank == ranks - 1 and opt.telemetry().dropped:
             dropped.touch()
     opt.finish()
     opt.detach()
