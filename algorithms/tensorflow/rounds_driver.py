@@ -20,8 +20,8 @@ from algorithms.contract import Moment, Own, Place, Reduction, Rounds
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_ballot import Verdict
 from algorithms.mechanisms.quorum_helper import Helper
-from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
+from algorithms.mechanisms.quorum_worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_equal_arrays
@@ -73,23 +73,11 @@ class RoundsDriver:
         self.names = Names(in_flight=1)
         self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
         self._centred = algorithm.optimizer_at is Place.CENTRE
-        self._rules = rules(algorithm, hvd.size())
+        self.worker = Worker(algorithm, rank=hvd.rank(), workers=hvd.size(), clock=clock)
         self._checks, self._carried = checks, 0
         self._trainer = threading.current_thread()
-        self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
-        self._member = self._new_member(0)
-        self._helper: Helper | None = None
         self._variables: tuple[Any, ...] = ()
-        self._present: tuple[int, ...] = ()
-        self.step_number = 0
-        self._read = 0  # rounds closed when this worker last took the centre
-        self._drops = 0  # of this worker's offers when it made the last one
-        self._due: int | None = None  # the step after which it adopts what comes of its offer
-        self._begun = False
         self._taken: list[Own] = []  # what the graph is about to assign
-        self._watcher: Watcher | None = None
-        self._past = Telemetry()  # of helpers that have finished
-        self._steps = 0
 
     # -- around the first step
 
@@ -105,7 +93,7 @@ class RoundsDriver:
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
         adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
         self.wire = RoundsWire(variables, f"{self.names.prefix}.rounds", self._clock, adasum=adasum)
-        self.wire.watcher = self._watcher
+        self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
 
@@ -128,9 +116,8 @@ class RoundsDriver:
             raise ValueError(
                 "this state was saved while a round was in flight: call finish() on all ranks before saving"
             )
-        self.step_number, self._read = step, read
+        self.worker.resume(rounds=rounds, step=step, read=read)
         self.work.rounds = rounds
-        self._member = self._new_member(rounds)
         self._trainer = threading.current_thread()
         if not step and not rounds:
             self.work.begin([shared_memory(variable.value.read_value()) for variable in self._variables])
@@ -140,14 +127,8 @@ class RoundsDriver:
             step, rounds, read, due = self._saved.numpy().tolist()
         return step, rounds, read, due - 1
 
-    def _new_member(self, rounds: int) -> Member:
-        return Member(rank=hvd.rank(), rules=self._rules, round=rounds, records=self.records)
-
     def keep_records(self) -> list[RoundRecord]:
-        """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
-        if self.records is None:
-            self.records = self._member.records = []
-        return self.records
+        return self.worker.keep_records()
 
     @property
     def learning_rate(self) -> Any:
@@ -262,60 +243,55 @@ class RoundsDriver:
 
     def _gradients_ready(self, rate: Array, *gradients: Array) -> np.bool_:
         assert isinstance(self.work, GradientWork)
-        helper = self._start()
-        helper.check()
-        if self._member.over and self._member.failed is None:  # a failure tells its reason by itself
+        worker = self.worker
+        self._start().check()
+        if worker.over:
             return np.False_
-        self._steps += 1
+        worker.steps += 1
         if not self._algorithm.waits:
-            self._wait()  # for the offer before: a worker has one on offer at a time
-        self._offer(self.work.capture(gradients, float(rate)))
+            worker.wait()  # for the offer before: a worker has one on offer at a time
+        worker.offer(self.work.capture(gradients, float(rate)))
         if self._algorithm.waits:
             self._settle([])
         else:
             self._take_centre()
-            self.step_number += 1
         self._save()
         return np.True_
 
     def _take_centre(self) -> None:
         assert isinstance(self.work, GradientWork)
-        arrays, self._read = self.work.refresh()
+        arrays, read = self.work.refresh()
         self._taken = [Own(parameters=array) for array in arrays]
+        self.worker.goes_on(read)
 
     def _step_begins(self, token: Array) -> np.bool_:
-        return np.bool_(not self._begun and self._algorithm.meets(self.step_number))
+        return np.bool_(not self.worker.begun and self.worker.offers(Moment.STEP_BEGINS))
 
     def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
-        assert isinstance(self.work, CopyWork)
-        self._begun = True
-        self._offer(self.work.capture(self._own(own), self.step_number, float(rate)))
+        self.worker.begun = True
+        self._offer(self._own(own), rate)
         return np.True_
 
     def _step_ended(self, token: Array) -> np.bool_:
+        worker = self.worker
         self._start().check()
-        self._steps += 1
-        self._begun = False
-        if self._offers_now or self._due == self.step_number:
+        worker.steps += 1
+        worker.begun = False
+        if worker.offers(Moment.STEP_ENDED) or worker.adopts:
             return np.True_
-        self.step_number += 1
+        worker.step_number += 1
         self._save()
         return np.False_
 
-    @property
-    def _offers_now(self) -> bool:
-        return self._algorithm.departs is Moment.STEP_ENDED and self._algorithm.meets(self.step_number)
-
     def _meet(self, rate: Array, *own: Array) -> np.bool_:
-        assert isinstance(self.work, CopyWork)
-        held = self._own(own)
-        if self._offers_now:
-            self._offer(self.work.capture(held, self.step_number, float(rate)))
-        settles = self._due == self.step_number
+        worker, held = self.worker, self._own(own)
+        if worker.offers(Moment.STEP_ENDED):
+            self._offer(held, rate)
+        settles = worker.adopts
         if settles:
             self._settle(held)
         else:
-            self.step_number += 1
+            worker.step_number += 1
         self._save()
         return np.bool_(settles)
 
@@ -324,41 +300,31 @@ class RoundsDriver:
         anchors = arrays[count:] or (None,) * count
         return [Own(parameters=x, anchor=a) for x, a in zip(arrays[:count], anchors, strict=True)]
 
-    def _offer(self, terms: Any) -> None:
-        helper = self._start()
-        self._due = self.step_number + self._algorithm.overlap
-        self._drops = self._member.drops
-        helper.offer(self.step_number, self._read, terms)
-
-    def _wait(self) -> None:
-        """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
-        if self._helper is not None:
-            self._helper.settled()
+    def _offer(self, own: Sequence[Own], rate: Array) -> None:
+        assert isinstance(self.work, CopyWork)
+        self._start()
+        self.worker.offer(self.work.capture(own, self.worker.step_number, float(rate)))
 
     def _settle(self, held: Sequence[Own]) -> None:
         """Adopt what came of the offer, or take the centre where it was dropped."""
-        self._wait()
-        self._due = None
-        if isinstance(self.work, GradientWork):
-            self.work.offered = ()  # dropped gradients would stay beside those of the next backward
+        worker, work = self.worker, self.work
+        worker.wait()
+        taken = worker.was_taken()
+        if isinstance(work, GradientWork):
+            work.offered = ()  # dropped gradients would stay beside those of the next backward
             self._take_centre()
-        elif self._member.drops > self._drops:
-            self._taken, self._read = self.work.refresh(held)
-        else:
-            self._taken, self._read = self.work.adopt(held, self.step_number)
-        self.step_number = self._read if self._algorithm.tagged else self.step_number + 1
+            return
+        self._taken, read = work.adopt(held, worker.step_number) if taken else work.refresh(held)
+        worker.goes_on(read)
 
     def _start(self) -> Helper:
-        if self._helper is None:
-            self._helper = Helper(self._member, self.wire, self, clock=self._clock)
-            self._helper.watcher = self._watcher
-            self._helper.trainer = self._trainer  # this may be one of TensorFlow's threads
-            self._helper.start()
-        return self._helper
+        # This may be one of TensorFlow's threads.
+        return self.worker.helper or self.worker.start(self.wire, self, trainer=self._trainer)
 
     def _save(self) -> None:
-        due = -1 if self._due is None or not self._algorithm.overlap else self._due
-        self._saved.assign(np.array([self.step_number, self.work.rounds, self._read, due + 1]))
+        worker = self.worker
+        due = -1 if worker.due is None or not self._algorithm.overlap else worker.due
+        self._saved.assign(np.array([worker.step_number, self.work.rounds, worker.read, due + 1]))
 
     # -- the helper thread
 
@@ -377,20 +343,22 @@ class RoundsDriver:
     # -- around training
 
     def finish(self) -> None:
-        if self._helper is None:
+        helper = self.worker.helper
+        if helper is None:
             return
         self._trainer = threading.current_thread()
-        if self._due is not None and self._algorithm.waits:
+        if self.worker.due is not None and self._algorithm.waits:
             arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
             if isinstance(self.work, CopyWork) and self.work.anchor is not None:
                 arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
             self._settle(self._own(arrays))
             self._assign_taken()
-        self._helper.leave()
+        helper.leave()
         if self._centred:
             self._take_centre()
             self._assign_taken()
-        self._renew()
+        self.worker.renew(self.work.rounds)
+        self._save()
 
     def _assign_taken(self) -> None:
         targets = list(self._variables)
@@ -399,23 +367,11 @@ class RoundsDriver:
         for target, value in zip(targets, self._values_taken(), strict=True):
             target.assign(value)
 
-    def _renew(self) -> None:
-        """As from a new start, but what has been counted stays, and so does the number of rounds."""
-        self._past = self.telemetry()
-        self._steps = 0
-        self._helper = None
-        self._member = self._new_member(self.work.rounds)
-        self._read = self.work.rounds
-        self.step_number = self._read if self._algorithm.tagged else 0
-        self._due = None
-        self._begun = False
-        self._save()
-
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
         seen = self.work.replica.evaluated if self._variables else None
-        if seen is None or not (self.step_number or self.work.rounds):
+        if seen is None or not (self.worker.step_number or self.work.rounds):
             yield
             return
         own = [variable.value.read_value() for variable in self._variables]
@@ -429,28 +385,17 @@ class RoundsDriver:
                 variable.assign(value)
 
     def watch(self, watcher: Watcher) -> bool:
-        self._watcher = watcher
+        self.worker.watch(watcher)
         if self._variables:
             self.wire.watcher = watcher
-        if self._helper is not None:
-            self._helper.watcher = watcher
         return True
 
     def telemetry(self) -> Telemetry:
-        member, helper, past = self._member, self._helper, self._past
-        ages = {*past.staleness, *member.staleness}
-        built = bool(self._variables)
-        return Telemetry(
-            steps=past.steps + self._steps,
-            rounds=self.work.rounds if built else 0,
-            bytes_sent=self.wire.bytes_sent if built else 0,
-            exposed_seconds=past.exposed_seconds + (helper.exposed_seconds if helper else 0.0),
-            exposed_vote_seconds=(past.exposed_vote_seconds or 0.0) + (helper.exposed_vote_seconds if helper else 0.0),
-            vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
-            payload_seconds=self.wire.payload_seconds if built else 0.0,
-            staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},
-            used=past.used + member.used,
-            dropped=past.dropped + member.drops,
-            memory_declared=self._algorithm.memory(),
-            memory_bytes=self.work.bytes if built else 0,
+        if not self._variables:
+            return self.worker.telemetry()
+        return self.worker.telemetry(
+            rounds=self.work.rounds,
+            bytes_sent=self.wire.bytes_sent,
+            payload_seconds=self.wire.payload_seconds,
+            memory_bytes=self.work.bytes,
         )

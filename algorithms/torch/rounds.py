@@ -17,8 +17,8 @@ from torch import nn
 from algorithms.contract import Moment, Place, Reduction, Rounds
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_helper import Helper, RoundsError
-from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
+from algorithms.mechanisms.quorum_worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.attempts import Attempts
@@ -58,7 +58,9 @@ class RoundsDriver:
     def __init__(self, algorithm: Rounds, attached: Attached) -> None:
         refuse_unfit(algorithm, attached)
         self.algorithm, self.attached = algorithm, attached
-        self.rules = rules(algorithm, attached.workers)
+        self.worker = Worker(
+            algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock, late=attached.late
+        )
         tensors = algorithm.reduction is Reduction.ADASUM
         self.space = Space(attached.parameters, tensor_by_tensor=tensors)
         self.wire = TorchWire(
@@ -66,22 +68,10 @@ class RoundsDriver:
         )
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
-        self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
-        self.member = Member(rank=attached.rank, rules=self.rules, records=self.records)
-        self.helper: Helper | None = None
-        self.step_number = 0
-        self.read = 0  # rounds closed when this worker last took the centre
-        self.drops = 0  # of this worker's offers when it made the last one
-        self.due: int | None = None  # the step after which it adopts what comes of its offer
-        self.begun = False
         self.evaluating = False
         self.weight = 1.0
         self.fresh, self.loaded = True, False
         self.finished = False  # and nothing begun since
-        self.watcher: Watcher | None = None
-        self.past = Telemetry()  # of helpers that have finished
-        self.steps = 0
-        self.given_up = 0
         late = attached.late
         self.attempts = None if late is None else Attempts(attached.model, attached.parameters, late)
         self.hook = attached.model.register_forward_pre_hook(self._forward)
@@ -91,10 +81,7 @@ class RoundsDriver:
         return self.attached.optimizer
 
     def keep_records(self) -> list[RoundRecord]:
-        """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
-        if self.records is None:
-            self.records = self.member.records = []
-        return self.records
+        return self.worker.keep_records()
 
     # -- the training loop
 
@@ -111,10 +98,10 @@ class RoundsDriver:
 
     def _begin(self) -> None:
         """STEP BEGINS: at the first forward, so that the exchange travels during it, or when the step ends."""
-        if self.begun:
+        if self.worker.begun:
             return
-        self.begun = True
-        if self.algorithm.departs is Moment.STEP_BEGINS and self.algorithm.meets(self.step_number):
+        self.worker.begun = True
+        if self.worker.offers(Moment.STEP_BEGINS):
             self._offer()
 
     def attempt(self) -> AbstractContextManager[None]:
@@ -129,95 +116,81 @@ class RoundsDriver:
         with self._translated():
             self._begin()
             self._start().check()
-            if self.member.over and self.member.failed is None:
+            if self.worker.over:
                 return
-            self.steps += 1
+            self.worker.steps += 1
             if given_up:
-                self.given_up += 1
+                self.worker.given_up += 1
                 self._take_newest()
             elif isinstance(self.work, GradientWork):
-                self._gradient_step()
+                self._gradient_step(self.work)
             else:
                 self._copy_step(self.work)
-            self.begun = False
+            self.worker.begun = False
 
-    def _gradient_step(self) -> None:
+    def _gradient_step(self, work: GradientWork) -> None:
         if self.algorithm.waits:
             self._offer()
             self._settle()
             return
         self._wait()  # for the offer before: a worker has one on offer at a time
         self._offer()
-        self.read = self.work.refresh()
-        self.step_number += 1
+        self.worker.goes_on(work.refresh())
 
     def _copy_step(self, work: CopyWork) -> None:
-        if self.due is not None and not work.ahead:
+        worker = self.worker
+        if worker.due is not None and not work.ahead:
             self._wait()  # what is on offer is the copy as it stands
         if self.weight:
             self.attached.optimizer.step()
             work.local()
-        if self.algorithm.departs is Moment.STEP_ENDED and self.algorithm.meets(self.step_number):
+        if worker.offers(Moment.STEP_ENDED):
             self._offer()
-        if self.due == self.step_number:
+        if worker.adopts:
             self._settle()
         else:
-            self.step_number += 1
+            worker.step_number += 1
 
     def _offer(self) -> None:
-        helper = self._start()
-        terms = self.work.capture(self.weight)
-        self.due = self.step_number + self.algorithm.overlap
-        self.drops = self.member.drops
-        helper.offer(self.step_number, self.read, terms)
+        self._start()
+        self.worker.offer(self.work.capture(self.weight))
 
     def _wait(self) -> None:
-        """Until nothing of this worker is on offer: its last offer is in a round that has closed, or was dropped."""
-        if self.helper is not None:
-            self.helper.trainer = threading.current_thread()
-            self.helper.settled()
+        if self.worker.helper is not None:
+            self.worker.helper.trainer = threading.current_thread()
+        self.worker.wait()
 
     def _settle(self) -> None:
         """Adopt what came of the offer, or take the centre where it was dropped."""
         self._wait()
-        self.due = None
-        if self.member.drops > self.drops:
-            self._take_newest()
+        if self.worker.was_taken():
+            self.worker.goes_on(self.work.adopt())
         else:
-            self._go_on(self.work.adopt())
+            self._take_newest()
 
     def _take_newest(self) -> None:
         """Nothing came of the step: begin the next from the centre as it is."""
         self.work.forget()  # or the next backward would make its gradients beside those that were dropped
-        if self.helper is not None and self.algorithm.gives_up:
-            self.helper.closed()  # from the centre before the round under way it would be in vain again
-        self._go_on(self.work.refresh())
-
-    def _go_on(self, read: int) -> None:
-        self.read = read
-        self.step_number = read if self.algorithm.tagged else self.step_number + 1
-        if self.helper is not None:
-            self.helper.takes(read)
+        if self.worker.helper is not None and self.algorithm.gives_up:
+            self.worker.helper.closed()  # from the centre before the round under way it would be in vain again
+        self.worker.goes_on(self.work.refresh())
 
     def _start(self) -> Helper:
-        if self.helper is None:
-            if self.loaded:
-                self._agree()
-            elif self.fresh:
-                self.work.begin()  # a state may have been loaded into the model since this was made
-            self.fresh = self.finished = False
-            self.helper = Helper(self.member, self.wire, self.work, clock=self.attached.clock, late=self.attached.late)
-            self.helper.takes(self.read)
-            self.helper.watcher = self.watcher
-            self.helper.start()
-        return self.helper
+        if self.worker.helper is not None:
+            return self.worker.helper
+        if self.loaded:
+            self._agree()
+        elif self.fresh:
+            self.work.begin()  # a state may have been loaded into the model since this was made
+        self.fresh = self.finished = False
+        return self.worker.start(self.wire, self.work)
 
     def _agree(self) -> None:
         """Every worker has loaded a state, of its own or the same: all go on from rank 0's centre."""
         self.loaded = False
         first = np.zeros(1, np.int64) + (self.work.rounds if self.attached.rank == 0 else 0)
-        self.work.rounds = self.member.round = int(self.wire.vote(first)[0])
-        self.read = min(self.read, self.work.rounds)
+        self.work.rounds = self.worker.member.round = int(self.wire.vote(first)[0])
+        self.worker.read = min(self.worker.read, self.work.rounds)
         self.work.agree()
 
     @contextmanager
@@ -227,7 +200,7 @@ class RoundsDriver:
             try:
                 yield
             except RoundsError as error:
-                if self.member.failed is not None:
+                if self.worker.member.failed is not None:
                     raise TrainingError(str(error)) from error
                 raise RankStopped(f"another rank has stopped, so this one cannot go on: {error}") from error
 
@@ -241,32 +214,19 @@ class RoundsDriver:
             return
         with self._translated():
             helper = self._start()  # a worker that had no data at all serves the others' rounds, too
-            if self.due is not None and self.algorithm.waits:
+            if self.worker.due is not None and self.algorithm.waits:
                 self._settle()
             helper.leave()
             if isinstance(self.work, GradientWork):
                 self.work.refresh()
-        self._renew()
-        self.finished = True
-
-    def _renew(self) -> None:
-        """As from a new start, but what has been counted stays, and so does the number of rounds."""
-        self.past = self.telemetry()
-        self.steps = self.given_up = 0
-        self.helper = None
-        if self.attached.late is not None:
-            self.attached.late.clear()
-        self.member = Member(rank=self.attached.rank, rules=self.rules, round=self.work.rounds, records=self.records)
-        self.read = self.work.rounds
-        self.step_number = self.read if self.algorithm.tagged else 0
-        self.due = None
-        self.begun = False
+        self.worker.renew(self.work.rounds)
         self.work.forget()
+        self.finished = True
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
-        if self.due is not None and isinstance(self.work, CopyWork) and not self.work.ahead:
+        if self.worker.due is not None and isinstance(self.work, CopyWork) and not self.work.ahead:
             with self._translated():
                 self._wait()  # the copy as it stands is on offer
         seen = self.work.replica.evaluated
@@ -288,7 +248,7 @@ class RoundsDriver:
 
     def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
         """The centre, whenever no round can be under way: all workers meet and wait, or all have finished."""
-        if self.helper is not None and (self.algorithm.overlap or not self.rules.everyone):
+        if self.worker.helper is not None and (self.algorithm.overlap or not self.worker.rules.everyone):
             return ()
         names = self.attached.names
         return tuple(
@@ -298,41 +258,30 @@ class RoundsDriver:
         )
 
     def telemetry(self) -> Telemetry:
-        member, helper, past = self.member, self.helper, self.past
-        ages = {*past.staleness, *member.staleness}
-        return Telemetry(
-            steps=past.steps + self.steps,
+        return self.worker.telemetry(
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
-            exposed_seconds=past.exposed_seconds + (helper.exposed_seconds if helper else 0.0),
-            exposed_vote_seconds=(past.exposed_vote_seconds or 0.0) + (helper.exposed_vote_seconds if helper else 0.0),
-            vote_seconds=past.vote_seconds + (helper.vote_seconds if helper else 0.0),
             payload_seconds=self.wire.payload_seconds,
-            staleness={age: past.staleness.get(age, 0) + member.staleness.get(age, 0) for age in sorted(ages)},
-            used=past.used + member.used,
-            dropped=past.dropped + member.drops,
-            given_up=past.given_up + self.given_up,
-            memory_declared=self.algorithm.memory(),
             memory_bytes=self.work.bytes + self.wire.bytes_held,
         )
 
     def watch(self, watcher: Watcher) -> bool:
-        self.watcher = self.wire.watcher = watcher
+        self.wire.watcher = watcher
         self.wire.titles = self.space.titles(self.attached.names)
-        if self.helper is not None:
-            self.helper.watcher = watcher
+        self.worker.watch(watcher)
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        if self.due is not None and self.algorithm.overlap:
+        worker = self.worker
+        if worker.due is not None and self.algorithm.overlap:
             with self._translated():
                 self._wait()  # everyone has offered: the round closes whatever the other training threads do
         with torch.no_grad(), self.work.whole:
             return {
                 "algorithm": self.algorithm.name,
-                "step": self.step_number,
-                "read": self.read,
-                "due": self.due if self.algorithm.overlap else None,
+                "step": worker.step_number,
+                "read": worker.read,
+                "due": worker.due if self.algorithm.overlap else None,
                 "rounds": self.work.rounds,
                 "work": self.work.state_dict(),
             }
@@ -340,24 +289,25 @@ class RoundsDriver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state.get("algorithm") != self.algorithm.name:
             raise ValueError(f"the saved state is one of {state.get('algorithm')!r}, not of {self.algorithm.name!r}")
-        if self.helper is not None:
-            self.helper.quit()
-            self.helper.thread.join()  # every rank loads, so the rounds end for all
+        helper = self.worker.helper
+        if helper is not None:
+            helper.quit()
+            helper.thread.join()  # every rank loads, so the rounds end for all
         with torch.no_grad():
             self.work.load_state_dict(state["work"])
         self.work.rounds = state["rounds"]
-        self._renew()
-        self.step_number, self.read, self.due = state["step"], state["read"], state["due"]
+        self.worker.resume(rounds=state["rounds"], step=state["step"], read=state["read"], due=state["due"])
+        self.work.forget()
         self.loaded = True
 
     def detach(self) -> None:
         self.hook.remove()
         if self.attempts is not None:
             self.attempts.detach()
-        if self.helper is not None:
+        helper, self.worker.helper = self.worker.helper, None
+        if helper is not None:
             error = sys.exc_info()[1]
             if error is None or isinstance(error, (TrainingError, RankStopped)):
-                self.helper.quit()
+                helper.quit()
             else:
-                self.helper.fail("".join(traceback.format_exception(error)))
-            self.helper = None
+                helper.fail("".join(traceback.format_exception(error)))

@@ -193,7 +193,7 @@ def test_an_idle_helper_uses_less_than_a_tenth_of_a_core(algorithm: Rounds, rank
     net = torch_nets.make()
     with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm) as opt:
         train(opt, net, range(2), rank)
-        helper = driver(opt).helper
+        helper = driver(opt).worker.helper
         assert helper is not None
         before, began = cpu_seconds(helper.thread), time.monotonic()
         time.sleep(5)
