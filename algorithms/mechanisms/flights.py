@@ -12,12 +12,17 @@ import atexit
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Generic, Protocol, Self, TypeVar
 
 from algorithms.mechanisms.plan import Piece
 from algorithms.mechanisms.watching import Watcher
+
+# Seconds between two looks at what is on the wire. Looking takes the interpreter from the training thread: where four
+# ranks share two cores, twice a millisecond took 2 % of a step more than this. Not so while that thread stands still.
+REST = 0.0015
+REST_AWAITED = 0.0003
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -64,16 +69,23 @@ class Lost(RuntimeError):  # noqa: N818 - it says what happened
     """The helper could not go on: nothing more will land."""
 
 
+@dataclass
+class _Shared:
+    """What the training thread and the helper know of each other; guarded by the condition."""
+
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    failure: Exception | None = None
+    awaited: bool = False  # the training thread stands still until something lands
+
+
 class Flight(Generic[C]):
     """The exchange of one step's tensors."""
 
-    def __init__(
-        self, route: Route, lane: int, condition: threading.Condition, failure: Callable[[], Exception | None]
-    ):
+    def __init__(self, route: Route, lane: int, shared: _Shared) -> None:
         self.route = route
         self.lane = lane
-        self._condition = condition
-        self._failure = failure
+        self._shared = shared
+        self._condition = shared.condition
         self._cargo: dict[int, C] = {}
         self._left = route.pieces_of()
         self._missing: set[int] = set()  # what the helper waits for, if it waits for tensors of this flight
@@ -112,7 +124,7 @@ class Flight(Generic[C]):
                 self._raise_failure()
                 missing = [tensor for tensor in missing if not self.has_landed(tensor)]
                 if missing:
-                    self._condition.wait()
+                    self._stand()
 
     def wait_any(self, groups: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Until at least one of these groups of tensors has landed whole; those that have."""
@@ -123,10 +135,16 @@ class Flight(Generic[C]):
                 whole = [group for group in groups if all(map(self.has_landed, group))]
                 if whole or not groups:
                     return whole
-                self._condition.wait()
+                self._stand()
+
+    def _stand(self) -> None:
+        self._shared.awaited = True
+        self._condition.notify_all()
+        self._condition.wait()
+        self._shared.awaited = False
 
     def _raise_failure(self) -> None:
-        failure = self._failure()
+        failure = self._shared.failure
         if failure is not None:
             raise Lost(f"{type(failure).__name__}: {failure}") from failure
 
@@ -147,23 +165,19 @@ class _Exchange(Generic[C]):
 class Courier(Generic[C]):
     """Carries flights, one after the other, with a helper thread that lives until `close`."""
 
-    def __init__(self, wire: Wire[C], prefix: str, *, lanes: int = 1, rest: float = 0.0015) -> None:
-        """`lanes` flights may have exchanges of the same piece on the wire; `rest` seconds pass between two looks.
-
-        Looking costs: where four ranks share two cores, twice a millisecond took 2 % of a step more than this.
-        """
+    def __init__(self, wire: Wire[C], prefix: str, *, lanes: int = 1) -> None:
+        """`lanes` flights may have exchanges of the same piece on the wire."""
         self._wire = wire
         self._prefix = prefix
         self._lanes = lanes
-        self._rest = rest
-        self._condition = threading.Condition()
+        self._shared = _Shared()
+        self._condition = self._shared.condition
         self._waiting: deque[Flight[C]] = deque()
         self._aloft: deque[_Exchange[C]] = deque()
         self._names: set[str] = set()
         self._elements = 0
         self._opened = 0
         self._stopped = False
-        self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
         self._watcher: Watcher | None = None
         self._titles: Sequence[str] = ()
@@ -174,7 +188,7 @@ class Courier(Generic[C]):
 
     def open(self, route: Route) -> Flight[C]:
         """The next flight: it leaves when the ones before have left. Call on every worker in the same order."""
-        flight: Flight[C] = Flight(route, self._opened % self._lanes, self._condition, lambda: self._failure)
+        flight: Flight[C] = Flight(route, self._opened % self._lanes, self._shared)
         self._opened += 1
         with self._condition:
             self._waiting.append(flight)
@@ -191,7 +205,7 @@ class Courier(Generic[C]):
         atexit.unregister(self.close)
         with self._condition:
             self._stopped = True
-            self._failure = self._failure or RuntimeError("this optimizer has been detached")
+            self._shared.failure = self._shared.failure or RuntimeError("this optimizer has been detached")
             self._condition.notify_all()
         if self._thread is not None:
             self._thread.join(patience)
@@ -209,7 +223,7 @@ class Courier(Generic[C]):
                 del flight  # its gradients would outlive their step until the next one opens
         except Exception as error:
             with self._condition:
-                self._failure = self._failure or error
+                self._shared.failure = self._shared.failure or error
                 self._condition.notify_all()
 
     def _depart(self, flight: Flight[C], bundle: tuple[Piece, ...]) -> bool:
@@ -241,7 +255,8 @@ class Courier(Generic[C]):
                     return False
                 if until():
                     return True
-                self._condition.wait(self._rest if self._aloft else None)
+                rest = REST_AWAITED if self._shared.awaited else REST
+                self._condition.wait(rest if self._aloft else None)
 
     def _land(self) -> None:
         while self._aloft and self._wire.done(self._aloft[0].handle):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from algorithms.mechanisms import flights
 from algorithms.mechanisms.flights import Courier, Lost, Route
 from algorithms.mechanisms.plan import Piece, cut
 
@@ -257,9 +258,10 @@ def test_a_watcher_is_told_of_every_exchange(wire: FakeWire, courier: Courier[st
     assert watcher.told == ["exchange fc.weight", "exchange fc.weight", "exchange fc.bias"]
 
 
-def test_the_helper_sleeps_between_looks() -> None:
+def test_the_helper_sleeps_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flights, "REST", 0.01)
     wire = FakeWire(looks=None)
-    courier: Courier[str] = Courier(wire, "test.", rest=0.01)
+    courier: Courier[str] = Courier(wire, "test.")
     flight = courier.open(route([2]))
     time.sleep(0.1)
     assert wire.polls == 0, "nothing is in flight: there is nothing to look at"
@@ -268,4 +270,21 @@ def test_the_helper_sleeps_between_looks() -> None:
     assert 2 <= wire.polls <= 60
     wire.ended.add(0)
     flight.wait([0])
+    courier.close()
+
+
+def test_the_helper_looks_more_often_while_someone_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flights, "REST", 30.0)
+    wire = FakeWire(looks=None)
+    courier: Courier[str] = Courier(wire, "test.")
+    flight = courier.open(route([2]))
+    flight.give(0, "x")
+    eventually(lambda: wire.polls > 0)
+    time.sleep(0.05)
+    unhurried = wire.polls
+    threading.Timer(0.05, lambda: wire.ended.add(0)).start()
+    began = time.monotonic()
+    flight.wait([0])
+    assert time.monotonic() - began < 10
+    assert wire.polls > unhurried + 10
     courier.close()
