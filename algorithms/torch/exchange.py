@@ -18,7 +18,7 @@ from algorithms.torch.apply import applied
 from algorithms.torch.departed import Departed
 from algorithms.torch.departures import Departures
 from algorithms.torch.driver import Attached
-from algorithms.torch.header import Fault, Header, length
+from algorithms.torch.header import Fault, Header, kind_of_header, length
 from algorithms.torch.profile import STEPS, Stopwatch, planned_route
 from algorithms.torch.wire import Cargo, HorovodWire, load
 
@@ -32,7 +32,8 @@ class ExchangeDriver:
         self._parameters = attached.parameters
         self._sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self._parameters]
         self._sizes.append(length(attached.workers, len(self._parameters)))
-        self._stopwatch = Stopwatch(len(self._parameters), attached.clock)
+        self._kinds = [*((p.dtype, p.device) for p in self._parameters), kind_of_header(self._parameters)]
+        self._stopwatch = Stopwatch(len(self._sizes), attached.clock)
         self._courier: Courier[Cargo] | None = None
         if attached.workers > 1:
             self._courier = Courier(HorovodWire(), attached.prefix, lanes=self._lanes())
@@ -107,8 +108,9 @@ class ExchangeDriver:
         header = Header(fault, 1.0 if weight is None else weight, present, here=not ended)
         flight = self._flight()
         if flight is not None:
-            word = header.encode(self._attached.rank, self._attached.workers)
-            flight.give(len(self._parameters), load(word, average=False))
+            dtype, _ = self._kinds[-1]
+            self._stopwatch.ready(len(self._parameters))
+            flight.give(len(self._parameters), load(header.encode(self._attached.rank, self._attached.workers, dtype)))
             self._bytes += sum(flight.cargo(number).bytes for number in range(len(self._sizes)))
         departed = Departed(
             gradients=gradients,
@@ -136,7 +138,7 @@ class ExchangeDriver:
                 departed.all_landed()
             self._route = planned_route(
                 self._sizes,
-                [*((p.dtype, p.device) for p in self._parameters), "header"],
+                self._kinds,
                 self._stopwatch,
                 by_need=self._algorithm.finish is Finish.NEXT_USE,
                 delay=self._algorithm.delay,

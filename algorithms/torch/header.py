@@ -1,4 +1,4 @@
-"""What ranks tell each other about a step, in one small sum that travels with its gradients."""
+"""What ranks tell each other about a step, in one small tensor that is averaged with its gradients."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
+
+CPU = torch.device("cpu")
 
 
 class Fault(IntEnum):
@@ -42,9 +44,15 @@ class Header:
     present: Sequence[bool]  # which parameters have a gradient here
     here: bool = True  # this is a step, not the end of training
 
-    def encode(self, rank: int, workers: int) -> torch.Tensor:
+    def encode(self, rank: int, workers: int, dtype: torch.dtype) -> torch.Tensor:
         faults = [float(self.fault) if worker == rank else 0.0 for worker in range(workers)]
-        return torch.tensor([*faults, float(self.here), self.weight, *map(float, self.present)], dtype=torch.float64)
+        return torch.tensor([*faults, float(self.here), self.weight, *map(float, self.present)], dtype=dtype)
+
+
+def kind_of_header(parameters: Sequence[torch.Tensor]) -> tuple[torch.dtype, torch.device]:
+    """Type and place of a header: those of the gradients where they agree on some that can hold it, to travel as one."""
+    kinds = {(parameter.dtype, parameter.device) for parameter in parameters}
+    return torch.float32 if kinds == {(torch.float32, CPU)} else torch.float64, CPU
 
 
 def length(workers: int, parameters: int) -> int:
@@ -62,8 +70,8 @@ class Answer:
     present: tuple[bool, ...]  # which parameters have a gradient anywhere
 
     @classmethod
-    def decode(cls, summed: torch.Tensor, workers: int) -> Answer:
-        values = summed.tolist()
+    def decode(cls, averaged: torch.Tensor, workers: int) -> Answer:
+        values = [value * workers for value in averaged.tolist()]
         return cls(
             faults=tuple(Fault(round(value)) for value in values[:workers]),
             here=round(values[workers]),

@@ -95,8 +95,9 @@ def planned_route(
 
     mine = torch.tensor([*stopwatch.medians(), routes.seconds_per_element(send, clock)], dtype=torch.float64)
     *times, total, cost = collectives.mean(mine, name).tolist()
-    ready, used = times[: len(sizes) - 1], times[len(sizes) - 1 :]
+    ready, used = times[: len(sizes)], times[len(sizes) :]
     deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
+    deadlines[-1] = 0.0  # without the header nothing can be used
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
-    header = Timing(ready=total, needed=0.0)
-    return routes.planned(sizes, [*timings, header], [*deadlines, 0.0], kinds, cost, by_need=by_need)
+    timings[-1] = Timing(ready=ready[-1], needed=0.0)
+    return routes.planned(sizes, timings, deadlines, kinds, cost, by_need=by_need)

@@ -17,12 +17,11 @@ TRAVELS = {torch.float16: torch.float16, torch.float32: torch.float32, torch.flo
 
 @dataclass(frozen=True, eq=False)
 class Cargo:
-    """A tensor that is summed or averaged where it lies."""
+    """A tensor that is averaged where it lies."""
 
     tensor: torch.Tensor
     wire: torch.Tensor  # flat, of a type that Horovod knows; the same memory as `tensor` where that can be
     shared: bool
-    average: bool
     ready: torch.cuda.Event | None  # the stream that computed it has got this far
 
     @property
@@ -34,7 +33,7 @@ class Cargo:
         return 0 if self.shared else self.bytes
 
 
-def load(tensor: torch.Tensor, *, average: bool = True) -> Cargo:
+def load(tensor: torch.Tensor) -> Cargo:
     """Make a dense tensor ready to leave."""
     elements = flat(tensor)
     if elements is None:
@@ -45,7 +44,7 @@ def load(tensor: torch.Tensor, *, average: bool = True) -> Cargo:
     if wire.is_cuda:
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record(torch.cuda.current_stream(wire.device))
-    return Cargo(tensor, wire, wire is elements, average, ready)
+    return Cargo(tensor, wire, wire is elements, ready)
 
 
 class HorovodWire:
@@ -56,11 +55,10 @@ class HorovodWire:
             if cargo.ready is not None:
                 torch.cuda.current_stream(cargo.wire.device).wait_event(cargo.ready)
         elements = [cargo.wire[piece.start : piece.stop] for cargo, piece in parts]
-        op = hvd.Average if parts[0][0].average else hvd.Sum
         if len(elements) == 1:
-            handle: int = hvd.allreduce_async_(elements[0], name=name, op=op)
+            handle: int = hvd.allreduce_async_(elements[0], name=name, op=hvd.Average)
         else:
-            handle = hvd.grouped_allreduce_async_(elements, name=name, op=op)
+            handle = hvd.grouped_allreduce_async_(elements, name=name, op=hvd.Average)
         return handle
 
     def done(self, handle: int) -> bool:
