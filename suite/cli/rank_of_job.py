@@ -86,9 +86,12 @@ def summary(found: RankFile, specification: Specification) -> Iterator[str]:
         f"{specification.workers} rank{'s' if specification.workers > 1 else ''}{kind}"
     )
     if steps:
-        median = statistics.median(step.seconds for step in steps)
-        rate = specification.batch_size * specification.workers / median
-        yield f"  {len(steps)} steps, median {median:.4f} s on rank 0, {rate:.1f} samples/s on all ranks"
+        seconds = [step.seconds for step in steps]
+        mean, median = statistics.fmean(seconds), statistics.median(seconds)
+        yield (
+            f"  {len(steps)} steps on rank 0, {mean:.4f} s each on average (typically {median:.4f}): "
+            f"{specification.batch_size / mean:.1f} samples/s computed on this rank"
+        )
         losses = [step.loss for step in steps if not math.isnan(step.loss)]  # steps without samples, or left early
         if losses:
             yield f"  loss {losses[0]:.4g} -> {losses[-1]:.4g}"

@@ -39,7 +39,7 @@ class Run:
 
     @functools.cached_property
     def parts(self) -> Parts | None:
-        return parts(self.record) if self.record.finished else None
+        return parts(self.record)
 
     @property
     def block(self) -> tuple[str, int]:
@@ -76,6 +76,11 @@ class Arm:
     def telemetry(self) -> list[Telemetry]:
         """Of every rank of every finished run."""
         return [rank.telemetry for run in self.finished for rank in run.record.ranks if rank.telemetry is not None]
+
+    @property
+    def for_memory(self) -> bool:
+        """Runs whose memory was measured say nothing about speed."""
+        return bool(self.runs[0].record.specification.measure_memory)
 
     @property
     def overlaps(self) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suite import statistics
 from suite.report.arms import Arm, Group, Run
 from suite.run.record import Evaluation, Reached
-from suite.statistics import Interval
+from suite.statistics import Interval, Series
 
 MEASURES = ("samples", "step", "bytes_sent", "seconds")
 
@@ -107,9 +107,8 @@ def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") 
     pairs = [(_amount(ours[seed], measure), _amount(theirs[seed], measure)) for seed in both]
     if min(min(pair) for pair in pairs) <= 0:
         return None
-    if len(pairs) == 1:
-        return Interval(pairs[0][0] / pairs[0][1], 0.0, math.inf, statistics.CONFIDENCE, 1, within_run=True)
-    return statistics.paired_ratio([((one,), (other,)) for one, other in pairs])
+    found = statistics.paired_ratio([(Series((one,)), Series((other,))) for one, other in pairs])
+    return replace(found, lacks="one seed") if len(pairs) == 1 else found
 
 
 def curve(runs: Sequence[Run]) -> tuple[Point, ...]:

@@ -1,7 +1,8 @@
 """The least a step of an algorithm can take: computing, and sending what has to be sent over the rate that was there.
 
 Where an exchange can hide behind computation the floor is the longer of the two; where training stands still for it, their
-sum. It is a bound, not a forecast: nobody's waiting, no latency, no cost of negotiation is in it.
+sum. It is a mean, as speeds are: over a period, and over the delays that stragglers were asked for. It is a bound, not a
+forecast: no latency, no cost of negotiation is in it, and of waiting only what the algorithm cannot do without.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.report.arms import Arm, Group, Run
+from suite.report.timing import useful_share
 
 # Algorithms that go on computing while their exchange travels; others may with an option.
 ALWAYS_HIDES = frozenset({"stock_horovod", "torch_ddp", "layerwise", "delayed"})
@@ -29,6 +31,8 @@ BLOCKS = frozenset(
         "adasum",
     }
 )
+# Under stragglers these wait for nobody in particular; what they wait for beyond their own pace is not in the floor.
+OWN_PACE = SILENT | {"asynchronous", "softsync", "downpour"}
 KNOWN = ALWAYS_HIDES | SILENT | BLOCKS | {"asynchronous"}
 
 
@@ -59,14 +63,42 @@ def floor(arm: Arm, group: Group) -> Floor | None:
 
 
 def computing(arm: Arm, group: Group) -> float | None:
-    """What the profile says where compute is replayed; else what a step took without any communication."""
+    """What the profile says where compute is replayed, stragglers included; else a step without any communication."""
     replay = arm.runs[0].record.specification.model.replay
     if replay is not None and replay.forward is not None and replay.backward is not None:
-        return replay.forward + replay.backward
+        compute = replay.forward + replay.backward
+        if group.setting.straggler == "none":
+            return compute
+        found = [_slowed(run, compute) for run in arm.finished]
+        known = [one for one in found if one is not None]
+        return float(np.mean(known)) if known and len(known) == len(found) else None
     ceiling = group.ceiling
     if ceiling is None or group.setting.straggler != "none" or not ceiling.timed:
         return None
-    return float(np.median([np.median(run.timing.steps) for run in ceiling.timed if run.timing is not None]))
+    return float(np.mean([run.timing.seconds for run in ceiling.timed if run.timing is not None]))
+
+
+def _slowed(run: Run, compute: float) -> float | None:
+    """Seconds per step of the job with the delays that were asked for, waiting as long as the algorithm has to."""
+    record = run.record
+    asked = [rank.injected_asked for rank in record.ranks]
+    count = min((len(one) for one in asked if one), default=0)
+    if not count:
+        return None  # a quota: nobody was asked to sleep
+    steps = compute + np.array([one[:count] if one else (0.0,) * count for one in asked])
+    algorithm = record.specification.algorithm
+    spares = algorithm.options.get("spares")
+    if isinstance(spares, int):
+        # As many steps are computed in a round as its quorum and what is dropped beside it.
+        quorum = len(steps) - spares
+        computed = quorum / useful_share(record.ranks)
+        return float(np.sort(steps, axis=0)[quorum - 1].mean()) * len(steps) / computed
+    if algorithm.name in OWN_PACE or algorithm.options.get("asynchronous"):
+        return len(steps) / float((1 / steps.mean(axis=1)).sum())
+    period = algorithm.options.get("period")
+    period = period if isinstance(period, int) and period <= count else 1
+    whole = steps[:, : count // period * period].reshape(len(steps), -1, period).sum(axis=2)
+    return float(whole.max(axis=0).mean()) / period
 
 
 def wire(arm: Arm) -> float | None:

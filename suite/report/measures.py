@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suite import statistics
 from suite.report.arms import Arm, Group, Run
 from suite.report.floors import Floor, floor
-from suite.statistics import Interval, Verdict
+from suite.report.timing import Timing
+from suite.statistics import Interval, Series, Verdict
 
-Rounds = list[tuple[tuple[float, ...], tuple[float, ...]]]
+Rounds = list[tuple[Series, Series]]
+
+# Two runs of the very same on the machines of the reference evidence: what a single one may stand above its ceiling.
+RUNS_DIFFER = 0.02
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,18 @@ class Comparison:
     verdict: Verdict
     rounds: int
 
+    @property
+    def said(self) -> str:
+        """The verdict in words: `unknown: one run` where there was too little to judge by."""
+        return f"{self.verdict.value}: {self.ratio.lacks}" if self.verdict is Verdict.UNKNOWN else self.verdict.value
+
 
 @dataclass(frozen=True)
 class Measures:
     """None: not known, or nothing to compare with."""
 
-    step: Interval | None = None  # seconds per step of the job
+    step: Interval | None = None  # seconds per step of the job: work over time
+    typical: float | None = None  # seconds of the median step
     samples_per_second: Interval | None = None
     over_reference: Comparison | None = None
     over_control: Comparison | None = None
@@ -41,30 +51,32 @@ class Measures:
 
 
 def measures(arm: Arm, group: Group) -> Measures:
-    timed = arm.timed
-    if not timed:
+    """Nothing of arms that ran for their memory: they give it back at once, which is slow."""
+    if not arm.timed or arm.for_memory:
         return Measures()
-    step = statistics.paired_ratio([(run.timing.steps, (1.0,)) for run in timed if run.timing])
-    useful = float(np.mean([run.timing.useful for run in timed if run.timing]))
-    step = step if len(timed) > 1 else _within(timed[0])
-    parts = [run.parts for run in timed if run.parts is not None]
+    timings = [run.timing for run in arm.timed if run.timing is not None]
+    step = statistics.mean_step([one.series for one in timings])
+    useful = float(np.mean([one.useful for one in timings]))
+    parts = [run.parts for run in arm.timed if run.parts is not None]
+    of_ceiling = compare(arm, group.ceiling)
     return Measures(
         step=step,
-        samples_per_second=_rate(step, arm.samples_per_step * useful),
+        typical=float(np.median([one.typical for one in timings])),
+        samples_per_second=_rate(statistics.mean_step([one.useful_series for one in timings]), arm.samples_per_step),
         over_reference=compare(arm, group.reference),
         over_control=compare(arm, group.control),
-        of_ceiling=compare(arm, group.ceiling),
+        of_ceiling=of_ceiling,
         floor=floor(arm, group),
         exposed=_mean([one.exposed for one in parts]),
         wait=_mean([one.wait for one in parts]),
         useful=useful,
-        warnings=_warnings(timed),
+        warnings=(*_restless(timings), *_above_the_ceiling(arm, of_ceiling)),
     )
 
 
 def compare(first: Arm, second: Arm | None) -> Comparison | None:
     """None without a second arm, with the same one, or where no two runs were interleaved."""
-    if second is None or second is first:
+    if second is None or second is first or first.for_memory or second.for_memory:
         return None
     rounds = pairs(first, second)
     if not rounds:
@@ -80,7 +92,7 @@ def pairs(first: Arm, second: Arm) -> Rounds:
     """Runs of the same block of the same sweep. Where a block has several (learning rates), in their order."""
     ours, theirs = _by_block(first), _by_block(second)
     return [
-        (one.timing.seconds_per_useful_step, other.timing.seconds_per_useful_step)
+        (one.timing.useful_series, other.timing.useful_series)
         for block in ours
         if block in theirs
         for one, other in zip(ours[block], theirs[block], strict=False)
@@ -95,16 +107,10 @@ def _by_block(arm: Arm) -> dict[tuple[str, int], list[Run]]:
     return dict(sorted(found.items()))
 
 
-def _within(run: Run) -> Interval:
-    """Of a single run: from its steps in blocks, beside a clock that always shows one second."""
-    steps = run.timing.steps if run.timing is not None else ()
-    return statistics.paired_ratio([(steps, (1.0,) * max(len(steps), statistics.LEAST_FOR_BCA))])
-
-
 def _rate(step: Interval, samples: float) -> Interval:
-    low = samples / step.high if step.high > 0 else float("inf")
+    low = samples / step.high
     high = samples / step.low if step.low > 0 else float("inf")
-    return Interval(samples / step.value, low, high, step.confidence, step.count, step.within_run)
+    return replace(step, value=samples / step.value, low=low, high=high)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -112,6 +118,17 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _warnings(timed: tuple[Run, ...]) -> tuple[str, ...]:
-    found = [statistics.noise(run.timing.steps).warning() for run in timed if run.timing is not None]
+def _restless(timings: Sequence[Timing]) -> tuple[str, ...]:
+    found = [statistics.noise(one.series.times).warning() for one in timings]
     return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _above_the_ceiling(arm: Arm, share: Comparison | None) -> tuple[str, ...]:
+    """Nothing can be faster than the same work without any communication: one of the two was disturbed."""
+    if share is None:
+        return ()
+    ratio = share.ratio
+    if ratio.low <= 1 if ratio.decides else ratio.value <= 1 + RUNS_DIFFER:
+        return ()
+    runs = ", ".join(run.record.identity[:12] for run in arm.timed)
+    return (f"{arm.label} is above its ceiling ({ratio.value:.1%} of it): {runs}, or the ceiling's own, was disturbed",)

@@ -1,9 +1,9 @@
-"""How long the steps of a whole job took, from the raw times of its ranks.
+"""How fast a whole job was, from the raw times of its ranks: work over time.
 
-A job's step is over when as many steps have ended, on whatever rank, as there are ranks. Where all ranks go in step this
-is the moment when the slowest of them has done its step; where they do not, it counts what every rank got done, so that
-fast ranks are neither ignored nor taken for the whole job. What is counted ends when the first rank has nothing left to
-do. Evaluations are cut out of the time.
+What counts lies between the moment when all ranks have begun and the moment when the first of them has nothing left to do,
+cut to whole periods where the run has a rhythm. A job's step is as much work as one step of every rank, on whatever rank it
+was done: where ranks go in step it lasts as long as the slowest of them, and where they do not, a fast rank is neither
+ignored nor taken for the whole job. Evaluations are cut out of the time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import statistics
+from suite.cluster.stragglers import repeats_after, steps_needed
 from suite.run.record import Rank, Record, Steps
+from suite.statistics import Series
 
 Floats = NDArray[np.float64]
 
-# Last steps that end within this share of a step of each other ended together.
-TOGETHER = 0.5
 PARTS = ("compute", "injected", "exposed", "wait", "vote", "update")
 
 
@@ -29,19 +28,28 @@ PARTS = ("compute", "injected", "exposed", "wait", "vote", "update")
 class Timing:
     """Of one finished run."""
 
-    steps: tuple[float, ...]  # seconds per step of the job, the unsteady start cut off
-    cut: int  # steps that were cut off as start
+    series: Series  # seconds per step of the job, whether its work was used or not
     useful: float  # share of the contributions that were used
 
     @property
-    def seconds_per_useful_step(self) -> tuple[float, ...]:
+    def seconds(self) -> float:
+        """A step's share of the time; its inverse is the speed."""
+        return self.series.mean
+
+    @property
+    def typical(self) -> float:
+        """The median step, which knows nothing of the few that are longer."""
+        return float(np.median(self.series.times))
+
+    @property
+    def useful_series(self) -> Series:
         """What is dropped was computed in vain: a job that drops a quarter needs 4/3 of the time for the same work."""
-        return tuple(one / self.useful for one in self.steps)
+        return self.series.scaled(1 / self.useful)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Seconds per step, averaged over steps and ranks; None: the run could not tell."""
+    """Seconds per step of the job, over the same time as its speed; None: the run could not tell. They add up."""
 
     compute: float | None
     injected: float | None
@@ -53,62 +61,109 @@ class Parts:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Counted:
+    """When the steps of every rank ended, the first entry being when they began, and which of that time counts."""
+
+    ends: tuple[Floats, ...]
+    begin: float
+    end: float
+
+    @property
+    def work(self) -> list[Floats]:
+        """How much of every rank's every step was done while it counted."""
+        return [
+            np.diff(np.interp(np.clip(one, self.begin, self.end), one, np.arange(len(one), dtype=float)))
+            for one in self.ends
+        ]
+
+    @property
+    def step(self) -> float:
+        return (self.end - self.begin) * len(self.ends) / sum(float(one.sum()) for one in self.work)
+
+
 def timing(record: Record) -> Timing | None:
     """None for a run that is not a result, or too short to have a step of all its ranks."""
-    if not record.finished or any(not rank.steps.seconds for rank in record.ranks):
+    counted = _counted(record)
+    if counted is None:
         return None
-    evaluated = record.specification.evaluate_every > 0
-    times = job_steps([spans(rank, evaluated) for rank in record.ranks])
-    if not len(times):
-        return None
-    cut = statistics.steady_state(times)
-    return Timing(tuple(times[cut:].tolist()), cut, useful_share(record.ranks))
-
-
-def spans(rank: Rank, evaluated: bool) -> tuple[Floats, Floats]:
-    """When each counting step began and ended. In a run that was evaluated, what lies between steps is cut out."""
-    began = np.asarray(rank.steps.started)
-    seconds = np.asarray(rank.steps.seconds)
-    if evaluated or not np.all(np.isfinite(began)):
-        first = float(began[0]) if math.isfinite(began[0]) else 0.0
-        ended = first + np.cumsum(seconds)
-        return ended - seconds, ended
-    return began, began + seconds
-
-
-def job_steps(ranks: list[tuple[Floats, Floats]]) -> Floats:
-    begin = max(float(began[0]) for began, _ in ranks)
-    last = [float(ended[-1]) for _, ended in ranks]
-    step = float(np.median(np.concatenate([ended - began for began, ended in ranks])))
-    end = max(last) if max(last) - min(last) <= TOGETHER * step else min(last)
-    ends = np.sort(np.concatenate([ended for _, ended in ranks]))
-    counted = ends[(ends > begin) & (ends <= end)]
-    marks = counted[len(ranks) - 1 :: len(ranks)]
-    times: Floats = np.diff(np.concatenate([[begin], marks]))
-    return times[times > 0]
-
-
-def useful_share(ranks: Iterable[Rank]) -> float:
-    counted = [rank.telemetry for rank in ranks if rank.telemetry is not None]
-    used = sum(one.contributions_used for one in counted)
-    lost = sum(one.contributions_lost for one in counted)
-    return used / (used + lost) if used else 1.0
+    return Timing(Series(job_steps(counted), rhythm(record), _needed(record)), useful_share(record.ranks))
 
 
 def parts(record: Record) -> Parts | None:
-    columns = [rank.steps for rank in record.ranks if rank.steps.seconds]
-    if not columns:
+    counted = _counted(record)
+    if counted is None:
         return None
-    known = {name: _average(columns, name) for name in PARTS}
-    seconds = _mean([one.seconds for one in columns])
-    other = max(0.0, seconds - sum(value for value in known.values() if value is not None))
-    return Parts(**known, other=other, seconds=seconds)
+    columns = [rank.steps for rank in record.ranks]
+    known = {name: _average(columns, counted.work, name) for name in PARTS}
+    other = max(0.0, counted.step - sum(value for value in known.values() if value is not None))
+    return Parts(**known, other=other, seconds=counted.step)
 
 
-def _average(columns: list[Steps], name: str) -> float | None:
+def rhythm(record: Record) -> int:
+    """Steps after which the run does the same again: exchange, unrolled execution, pause."""
+    specified = record.specification
+    period = specified.algorithm.options.get("period")
+    found = [period if isinstance(period, int) else 1, specified.steps_per_execution]
+    if specified.straggler is not None:
+        found.append(repeats_after(specified.straggler))
+    return math.lcm(*found)
+
+
+def counted(ranks: list[Floats], rhythm: int = 1) -> Counted | None:
+    """From each rank's beginning and the ends of its steps. None where ranks have no time in common."""
+    whole = [max((len(one) - 1) // rhythm * rhythm, 0) or len(one) - 1 for one in ranks]
+    begin = max(float(one[0]) for one in ranks)
+    end = min(float(one[last]) for one, last in zip(ranks, whole, strict=True))
+    return Counted(tuple(ranks), begin, end) if end > begin else None
+
+
+def job_steps(found: Counted) -> tuple[float, ...]:
+    """The time cut into as many pieces of equal work as there are steps in it."""
+    knots = np.unique(np.concatenate([np.clip(one, found.begin, found.end) for one in found.ends]))
+    done = sum(np.interp(knots, one, np.arange(len(one), dtype=float)) for one in found.ends)
+    total = float(done[-1] - done[0])
+    count = max(1, round(total / len(found.ends)))
+    marks = np.interp(np.linspace(done[0], done[-1], count + 1), done, knots)
+    times: Floats = np.diff(marks) * (count * len(found.ends) / total)
+    return tuple(times.tolist())
+
+
+def ends(rank: Rank, evaluated: bool) -> Floats:
+    """When a rank began and when its steps ended. In a run that was evaluated, what lies between steps is cut out."""
+    began = np.asarray(rank.steps.started)
+    seconds = np.asarray(rank.steps.seconds)
+    first = float(began[0]) if math.isfinite(began[0]) else 0.0
+    if evaluated or not np.all(np.isfinite(began)):
+        return first + np.concatenate([[0.0], np.cumsum(seconds)])
+    return np.maximum.accumulate(np.concatenate([[first], began + seconds]))
+
+
+def useful_share(ranks: Iterable[Rank]) -> float:
+    found = [rank.telemetry for rank in ranks if rank.telemetry is not None]
+    used = sum(one.contributions_used for one in found)
+    lost = sum(one.contributions_lost for one in found)
+    return used / (used + lost) if used else 1.0
+
+
+def _counted(record: Record) -> Counted | None:
+    if not record.finished or any(not rank.steps.seconds for rank in record.ranks):
+        return None
+    evaluated = record.specification.evaluate_every > 0
+    return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record))
+
+
+def _needed(record: Record) -> int:
+    """Steps that this run's straggler takes before its mean shows, where the record says what it was."""
+    specified = record.specification
+    replay = specified.model.replay
+    if specified.straggler is None or replay is None or replay.forward is None or replay.backward is None:
+        return 0
+    return steps_needed(specified.straggler, specified.workers, replay.forward + replay.backward)
+
+
+def _average(columns: list[Steps], work: list[Floats], name: str) -> float | None:
     chosen = [getattr(one, name) for one in columns]
-    return None if any(one is None for one in chosen) else _mean(chosen)
-
-
-def _mean(columns: list[tuple[float, ...]]) -> float:
-    return float(np.mean(np.concatenate([np.asarray(one) for one in columns])))
+    if any(one is None for one in chosen):
+        return None
+    return float(np.average(np.concatenate(chosen), weights=np.concatenate(work)))

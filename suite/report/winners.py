@@ -38,8 +38,9 @@ class Winner:
 
 
 def winner(group: Group, study: Study) -> Winner | None:
-    """None where fewer than two algorithms that one could choose have been timed."""
-    choices = [arm for arm in group.arms if arm.name not in NO_CHOICE and arm.timed]
+    """None where fewer than two algorithms that one could choose have been timed, or where nothing tells them apart for
+    certain: a winner does not rest on one run."""
+    choices = choices_of(group)
     if len(choices) < 2:
         return None
     best = max(choices, key=lambda arm: _rate(arm, study))
@@ -49,10 +50,22 @@ def winner(group: Group, study: Study) -> Winner | None:
         if other is best:
             continue
         between = compare(best, other)
-        (beaten if between is not None and between.verdict is Verdict.FASTER else equals).append(other)
+        if between is None or between.verdict is Verdict.UNKNOWN:
+            return None
+        (beaten if between.verdict is Verdict.FASTER else equals).append(other)
     found = study.of(best)
     sides = (found.over_reference, found.over_control, found.of_ceiling)
     return Winner(study, group, best, *sides, tuple(equals), tuple(beaten))
+
+
+def choices_of(group: Group) -> list[Arm]:
+    return [arm for arm in group.arms if arm.name not in NO_CHOICE and arm.timed and not arm.for_memory]
+
+
+def undecided(study: Study, kind: str) -> int:
+    """In how many settings several algorithms were timed, too few times to say which of them is the fastest."""
+    groups = [group for one in study.experiments if one.kind == kind for group in one.groups]
+    return sum(len(choices_of(group)) > 1 and winner(group, study) is None for group in groups)
 
 
 def winners(study: Study, kind: str) -> tuple[Winner, ...]:

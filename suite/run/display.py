@@ -73,7 +73,8 @@ class Display:
         self._current = None
         if self._live is None:
             cells = _cells(run, varying_axes(self.plan))
-            told = (outcome_text(record.outcome).plain, _step_text(record), f"{_clock_text(self.left())} left")
+            typical = f"typical step {step}" if (step := _step_text(record)) else ""
+            told = (outcome_text(record.outcome).plain, typical, f"{_clock_text(self.left())} left")
             self.console.print(
                 f"[{self._skipped + len(self._done)}/{len(self.plan.runs)}] {' '.join(cells)}: "
                 f"{', '.join(filter(None, told))}",
@@ -95,7 +96,7 @@ class Display:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         varying = varying_axes(self.plan)
         _add_axes(table, varying)
-        table.add_column("step", no_wrap=True, justify="right")
+        table.add_column("typical step", no_wrap=True, justify="right")
         table.add_column("result", no_wrap=True)
         for run, record in self._done[-SHOWN_DONE:]:
             table.add_row(*_cells(run, varying), _step_text(record), outcome_text(record.outcome))
@@ -189,7 +190,7 @@ def _cells(run: Planned, axes: Sequence[str]) -> list[str]:
 
 
 def _step_text(record: Record) -> str:
-    """The median step of the slowest rank: a glance, not a result."""
+    """The median step of the slowest rank: a glance, not a result, which is work over time."""
     medians = [statistics.median(rank.steps.seconds) for rank in record.ranks if rank.steps.seconds]
     return f"{max(medians) * 1000:.0f} ms" if medians else ""
 

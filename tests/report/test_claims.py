@@ -94,13 +94,15 @@ def test_faster() -> None:
 
 
 def test_exposed_share() -> None:
-    records = scripted.records("floor-period", repetitions=1)
+    records = scripted.records("floor-period", repetitions=2)
     finding = found("period-hides-communication", worlds.studied(*records), "emulated")
     assert finding.judgement is Judgement.NOT_CONFIRMED  # above a twentieth where it blocks, below where it overlaps
     hidden = [one for one in records if "overlap" in one.labels.algorithm]
     assert judgement("period-hides-communication", *hidden) is Judgement.CONFIRMED
     shown = [one for one in records if "overlap" not in one.labels.algorithm]
     assert judgement("period-hides-communication", *shown) is Judgement.REFUTED
+    once = [one for one in records if one.repetition == 0]
+    assert judgement("period-hides-communication", *once) is Judgement.NOT_TESTABLE, "one run is no distribution"
 
 
 def test_layer_bound() -> None:

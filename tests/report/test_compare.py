@@ -61,8 +61,8 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
     for _ in range(rounds):
         cells = []
         for _ in range(10):
-            medians = np.exp(random.normal(-2, 0.05, (4, 2)))
-            pairs = tuple((worlds.run(record, median=one), worlds.run(record, median=other)) for one, other in medians)
+            steps = np.exp(random.normal(-2, 0.05, (4, 2)))
+            pairs = tuple((worlds.run(record, step=one), worlds.run(record, step=other)) for one, other in steps)
             cells.append(Cell(place, pairs))
         alarms += any(one.worse for one in judge(cells, false_alarm=0.2))
     # 0.2 of 300 is 60; three standard errors are 21. Holm may be below that, never above.

@@ -8,8 +8,9 @@ import pytest
 
 from suite.report import floors
 from suite.report.arms import Arm, Group
-from suite.report.measures import compare, measures
+from suite.report.measures import Measures, compare, measures
 from suite.report.study import Study
+from suite.report.winners import undecided, winners
 from suite.statistics import Verdict
 from tests.report import scripted, worlds
 
@@ -70,8 +71,43 @@ def test_a_single_run_says_so(found: Study) -> None:
     group = worlds.only_group(worlds.studied(*worlds.quick(repetitions=1)))
     single = measures(arm(group, "layerwise"), group)
     assert single.step is not None and single.step.within_run
+    assert single.over_reference is not None and single.over_reference.said == "unknown: one run"
     several = found.of(arm(worlds.only_group(found), "layerwise"))
     assert several.step is not None and not several.step.within_run
+
+
+def test_no_winner_rests_on_one_run(found: Study) -> None:
+    once = worlds.studied(*worlds.quick(repetitions=1))
+    assert not winners(once, "emulated")
+    assert undecided(once, "emulated") == 1
+    (won,) = winners(found, "emulated")
+    assert undecided(found, "emulated") == 0
+    partly = [one for one in worlds.quick() if one.labels.algorithm != "layerwise" or one.repetition == 0]
+    assert undecided(worlds.studied(*partly), "emulated") == 1, "one of them ran once"
+    assert won.arm.name in {"layerwise", "stock_horovod", "delayed", "backup_workers", "elastic_averaging"}
+
+
+def test_runs_for_memory_have_no_speed() -> None:
+    records = scripted.records("memory", "framework=torch", repetitions=2)
+    study = worlds.studied(*records)
+    for one in study.experiments[0].arms:
+        assert study.of(one) == Measures()
+    assert not winners(study, "emulated") and not undecided(study, "emulated")
+
+
+def test_what_stands_above_its_ceiling_is_named() -> None:
+    def warned(repetitions: int, **factors: float) -> list[str]:
+        world = scripted.at_speed(scripted.World(noise=0.001), **factors)
+        study = worlds.studied(*worlds.quick(world=world, repetitions=repetitions))
+        said = study.of(arm(worlds.only_group(study), "layerwise")).warnings
+        return [one for one in said if "ceiling" in one]
+
+    for repetitions in (1, 2):
+        assert not warned(repetitions)
+        (said,) = warned(repetitions, no_communication=1.5)
+        assert "layerwise is above its ceiling" in said
+        run = arm(worlds.only_group(worlds.studied(*worlds.quick(repetitions=1))), "layerwise").runs[0]
+        assert run.record.identity[:12] in said
 
 
 def test_other_environments_are_other_settings() -> None:
@@ -108,6 +144,38 @@ def test_floors_by_hand() -> None:
     assert blocking.seconds == pytest.approx(0.6 + wire, rel=1e-3)
     assert hiding.seconds == pytest.approx(max(0.6, wire), rel=1e-3)
     assert blocking.ceiling == pytest.approx((0.6 + wire) / max(0.6, wire), rel=1e-3)
+
+
+def slowed(name: str, straggler: str = "constant*") -> float:
+    records = [
+        one.model_copy(
+            update={
+                "ranks": tuple(
+                    rank.model_copy(update={"injected_asked": scripted.asked(one, rank.rank)}) for rank in one.ranks
+                )
+            }
+        )
+        for one in scripted.records("stragglers", f"straggler={straggler}", repetitions=1)
+    ]
+    group = worlds.only_group(worlds.studied(*records))
+    seconds = floors.computing(arm(group, name), group)
+    assert seconds is not None
+    return seconds
+
+
+def test_floors_under_a_straggler_are_what_the_algorithm_has_to_wait_for() -> None:
+    """0.1 s of computing; one of four ranks takes 0.4 s. (1 / mean speed, of whoever has to be waited for.)"""
+    assert slowed("synchronous") == pytest.approx(0.4)
+    assert slowed("asynchronous") == slowed("no_communication") == pytest.approx(4 / 32.5)
+    assert slowed("elastic_averaging") == pytest.approx(4 / 32.5)
+    assert slowed("synchronous", "pause*") == pytest.approx(0.1 + 0.5 / 8), "averaged over the pause's rhythm"
+    assert slowed("synchronous", "bimodal*") > 0.1 + 0.4 * 0.1, "some rank is slow more often than one is"
+
+
+def test_a_straggler_that_nobody_asked_to_sleep_has_no_floor() -> None:
+    records = scripted.records("stragglers", "straggler=constant*", repetitions=1)
+    group = worlds.only_group(worlds.studied(*records))
+    assert floors.computing(arm(group, "synchronous"), group) is None
 
 
 def test_a_period_sends_a_share_of_the_bytes() -> None:

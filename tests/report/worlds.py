@@ -11,6 +11,7 @@ from suite.report.evidence import Evidence, of_records
 from suite.report.study import Study, study
 from suite.report.timing import Timing
 from suite.run.record import Record
+from suite.statistics import Series
 from tests.report import scripted
 
 
@@ -43,8 +44,8 @@ def evidence(records: Sequence[Record]) -> Evidence:
     return of_records(tuple(records))
 
 
-def run(record: Record, *, median: float, count: int = 12) -> Run:
+def run(record: Record, *, step: float, count: int = 12) -> Run:
     """A run whose steps took exactly so long."""
     made = Run(record)
-    made.__dict__["timing"] = Timing((median,) * count, 0, 1.0)
+    made.__dict__["timing"] = Timing(Series((step,) * count), 1.0)
     return made

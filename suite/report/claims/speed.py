@@ -103,10 +103,10 @@ def exposed_share(scope: Scope, claim: Claim) -> Finding:
         for arm in chosen(group, first):
             parts = [run.parts for run in arm.finished if run.parts is not None]
             known = [one.exposed / one.seconds for one in parts if one.exposed is not None and one.seconds > 0]
-            if known and group.setting.workers > 1:
+            if len(known) >= LEAST_ROUNDS and group.setting.workers > 1:
                 shares.append((float(np.mean(known)), group))
     if not shares:
-        return untestable(f"no finished run of {first.name} that could tell exposed communication")
+        return untestable(f"no {LEAST_ROUNDS} finished runs of {first.name} that could tell exposed communication")
     low, high = min(shares, key=lambda one: one[0]), max(shares, key=lambda one: one[0])
     figure = f"{low[0]:.1%} to {high[0]:.1%} of a step" if len(shares) > 1 else f"{low[0]:.1%} of a step"
     because = f"below {value:.0%} in {sum(share < value for share, _ in shares)} of {plural(len(shares), 'setting')}"
@@ -126,10 +126,11 @@ def layer_bound(scope: Scope, claim: Claim) -> Finding:
             replay = arm.runs[0].record.specification.model.replay
             measures = scope.study.of(arm)
             wire = None if measures.floor is None else measures.floor.wire
-            if replay is not None and replay.forward is not None and wire and measures.step is not None:
-                found.append((measures.step.value / (replay.forward + wire), group))
+            step = measures.step if len(arm.timed) >= LEAST_ROUNDS else None
+            if replay is not None and replay.forward is not None and wire and step is not None:
+                found.append((step.value / (replay.forward + wire), group))
     if not found:
-        return untestable(f"no run of {first.name} over a network of known rate with replayed compute")
+        return untestable(f"no {LEAST_ROUNDS} runs of {first.name} over a network of known rate with replayed compute")
     low = min(found, key=lambda one: one[0])
     figure = f"{formats.ratio(low[0])} of the bound at least ({place(low[1])})"
     broken = sum(ratio < 1 - SLACK for ratio, _ in found)
@@ -152,14 +153,16 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
             quorum = group.setting.workers - spares
             predicted = _predicted(reference.timed[0].record, quorum)
             rounds = pairs(arm, reference)
-            if predicted is None or not rounds:
+            if predicted is None or len(rounds) < LEAST_ROUNDS:
                 continue
             # A round takes `quorum` of the contributions that a step of the whole job would.
             share = quorum / group.setting.workers
-            scaled = [(theirs, tuple(one * share for one in ours)) for ours, theirs in rounds]
+            scaled = [(theirs, ours.scaled(share)) for ours, theirs in rounds]
             found.append((predicted, statistics.paired_ratio(scaled), arm.label))
     if not found:
-        return untestable("no runs of backup workers beside synchronous ones with the delays that were asked for")
+        return untestable(
+            f"no {LEAST_ROUNDS} rounds of backup workers beside synchronous ones with the delays that were asked for"
+        )
     margin = claim.terms.margin
     said = "; ".join(f"{label}: {_times(ratio)}, predicted {formats.ratio(wanted)}" for wanted, ratio, label in found)
     near = [abs(ratio.value / wanted - 1) <= margin for wanted, ratio, _ in found]
@@ -184,7 +187,7 @@ def best_split(scope: Scope, claim: Claim) -> Finding:
         for arm in [*chosen(group, first), *([group.reference] if group.reference is not None else [])]:
             spares = int(arm.runs[0].record.specification.algorithm.options.get("spares") or 0)  # type: ignore[arg-type]
             rate = scope.study.of(arm).samples_per_second
-            if rate is not None and group.setting.workers >= least:
+            if rate is not None and rate.decides and group.setting.workers >= least:
                 quorum = group.setting.workers - spares
                 costs[spares] = quorum / rate.value * quorum**-ITERATIONS_POWER
         if len(costs) >= 3:

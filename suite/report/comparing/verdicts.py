@@ -1,7 +1,8 @@
 """What became of a cell between two sets, with a false-alarm rate that holds for all cells together.
 
-Each cell is tested run by run: paired logarithms of median step times, and paired final accuracies, with Student's t. The
-chance of one false alarm among all tests is kept below `false_alarm` by Holm's correction, one direction at a time.
+Each cell is tested run by run: paired logarithms of what a useful step took, and paired final accuracies, with
+Student's t. The chance of one false alarm among all tests is kept below `false_alarm` by Holm's correction, one direction
+at a time.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _outcome(cell: Cell, chances: Chances, worse: Sequence[bool], better: Sequen
         untold = math.isnan(chances.time_up) and math.isnan(chances.accuracy_down)
         changes.append(Change.UNKNOWN if untold else Change.NONE)
     rounds = [
-        (other.timing.seconds_per_useful_step, one.timing.seconds_per_useful_step)
+        (other.timing.useful_series, one.timing.useful_series)
         for one, other in cell.timed
         if one.timing is not None and other.timing is not None
     ]
@@ -139,9 +140,9 @@ def _outcome(cell: Cell, chances: Chances, worse: Sequence[bool], better: Sequen
 
 
 def _logs(cell: Cell) -> list[float]:
-    """Of the second's median step over the first's, per pair."""
+    """Of the second's useful step over the first's, per pair."""
     return [
-        math.log(np.median(other.timing.seconds_per_useful_step) / np.median(one.timing.seconds_per_useful_step))
+        math.log(other.timing.useful_series.mean / one.timing.useful_series.mean)
         for one, other in cell.timed
         if one.timing is not None and other.timing is not None
     ]

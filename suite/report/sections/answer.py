@@ -16,7 +16,7 @@ from suite.report.convergence import Tuned, converges, ratio, tuned
 from suite.report.sections.speed import ratio_entry
 from suite.report.sections.wording import describe, plural, varying
 from suite.report.study import Experiment, Study
-from suite.report.winners import Winner, winners
+from suite.report.winners import Winner, undecided, winners
 from suite.statistics import Verdict
 
 MOST_ROWS = 12  # a longer table is folded, so that the answer stays in sight
@@ -52,6 +52,9 @@ def section(study: Study) -> Section:
         if won:
             points += _speed(kind, won)
             tables.append(_table(kind, won, costs))
+        open_ = undecided(study, kind)
+        if open_:
+            points.append((f"{kind.capitalize()}, unknown:", _unknown(open_, bool(won))))
     points += _convergence(study)
     if points:
         blocks.append(Points(tuple(points)))
@@ -68,6 +71,13 @@ def _speed(kind: str, won: Sequence[Winner]) -> Iterator[tuple[str, str]]:
     for those, where in ((calm, ""), (slow, " with stragglers")):
         if those:
             yield f"{kind.capitalize()}{where}:", _sentence(those)
+
+
+def _unknown(count: int, others: bool) -> str:
+    return (
+        f"which algorithm is fastest in {plural(count, 'other setting' if others else 'setting')}, where the fastest ran "
+        "once, or not beside every other one: one run is no distribution."
+    )
 
 
 def _sentence(won: Sequence[Winner]) -> str:
@@ -124,6 +134,7 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
         same: list[str] = []
         dear: list[str] = []
         never: list[str] = []
+        untold: list[str] = []
         for one in found:
             if one is reference or one.arm.name == "no_communication":
                 continue
@@ -136,11 +147,13 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
             interval = ratio(one, reference, target)
             if interval is None:
                 dear.append(f"{one.arm.label} (reached in {effort.reached} of {effort.runs} runs)")
+            elif not interval.decides:
+                untold.append(f"{one.arm.label} ({formats.ratio(interval.value)}×, {interval.lacks})")
             elif not interval.excludes(1.0):
                 same.append(one.arm.label)
             else:
                 (cheap if interval.value < 1 else dear).append(f"{one.arm.label} ({formats.ratio(interval.value)}×)")
-        if not (cheap or same or dear or never):
+        if not (cheap or same or dear or never or untold):
             continue  # nothing stands beside it
         axes = varying(other.setting for other in experiment.groups)
         where = describe(group.setting, axes)
@@ -151,6 +164,7 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
             (same, "Not distinguishable from that"),
             (dear, "More, or not in every run"),
             (never, "Never in half of their runs or more"),
+            (untold, "Unknown"),
         ):
             text += f" {said}: {', '.join(names)}." if names else ""
         yield f"Convergence ({experiment.kind}, {experiment.name}{', ' + where if where else ''}):", text
@@ -255,5 +269,8 @@ def _doubts(study: Study) -> Iterator[Block]:
         yield Notice(Level.HOLE, f"{' and '.join(words).capitalize()}; see Holes and warnings.")
     single = [one.name for one in study.experiments if all(len(arm.timed) == 1 for arm in one.arms if arm.timed)]
     if single:
-        text = f"One run of each kind only in {', '.join(dict.fromkeys(single))}: how runs differ is not known there."
+        text = (
+            f"One run of each kind only in {', '.join(dict.fromkeys(single))}: how runs differ is not known there, so no "
+            "algorithm is called faster or slower."
+        )
         yield Notice(Level.WARNING, text)

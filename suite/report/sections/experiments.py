@@ -22,12 +22,14 @@ def section(experiment: Experiment, study: Study) -> Section:
 def _blocks(experiment: Experiment, study: Study) -> Iterator[Block]:
     yield Prose(_introduction(experiment))
     yield from convergence.blocks(experiment)
-    yield from sensitivity.figures(experiment, study)
-    # Against workers or rates, lines say the same with less ink.
-    if not (sensitivity.has_workers(experiment) or sensitivity.has_rates(experiment)):
-        yield from speed_figures.speedups(experiment, study)
-    yield speed.table(experiment, study)
-    yield from speed_figures.decomposition(experiment, study)
+    speeds = speed.table(experiment, study)
+    if speeds is not None:
+        yield from sensitivity.figures(experiment, study)
+        # Against workers or rates, lines say the same with less ink.
+        if not (sensitivity.has_workers(experiment) or sensitivity.has_rates(experiment)):
+            yield from speed_figures.speedups(experiment, study)
+        yield speeds
+        yield from speed_figures.decomposition(experiment, study)
     yield from internals.blocks(experiment)
     yield from declared.blocks(experiment)
     yield runs.table(experiment)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from suite.report.arms import Run
+from suite.report import formats
+from suite.report.arms import Arm, Run
 from suite.report.content import Column, Entry, Table
 from suite.report.sections.wording import FRAMEWORK
 from suite.report.study import Experiment
@@ -20,6 +21,9 @@ COLUMNS = (
     Column("seed", "seed", True),
     Column("repetition", "repetition", True),
     Column("environment", "environment"),
+    Column("samples_per_second", "samples/s", True, "used work over time"),
+    Column("step_ms", "step, ms", True, "time over steps of the whole job"),
+    Column("typical_ms", "typical step, ms", True, "the median step, which does not see the few that are longer"),
     Column("seconds", "seconds", True, "from launch to end"),
     Column("outcome", "outcome"),
     Column("warnings", "warnings"),
@@ -28,13 +32,11 @@ COLUMNS = (
 
 
 def table(experiment: Experiment) -> Table:
-    rows = tuple(
-        _row(run, group.setting.environment) for group in experiment.groups for arm in group.arms for run in arm.runs
-    )
+    rows = tuple(_row(run, arm) for arm in experiment.arms for run in arm.runs)
     return Table(f"{experiment.slug}-runs", "Every run of this experiment.", COLUMNS, rows, folded=True)
 
 
-def _row(run: Run, environment: str) -> tuple[Entry, ...]:
+def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
     record, labels = run.record, run.record.labels
     message = record.outcome.message if isinstance(record.outcome, Failed) else ""
     return (
@@ -48,9 +50,21 @@ def _row(run: Run, environment: str) -> tuple[Entry, ...]:
         Entry(f"{labels.learning_rate:g}", labels.learning_rate),
         Entry(str(labels.seed), labels.seed),
         Entry(str(record.repetition), record.repetition),
-        Entry(environment, environment),
+        Entry(arm.setting.environment, arm.setting.environment),
+        *_speed(run, arm),
         Entry(f"{record.wall_seconds:.1f}", record.wall_seconds),
         Entry(run.ended, run.ended, "" if record.finished else "hole", message),
         Entry("; ".join(record.warnings), "; ".join(record.warnings)),
         Entry(record.command, record.command, code=True),
+    )
+
+
+def _speed(run: Run, arm: Arm) -> tuple[Entry, ...]:
+    timing = None if arm.for_memory else run.timing
+    if timing is None:
+        return (formats.number(None),) * 3
+    return (
+        formats.number(arm.samples_per_step * timing.useful / timing.seconds),
+        formats.number(timing.seconds * 1000),
+        formats.number(timing.typical * 1000),
     )

@@ -21,10 +21,12 @@ AXIS_TITLES = {
 
 MEASURED = (
     Column("runs", "runs", True, "finished of asked for"),
-    Column("step_ms", "step, ms", True, "median seconds per step of the whole job, and where the truth lies (95 %)"),
+    Column("step_ms", "step, ms", True, "time over steps of the whole job, and where the truth lies (95 %)"),
     Column("samples_per_second", "samples/s", True, "of all workers together; dropped work does not count"),
     Column("speedup", "× synchronous", True, "how many times as fast as plain synchronous training; above 1 is faster"),
-    Column("verdict", "verdict", False, "against synchronous, at 95 %"),
+    Column(
+        "verdict", "verdict", False, "against synchronous, at 95 %; unknown where a single run, or none, could say so"
+    ),
     Column("over_control", "× stock Horovod", True, "the control: what Horovod itself does"),
     Column("efficiency", "of the ceiling", True, "share of the speed without any communication"),
     Column("floor_ms", "floor, ms", True, "the least a step can take: computing and wire time, hidden or not"),
@@ -37,7 +39,10 @@ MEASURED = (
 )
 
 
-def table(experiment: Experiment, study: Study) -> Table:
+def table(experiment: Experiment, study: Study) -> Table | None:
+    """None for experiments on memory, which show no speeds."""
+    if all(arm.for_memory for arm in experiment.arms):
+        return None
     axes = varying(group.setting for group in experiment.groups)
     columns = tuple(Column(axis, AXIS_TITLES[axis], axis == "workers") for axis in axes)
     columns += (Column("algorithm", "algorithm"), *MEASURED)
@@ -50,8 +55,8 @@ def table(experiment: Experiment, study: Study) -> Table:
     kept = [place for place, column in enumerate(columns) if column not in MEASURED or place in filled]
     return Table(
         f"{experiment.slug}-speed",
-        "Step time and speed-up. Brackets hold 95 % intervals; † marks those from the steps of a single run, which do "
-        "not know how runs differ.",
+        "Step time and speed-up: work over time, not the typical step. Brackets hold 95 % intervals; † marks those from "
+        "the steps of a single run, which do not know how runs differ, so nothing is judged by them.",
         tuple(columns[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
     )
@@ -69,7 +74,7 @@ def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:
     rate = found.samples_per_second
     return (
         _runs(arm),
-        formats.number(_scaled(step, 1000), formats.around(found.step, 1000), note="; ".join(found.warnings)),
+        formats.number(_scaled(step, 1000), formats.around(found.step, 1000), note=_beside(found)),
         formats.number(None if rate is None else rate.value, formats.around(rate)),
         ratio_entry(found.over_reference, arm is group.reference),
         verdict(found.over_reference),
@@ -83,6 +88,11 @@ def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:
         outcome(arm),
         Entry(arm.runs[0].record.command, arm.runs[0].record.command, code=True),
     )
+
+
+def _beside(found: Measures) -> str:
+    typical = [] if found.typical is None else [f"typical step (median): {formats.milliseconds(found.typical)} ms"]
+    return "; ".join([*typical, *found.warnings])
 
 
 def _runs(arm: Arm) -> Entry:
@@ -114,7 +124,7 @@ def verdict(comparison: Comparison | None) -> Entry:
     if comparison is None:
         return Entry(formats.DASH, None, "quiet")
     tones = {Verdict.FASTER: "good", Verdict.SLOWER: "bad"}
-    return Entry(comparison.verdict.value, comparison.verdict.value, tones.get(comparison.verdict, "quiet"))
+    return Entry(comparison.said, comparison.said, tones.get(comparison.verdict, "quiet"))
 
 
 def outcome(arm: Arm) -> Entry:

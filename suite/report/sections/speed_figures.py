@@ -38,7 +38,8 @@ def speedups(experiment: Experiment, study: Study) -> Iterator[Figure]:
         best = max((bar.parts[0] or 0.0, bar.label, panel.title) for panel in filled for bar in panel.bars)
         yield Figure(
             f"{experiment.slug}-speedup{_suffix(number)}",
-            "How many times as fast as plain synchronous training (the line at 1), with 95 % intervals. Marks on each row: "
+            "How many times as fast as plain synchronous training (the line at 1): work over time, with 95 % intervals, "
+            "which for a single run do not know how runs differ. Marks on each row: "
             "the control, the ceiling, and the algorithm's own floor, which it cannot pass.",
             f"Speed-up over synchronous training per algorithm in {plural(len(filled), 'setting')} of {experiment.name}. "
             f"The highest is {digits(best[0])} for {best[1]} ({best[2]}).",
@@ -56,17 +57,14 @@ def decomposition(experiment: Experiment, study: Study) -> Iterator[Figure]:
         if not filled:
             continue
         worst = max((_exposed(bar), bar.label, panel.title) for panel in filled for bar in panel.bars)
-        slowed = any(group.setting.straggler != "none" for group in groups)
-        uneven = "; where nobody waits for a slow rank, its steps are longer than the job's." if slowed else "."
         within = (
             " Without an update of its own, compute holds it, too: a traced TensorFlow step does not tell them apart."
         )
         traced = any(_update_in_compute(arm) for group in groups for arm in group.arms)
         yield Figure(
             f"{experiment.slug}-parts{_suffix(number)}",
-            "Where a step's time goes, averaged over steps and ranks. Where nobody could tell waiting and wire apart, both "
-            "are in exposed communication. Marks: the ceiling and each algorithm's floor, of the whole job"
-            + uneven
+            "Where a step's time goes, averaged over the steps and ranks that its speed counts. Where nobody could tell "
+            "waiting and wire apart, both are in exposed communication. Marks: the ceiling and each algorithm's floor."
             + (within if traced else ""),
             f"Time per step in parts, per algorithm, in {plural(len(filled), 'setting')} of {experiment.name}. Most "
             f"exposed communication: {digits(worst[0])} ms, {worst[1]} ({worst[2]}).",
