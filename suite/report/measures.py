@@ -38,7 +38,6 @@ class Measures:
     """None: not known, or nothing to compare with."""
 
     step: Interval | None = None  # seconds per step of the job: work over time
-    typical: float | None = None  # seconds of the median step
     samples_per_second: Interval | None = None
     over_reference: Comparison | None = None
     over_control: Comparison | None = None
@@ -61,7 +60,6 @@ def measures(arm: Arm, group: Group) -> Measures:
     of_ceiling = compare(arm, group.ceiling)
     return Measures(
         step=step,
-        typical=float(np.median([one.typical for one in timings])),
         samples_per_second=_rate(statistics.mean_step([one.useful_series for one in timings]), arm.samples_per_step),
         over_reference=compare(arm, group.reference),
         over_control=compare(arm, group.control),

@@ -74,7 +74,7 @@ def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:
     rate = found.samples_per_second
     return (
         _runs(arm),
-        formats.number(_scaled(step, 1000), formats.around(found.step, 1000), note=_beside(found)),
+        formats.number(_scaled(step, 1000), formats.around(found.step, 1000), note="; ".join(found.warnings)),
         formats.number(None if rate is None else rate.value, formats.around(rate)),
         ratio_entry(found.over_reference, arm is group.reference),
         verdict(found.over_reference),
@@ -88,11 +88,6 @@ def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:
         outcome(arm),
         Entry(arm.runs[0].record.command, arm.runs[0].record.command, code=True),
     )
-
-
-def _beside(found: Measures) -> str:
-    typical = [] if found.typical is None else [f"typical step (median): {formats.milliseconds(found.typical)} ms"]
-    return "; ".join([*typical, *found.warnings])
 
 
 def _runs(arm: Arm) -> Entry:
