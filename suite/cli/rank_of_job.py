@@ -17,7 +17,7 @@ from pathlib import Path
 
 from suite.cli.errors import BAD_INPUT, FAILED, OK
 from suite.run import samples, worker
-from suite.run.job import RankJob
+from suite.run.job import RankJob, clock_of_this_machine
 from suite.run.samples import RankFile
 from suite.run.specification import Specification
 
@@ -29,7 +29,13 @@ def run(specification: Specification, *, as_json: bool = False) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     rank = worker.own_rank()
     with tempfile.TemporaryDirectory(prefix="farandole-train-") as name:
-        job = RankJob(specification=specification, folder=name, launched_at=time.time(), deadline=float("inf"))
+        job = RankJob(
+            specification=specification,
+            folder=name,
+            launched_at=time.time(),
+            clock=clock_of_this_machine(),
+            deadline=float("inf"),
+        )
         writer = samples.RankWriter(Path(name), rank)
         over = threading.Event()
         watcher = threading.Thread(target=_show, args=(writer.path, specification, over), daemon=True)

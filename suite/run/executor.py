@@ -114,7 +114,7 @@ class Processes:
 
 
 def end_processes(token: str, process: subprocess.Popen[bytes] | None = None) -> int:
-    """End everything marked with the token, politely and then not; how many there were. A second Ctrl-C waits."""
+    """End everything marked with the token, politely and then not; how many there were. A second signal waits."""
     with _uninterrupted():
         found: set[int] = set()
         polite_until = time.monotonic() + KILL_SECONDS
@@ -140,11 +140,12 @@ def _uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals come to the main thread only
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_leftovers(is_ours: Callable[[str], bool]) -> int:

@@ -20,7 +20,7 @@ from suite.cluster.contract import Cluster, ClusterError, ClusterFacts, Counters
 from suite.run import choices, compose, expected, tokens
 from suite.run.diagnosis import diagnose
 from suite.run.executor import Ended, Executor, Job, Processes
-from suite.run.job import RankJob
+from suite.run.job import RankJob, clock_of_this_machine
 from suite.run.plan import Planned
 from suite.run.progress import Follower, Progress
 from suite.run.record import Cluster as ClusterRecord
@@ -116,18 +116,17 @@ class Launcher:
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
             return self._record(request, cluster, created, start, outcome, (), (), warnings)
 
-    def refused(self, request: Request, error: ClusterError, facts: ClusterFacts | None = None) -> Record:
+    def refused(self, request: Request, error: ClusterError) -> Record:
         """The record of a run whose cluster could not be had."""
         outcome = Failed(reason=Reason.CLUSTER, message=str(error))
-        return self._compose(
-            request, self.now(), 0.0, outcome, (), None if facts is None else _cluster(facts, None), ()
-        )
+        return self._compose(request, self.now(), 0.0, outcome, (), None, ())
 
     def _job(self, request: Request, folder: Path) -> RankJob:
         return RankJob(
             specification=request.planned.specification,
             folder=str(folder.resolve()),
             launched_at=time.time(),
+            clock=clock_of_this_machine(),
             deadline=request.deadline,
             trace=request.trace is not None,
         )
@@ -148,9 +147,10 @@ class Launcher:
             after = cluster.counters()
             if before and len(after) == len(before):
                 sent = tuple((now - then).sent_bytes for now, then in zip(after, before, strict=True))
-        facts = cluster.facts()
-        seconds = self.clock() - start
-        return self._compose(request, created, seconds, outcome, files, _cluster(facts, sent), warnings)
+        described = None
+        with contextlib.suppress(ClusterError, OSError):  # a cluster that is gone is what the record is about
+            described = _cluster(cluster.facts(), sent)
+        return self._compose(request, created, self.clock() - start, outcome, files, described, warnings)
 
     def _compose(
         self,

@@ -79,6 +79,7 @@ class Sweeper:
     open_cluster: Callable[[Network, int], Cluster] = open_cluster
 
     def outline(self, plan: Plan, options: Options) -> Outline:
+        plan = replace(plan, runs=tuple(replace(run, position=index) for index, run in enumerate(plan.runs)))
         records = list(self.store.read(plan.experiment).latest()) if self.store.folder.exists() else []
         first, identifier = 0, uuid.uuid4().hex[:12]
         present: set[int] = set()
@@ -93,7 +94,6 @@ class Sweeper:
             counting = {record.key for record in records if _counts(record, options.retry)}
             keys = {run.position: (plan.experiment, run.identity, first + run.repetition) for run in plan.runs}
             present = {position for position, key in keys.items() if key in counting}
-        plan = replace(plan, runs=tuple(replace(run, position=index) for index, run in enumerate(plan.runs)))
         seconds = _estimates(plan)
         return Outline(
             plan, identifier, first, frozenset(present), seconds, [expected.deadline(one) for one in seconds]

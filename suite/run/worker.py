@@ -12,7 +12,6 @@ _IMPORTING = time.time()  # before anything heavy is imported: where the launch 
 
 import faulthandler  # noqa: E402
 import importlib  # noqa: E402
-import math  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
@@ -25,7 +24,8 @@ from typing import cast  # noqa: E402
 import psutil  # noqa: E402
 
 import algorithms  # noqa: E402
-from algorithms.contract import Rounds  # noqa: E402
+from algorithms import contract  # noqa: E402
+from algorithms.contract import Exchange, Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.run import choices, job, samples  # noqa: E402
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     rank = own_rank()
     writer = samples.RankWriter(Path(given.folder), rank)
     writer.event("begin", host=socket.gethostname(), process=os.getpid(), time=time.time())
-    left = given.launched_at + given.deadline - time.time()
+    left = given.left(time.time(), job.clock_of_this_machine())
     faulthandler.dump_traceback_later(max(1.0, left), exit=True)  # a hang shows where it hangs, and ends
     try:
         with slowed(given.specification, rank):
@@ -87,8 +87,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     source = open_source(specification, "train", place.rank, place.size)
     test = open_source(specification, "test", place.rank, place.size) if specification.evaluate_every else None
     startup = Startup(
-        # Clocks of different machines may differ by more than a launch takes.
-        launch=math.nan if specification.network.kind == "hosts" else _IMPORTING - given.launched_at,
+        launch=given.since_launch(_IMPORTING, job.clock_of_this_machine()),
         imports=imported - _IMPORTING,
         horovod=joined - imported,
         build=was_built - joined,
@@ -166,7 +165,15 @@ def plan_of(specification: Specification) -> Plan:
         meet_every=FREE_MEETING_SECONDS if by_time else None,
         targets=specification.targets,
         stop_at_targets=specification.stop_at_target,
+        weighted=averages_gradients(algorithm),
     )
+
+
+def averages_gradients(algorithm: object) -> bool:
+    """Whether gradients of one update are averaged over ranks, so that a short batch must weigh less."""
+    if isinstance(algorithm, Rounds):
+        return algorithm.optimizer_at is contract.Place.CENTRE
+    return algorithm.reduces if isinstance(algorithm, Exchange) else True
 
 
 def import_side(specification: Specification) -> Side:

@@ -148,9 +148,10 @@ def test_our_own_token_is_no_orphan():
     assert not tokens.is_orphan(tokens.new())
 
 
-def test_a_second_ctrl_c_waits_until_all_is_ended(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_waits_until_all_is_ended(number, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "KILL_SECONDS", 0.5)
-    threading.Timer(1.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    threading.Timer(1.2, lambda: os.kill(os.getpid(), number)).start()
 
     def press(seconds):
         if seconds > 0.9:

@@ -11,13 +11,14 @@ from rich.console import Console
 
 from suite.cluster.contract import ClusterError
 from suite.run.display import Display
+from suite.run.executor import Ended
 from suite.run.progress import Follower, Progress
 from suite.run.record import Failed, Reason
 from suite.run.samples import RankWriter, Step
 from suite.run.store import Store, StoreError
 from suite.run.sweep import Options
 from tests.run.examples import record
-from tests.run.scripted import FakeCluster, Scripted, finish, plan, sweeper
+from tests.run.scripted import FakeCluster, Rank, Scripted, finish, plan, sweeper
 
 
 def test_every_run_leaves_one_record_with_its_place(tmp_path):
@@ -211,3 +212,35 @@ def test_progress_is_read_from_the_ends_of_growing_files(tmp_path):
     one.event("end", telemetry={})
     assert follower.over()
     assert follower.look().finished == 2
+
+
+def test_a_narrowed_sweep_resumes_its_own_runs(tmp_path):
+    """Positions are those of what is left of the plan, not of the whole experiment."""
+    folder = tmp_path / "results"
+    narrowed = plan(seeds=4).only(["seed=1", "seed=3"])
+    sweeper(folder, Scripted()).run(narrowed, Options())
+    executor = Scripted()
+    done = sweeper(folder, executor).run(narrowed, Options(resume=True))
+    assert (done.records, done.skipped, executor.jobs) == ((), 2, [])
+    wider = sweeper(folder, executor).run(plan(seeds=4).only(["seed=[123]"]), Options(resume=True))
+    assert ([one.labels.seed for one in wider.records], wider.skipped) == ([2], 2)
+
+
+def test_a_cluster_that_cannot_even_describe_itself_is_the_reason(tmp_path):
+    """The record says what went wrong first, and keeps what the ranks had written."""
+
+    class Gone(FakeCluster):
+        def facts(self):
+            raise ClusterError("the hosts are gone")
+
+    def killed(job):
+        for number in range(2):
+            Rank(job, number).upto("middle")
+        return Ended("exited", -9, 3.0)
+
+    done = sweeper(tmp_path / "results", Scripted({0: killed}), Gone()).run(plan(seeds=2), Options())
+    first, second = done.records
+    assert first.outcome.reason is not Reason.HARNESS
+    assert first.cluster is None
+    assert [len(one.steps.seconds) for one in first.ranks] == [2, 2]
+    assert second.finished
