@@ -25,15 +25,15 @@ def test_agreement_is_asked_for_as_often_as_the_run_says(monkeypatch):
 
     asked = {}
 
-    class Asked(Exception):
+    class AskedError(Exception):
         pass
 
     def wrapper(inner, algorithm, **options):
         asked.update(options)
-        raise Asked  # before it wants Horovod
+        raise AskedError  # before it wants Horovod
 
     monkeypatch.setattr(tensorflow_side, "DistributedOptimizer", wrapper)
     wanted = Wanted(framework="tensorflow", model="tiny-cnn", algorithm="synchronous", agreement_every=7)
-    with pytest.raises(Asked):
+    with pytest.raises(AskedError):
         tensorflow_side.build(specification(wanted, 1), Place(0, 1, 0, lambda mine: [mine]))
     assert asked["check_every"] == 7
