@@ -1,6 +1,11 @@
 """The PyTorch binding: `DistributedOptimizer` puts any algorithm under any torch optimizer."""
 
-from algorithms.torch.errors import RanksDisagree, RankStopped, TrainingError
-from algorithms.torch.optimizer import DistributedOptimizer
+from algorithms.mechanisms.missing import horovod_for, require
+
+require("torch", "PyTorch", "pip install 'farandole[torch]', or any other way of getting PyTorch 2.4 or newer")
+horovod_for("PyTorch", "horovod.torch")
+
+from algorithms.torch.errors import RanksDisagree, RankStopped, TrainingError  # noqa: E402
+from algorithms.torch.optimizer import DistributedOptimizer  # noqa: E402
 
 __all__ = ["DistributedOptimizer", "RankStopped", "RanksDisagree", "TrainingError"]

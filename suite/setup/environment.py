@@ -67,10 +67,7 @@ class Environment:
 
     def torch_version(self) -> tuple[str, str | None]:
         """The installed torch and the CUDA it is built for, read from its files: importing takes seconds."""
-        text = (self.site_packages() / "torch" / "version.py").read_text()
-        version = re.search(r"__version__ = ['\"]([^'\"]+)", text)
-        cuda = re.search(r"^cuda(?:: \S+ ?\| ?None|: Optional\[str\])? = ['\"]([^'\"]+)", text, re.MULTILINE)
-        return (version[1] if version else "unknown"), (cuda[1] if cuda else None)
+        return torch_version(self.site_packages() / "torch")
 
     def answers(self, *arguments: str) -> tuple[bool, str]:
         """Whether a command of this environment succeeds, and what it said."""
@@ -82,6 +79,13 @@ class Environment:
             env={**writing_bytecode(os.environ), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         return done.returncode == 0, done.stdout + done.stderr
+
+
+def torch_version(folder: Path) -> tuple[str, str | None]:
+    text = (folder / "version.py").read_text()
+    version = re.search(r"__version__ = ['\"]([^'\"]+)", text)
+    cuda = re.search(r"^cuda(?:: \S+ ?\| ?None|: Optional\[str\])? = ['\"]([^'\"]+)", text, re.MULTILINE)
+    return (version[1] if version else "unknown"), (cuda[1] if cuda else None)
 
 
 def writing_bytecode(environment: Mapping[str, str]) -> dict[str, str]:

@@ -150,13 +150,13 @@ def _build(
         os.environ,
         compiler=tools / "c++",
         cmake=Path(cmake),
-        venv=environment.folder,
+        programs=environment.python.parent,
         mpi=preflight.uses_mpi(machine, wish),
         gpu=_gpu(environment, machine, tools) if wish.gpu else None,
         parallel=jobs or recipe.jobs(machine.cores, machine.free_memory),
     )
     try:
-        return wheel.build(shelf, key, machine.compiler, settings, environment.folder)
+        return wheel.build(shelf, key, machine.compiler, settings, environment.python)
     finally:
         shutil.rmtree(tools, ignore_errors=True)
 

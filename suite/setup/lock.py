@@ -20,8 +20,7 @@ HEAD = "# Made by `make lock`; do not edit. {}\n"
 
 
 def renew(project: Path) -> None:
-    metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    wanted = [*metadata["dependencies"], *metadata["optional-dependencies"]["test"]]
+    wanted = direct(project)
     horovod = next(line for line in wanted if line.startswith("horovod=="))
     torch = next(line for line in wanted if line.startswith("torch"))
     others = [line for line in wanted if line not in (horovod, torch)]
@@ -51,6 +50,15 @@ def renew(project: Path) -> None:
     gpu_only["torch"] += f",!={version}"  # a local build counts as newer, and pip may know a folder that has it
     write(recipe.GPU_PINS, "The CUDA build of torch, with `make setup GPU=1`.", gpu_only)
     write(recipe.CMAKE_PINS, "Only where the machine has no CMake.", cmake)
+
+
+def direct(project: Path) -> list[str]:
+    """What a checkout needs, as pyproject.toml says it: all but the frameworks' own extras, which are for others."""
+    said = tomllib.loads((project / "pyproject.toml").read_text())
+    extras = said["project"]["optional-dependencies"]
+    lines = [*said["project"]["dependencies"], *said["dependency-groups"]["checkout"]]
+    lines += [line for name in ("bench", "report", "test") for line in extras[name]]
+    return [line for line in lines if not line.startswith("farandole[")]
 
 
 def resolve(

@@ -36,7 +36,7 @@ class Problem:
 
 def problems(machine: Machine, wish: Wish, *, fresh: bool) -> list[Problem]:
     """All that stands in the way. `fresh`: .venv has still to be filled, so room for it is needed."""
-    found = [*_python(machine), *_compiler(machine)]
+    found = [*_python(machine), *compiler_problems(machine)]
     if wish.mpi == "on" and machine.mpicxx is None:
         found.append(
             Problem("MPI was asked for, but there is no mpicxx on the PATH.", "install an MPI, or leave out MPI=on.")
@@ -46,14 +46,14 @@ def problems(machine: Machine, wish: Wish, *, fresh: bool) -> list[Problem]:
     disk_needed = DISK_NEEDED_GPU if wish.gpu else DISK_NEEDED
     if fresh and machine.free_disk < disk_needed:
         found.append(
-            _room("disk space for .venv", machine.free_disk, disk_needed, "free some, or clone to a larger disk.")
+            room("disk space for .venv", machine.free_disk, disk_needed, "free some, or clone to a larger disk.")
         )
     if fresh and machine.free_temporary < TEMPORARY_NEEDED:
         remedy = "free some, or set TMPDIR to a folder on a larger disk."
-        found.append(_room("disk space for temporary files", machine.free_temporary, TEMPORARY_NEEDED, remedy))
+        found.append(room("disk space for temporary files", machine.free_temporary, TEMPORARY_NEEDED, remedy))
     if machine.free_memory < MEMORY_NEEDED:
         remedy = "end other programs, or add memory or swap; one compiler alone needs 1.2 GB."
-        found.append(_room("memory", machine.free_memory, MEMORY_NEEDED, remedy))
+        found.append(room("memory", machine.free_memory, MEMORY_NEEDED, remedy))
     return found
 
 
@@ -109,7 +109,8 @@ def _python(machine: Machine) -> list[Problem]:
     return found
 
 
-def _compiler(machine: Machine) -> list[Problem]:
+def compiler_problems(machine: Machine) -> list[Problem]:
+    """What stands in the way of compiling anything."""
     if machine.compiler is None:
         return [
             Problem(
@@ -138,5 +139,5 @@ def _compiler(machine: Machine) -> list[Problem]:
     return found
 
 
-def _room(kind: str, have: int, need: int, remedy: str) -> Problem:
+def room(kind: str, have: int, need: int, remedy: str) -> Problem:
     return Problem(f"Too little {kind}: {have / GB:.1f} GB free, {need / GB:.1f} GB needed.", remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ RECIPE = 1  # raise it when the built library would differ though nothing below 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12), (3, 13))  # TensorFlow 2.21 has wheels for 3.10-3.13, SciPy 1.17 from 3.11 on
 CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"  # on PyPI, torch for Linux is the CUDA build
 MEMORY_PER_COMPILER = 1_500_000_000  # bytes; the largest unit, PyTorch's mpi_ops_v2.cc, peaks near 1.2 GB in gcc 12
+
+FRAMEWORKS = ("pytorch", "tensorflow")  # by Horovod's names
 
 PINS = HERE / "lock.txt"
 CPU_PINS = HERE / "lock-cpu.txt"
@@ -70,18 +72,28 @@ class Gpu:
 
 
 def build_environment(
-    base: Mapping[str, str], *, compiler: Path, cmake: Path, venv: Path, mpi: bool, gpu: Gpu | None, parallel: int
+    base: Mapping[str, str],
+    *,
+    compiler: Path,
+    cmake: Path,
+    programs: Path,
+    mpi: bool,
+    gpu: Gpu | None,
+    parallel: int,
+    frameworks: Collection[str] = FRAMEWORKS,
 ) -> dict[str, str]:
-    """The environment of Horovod's build, from which inherited settings that would change it are removed."""
+    """The environment of Horovod's build, from which inherited settings that would change it are removed.
+
+    `programs`: the folder of the environment's Python. `frameworks`: what Horovod is built for, and must not look beyond.
+    """
     kept = {
         name: value for name, value in base.items() if not name.startswith(("HOROVOD_", "CXXFLAGS", "CFLAGS", "CMAKE_"))
     }
     chosen = {
         "CXX": str(compiler),
-        "PATH": f"{venv / 'bin'}:{base.get('PATH', '')}",
+        "PATH": f"{programs}:{base.get('PATH', '')}",
         "HOROVOD_CMAKE": str(cmake),
-        "HOROVOD_WITH_PYTORCH": "1",
-        "HOROVOD_WITH_TENSORFLOW": "1",
+        **{f"HOROVOD_{'WITH' if name in frameworks else 'WITHOUT'}_{name.upper()}": "1" for name in FRAMEWORKS},
         "HOROVOD_WITHOUT_MXNET": "1",
         "HOROVOD_WITH_GLOO": "1",
         "HOROVOD_WITH_MPI" if mpi else "HOROVOD_WITHOUT_MPI": "1",

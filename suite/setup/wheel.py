@@ -50,7 +50,7 @@ class Shelf:
             wheel.unlink()
 
 
-def build(shelf: Shelf, key: BuildKey, compiler: str, environment: Mapping[str, str], venv: Path) -> Path:
+def build(shelf: Shelf, key: BuildKey, compiler: str, environment: Mapping[str, str], python: Path) -> Path:
     """Compile Horovod's source distribution; the wheel appears in the cache only when it is whole."""
     shelf.folder.mkdir(parents=True, exist_ok=True)
     shelf.log.write_text(f"{json.dumps(asdict(key), indent=1)}\n")
@@ -60,7 +60,7 @@ def build(shelf: Shelf, key: BuildKey, compiler: str, environment: Mapping[str, 
     display = progress.Display("Building Horovod")
     with tempfile.TemporaryDirectory(prefix="farandole-horovod-") as scratch:
         write_compiler(Path(environment["CXX"]), compiler)
-        command = [str(venv / "bin" / "python"), "-m", "pip", "wheel", "--verbose", "--no-cache-dir"]
+        command = [str(python), "-m", "pip", "wheel", "--verbose", "--no-cache-dir"]
         command += ["--no-build-isolation", "--no-deps", "--no-binary", "horovod", "--progress-bar", "off"]
         command += ["--wheel-dir", scratch, f"horovod=={key.horovod}"]
         code = progress.run(command, log=shelf.log, display=display, step=progress.build_step, environment=environment)

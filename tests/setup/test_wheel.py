@@ -42,7 +42,7 @@ def build(shelf: Shelf, tmp_path: Path, pip: str) -> Path:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
     python.chmod(0o755)
     environment = {"CXX": str(tmp_path / "tools" / "c++"), "MAKEFLAGS": "-j2", "PATH": "/usr/bin:/bin"}
-    return wheel.build(shelf, KEY, "/usr/bin/g++", environment, tmp_path / "venv")
+    return wheel.build(shelf, KEY, "/usr/bin/g++", environment, python)
 
 
 def test_a_built_wheel_is_kept_with_its_log(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

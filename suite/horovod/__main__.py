@@ -1,0 +1,10 @@
+"""`python -m suite.horovod build`, the same as `farandole horovod build`."""
+
+from __future__ import annotations
+
+import sys
+
+from suite.horovod.command import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""What is installed in the environment that this Python belongs to. Nothing is imported: that would take seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from suite.setup.environment import torch_version
+from suite.setup.facts import Machine
+from suite.setup.preflight import MEMORY_NEEDED, TEMPORARY_NEEDED, Mpi, Problem, compiler_problems, room
+
+TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-rocm")
+# The oldest that the recipe was tried with; TensorFlow 2.16 is the first with Keras 3.
+OLDEST = {"pytorch": (2, 4), "tensorflow": (2, 16)}
+NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Versions; empty where there is none."""
+
+    pytorch: str
+    cuda: str  # that this PyTorch was built for
+    tensorflow: str
+    has_pip: bool
+    prefix: str
+    activated: str  # what VIRTUAL_ENV says
+
+    @property
+    def frameworks(self) -> dict[str, str]:
+        both = {"pytorch": self.pytorch, "tensorflow": self.tensorflow}
+        return {name: version for name, version in both.items() if version}
+
+
+def look() -> Found:
+    spec = importlib.util.find_spec("torch")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+    torch, cuda = torch_version(folder) if folder is not None else ("", None)
+    return Found(
+        pytorch=torch,
+        cuda=cuda or "",
+        tensorflow=next(filter(None, map(_version, TENSORFLOWS)), ""),
+        has_pip=importlib.util.find_spec("pip") is not None,
+        prefix=sys.prefix,
+        activated=os.environ.get("VIRTUAL_ENV", ""),
+    )
+
+
+def problems(found: Found, machine: Machine, mpi: Mpi) -> list[Problem]:
+    """All that stands in the way, each with what to do."""
+    said = []
+    if found.activated and Path(found.activated).resolve() != Path(found.prefix).resolve():
+        what = f"Two environments at once: {found.activated} is activated, but this Python belongs to {found.prefix}."
+        said.append(Problem(what, "run it with the Python of the one that is meant: `python -m suite.horovod build`."))
+    if not found.frameworks:
+        what = f"There is neither PyTorch nor TensorFlow in {found.prefix}."
+        said.append(Problem(what, "install the one that you train with first: Horovod is built against it."))
+    for name, version in found.frameworks.items():
+        if (numbers(version) or OLDEST[name]) < OLDEST[name]:
+            least = ".".join(map(str, OLDEST[name]))
+            what = f"{NAMES[name]} {version} is too old for this recipe, which was tried from {least} on."
+            said.append(Problem(what, "install a newer one."))
+    if not found.has_pip:
+        what = f"There is no pip in {found.prefix}."
+        said.append(Problem(what, "`python -m ensurepip`, or `uv pip install pip` in an environment of uv's."))
+    if found.cuda and machine.nvcc is None:
+        what = f"PyTorch {found.pytorch} is a build for CUDA {found.cuda}, but there is no CUDA toolkit (nvcc)."
+        said.append(Problem(what, "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch."))
+    if mpi == "on" and machine.mpicxx is None:
+        what = "MPI was asked for, but there is no mpicxx on the PATH."
+        said.append(Problem(what, "install an MPI with its headers, or leave out --mpi on."))
+    said += compiler_problems(machine)
+    if machine.free_memory < MEMORY_NEEDED:
+        said.append(room("memory", machine.free_memory, MEMORY_NEEDED, "end other programs, or add memory or swap."))
+    if machine.free_temporary < TEMPORARY_NEEDED:
+        remedy = "free some, or set TMPDIR to a folder on a larger disk."
+        said.append(room("disk space for temporary files", machine.free_temporary, TEMPORARY_NEEDED, remedy))
+    return said
+
+
+def numbers(version: str) -> tuple[int, int] | None:
+    """`2.13.0+cpu` is (2, 13); None for what is no release."""
+    parts = re.match(r"(\d+)\.(\d+)", version)
+    return (int(parts[1]), int(parts[2])) if parts else None
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""

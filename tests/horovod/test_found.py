@@ -1,0 +1,75 @@
+"""What is in an environment, and what stands in the way of building Horovod for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suite.horovod import found
+from suite.horovod.found import Found
+from suite.setup import facts
+from suite.setup.facts import Machine
+
+HERE = Found(pytorch="2.13.0+cpu", cuda="", tensorflow="", has_pip=True, prefix="/env", activated="")
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    looked = facts.look(Path("/"))
+    return replace(looked, nvcc=None, free_memory=8 * 10**9, free_temporary=9 * 10**9)
+
+
+def test_this_environment_has_both() -> None:
+    looked = found.look()
+    assert looked.frameworks.keys() == {"pytorch", "tensorflow"}
+    assert looked.has_pip
+    assert looked.cuda == ""
+
+
+def test_one_framework_is_enough(machine: Machine) -> None:
+    assert not found.problems(HERE, machine, "auto")
+    assert not found.problems(replace(HERE, pytorch="", tensorflow="2.16.2"), machine, "auto")
+    assert list(replace(HERE, tensorflow="2.18.1").frameworks) == ["pytorch", "tensorflow"]
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        (replace(HERE, pytorch=""), "There is neither PyTorch nor TensorFlow in /env."),
+        (replace(HERE, pytorch="2.3.1"), "PyTorch 2.3.1 is too old for this recipe, which was tried from 2.4 on."),
+        (
+            replace(HERE, tensorflow="2.15.1"),
+            "TensorFlow 2.15.1 is too old for this recipe, which was tried from 2.16 on.",
+        ),
+        (replace(HERE, has_pip=False), "There is no pip in /env."),
+        (replace(HERE, activated="/other"), "Two environments at once: /other is activated"),
+        (replace(HERE, pytorch="2.13.0+cu130", cuda="13.0"), "is a build for CUDA 13.0, but there is no CUDA toolkit"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_with_a_remedy(here: Found, said: str, machine: Machine) -> None:
+    (problem,) = found.problems(here, machine, "auto")
+    assert said in problem.what
+    assert problem.remedy
+
+
+def test_no_compiler_no_memory_and_no_mpi_are_said_at_once(machine: Machine) -> None:
+    bare = replace(machine, compiler=None, free_memory=10**8, free_temporary=10**8, mpicxx=None)
+    said = "\n".join(one.what for one in found.problems(HERE, bare, "on"))
+    for part in ("no C++ compiler", "Too little memory", "Too little disk space", "no mpicxx"):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("2.13.0+cpu", (2, 13)), ("2.4.1", (2, 4)), ("2.22.0.dev2026", (2, 22)), ("main", None)]
+)
+def test_versions(text: str, expected: tuple[int, int] | None) -> None:
+    assert found.numbers(text) == expected
+
+
+def test_an_activated_environment_is_the_same_through_a_link(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "env").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "env")
+    here = replace(HERE, prefix=str(tmp_path / "env"), activated=str(tmp_path / "link"))
+    assert not found.problems(here, machine, "auto")
