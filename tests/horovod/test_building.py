@@ -16,6 +16,8 @@ from suite.setup import recipe
 from suite.setup.wheel import SetupError
 
 ROOT = Path(__file__).parents[2]
+# Processes that import a framework, and ranks: a busy machine is no failure.
+pytestmark = pytest.mark.timeout(600)
 
 
 class World:
