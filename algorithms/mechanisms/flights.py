@@ -75,7 +75,7 @@ class _Shared:
 
     condition: threading.Condition = field(default_factory=threading.Condition)
     failure: Exception | None = None
-    awaited: bool = False  # the training thread stands still until something lands
+    awaited: int = 0  # threads that stand still until something lands
 
 
 class Flight(Generic[C]):
@@ -138,10 +138,11 @@ class Flight(Generic[C]):
                 self._stand()
 
     def _stand(self) -> None:
-        self._shared.awaited = True
-        self._condition.notify_all()
+        self._shared.awaited += 1
+        if self._shared.awaited == 1:  # only the helper waits as well: two that stand would wake each other for ever
+            self._condition.notify_all()
         self._condition.wait()
-        self._shared.awaited = False
+        self._shared.awaited -= 1
 
     def _raise_failure(self) -> None:
         failure = self._shared.failure

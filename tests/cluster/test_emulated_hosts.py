@@ -91,16 +91,18 @@ def test_delay_is_in_force_or_refused() -> None:
             assert "netem" in cluster.facts().in_force["qdiscs"]["host"]
             ping = [sys.executable, "-c", ROUND_TRIP]
             seconds = float(subprocess.run(cluster.enter(ping), capture_output=True, text=True, check=True).stdout)
-            assert 0.010 <= seconds < 0.05
+            assert 0.010 <= seconds < 0.05, "the fastest of twenty: other work makes some longer and none shorter"
     except ClusterUnavailableError as error:
         assert "this kernel has no netem" in str(error)
 
 
 ROUND_TRIP = """
 import socket, time
-s = socket.socket(); t = time.monotonic()
-try: s.connect(("10.99.0.2", 9))
-except ConnectionRefusedError: print(time.monotonic() - t)
+def trip():
+    s = socket.socket(); t = time.monotonic()
+    try: s.connect(("10.99.0.2", 9))
+    except ConnectionRefusedError: return time.monotonic() - t
+print(min(trip() for _ in range(20)))
 """
 
 

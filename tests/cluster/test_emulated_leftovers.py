@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import pytest
 from suite.cluster import ClusterError, Emulated
 from suite.cluster.emulated import leftovers
 from suite.cluster.emulated.linux import Owner
+from tests.patience import eventually
 
 pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(120)]
 
@@ -26,7 +26,6 @@ from suite.cluster import Emulated
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Emulated(hosts=2) as cluster:
     inside = subprocess.Popen(cluster.enter(["sh", "-c", "setsid sleep 600 & exec sleep 600"]))
-    time.sleep(0.5)
     print(cluster._running.folder, cluster._running.process.pid, flush=True)
     time.sleep(600)
 """
@@ -42,10 +41,16 @@ class Child:
         assert self.process.stdout
         folder, keeper = self.process.stdout.readline().split()
         self.folder, self.keeper = Path(folder), int(keeper)
-        self.pids = [pid for pid, name in leftovers.marked_processes() if name == self.folder.name]
+        eventually(lambda: len(self.sleeps()) == 2)
+        self.pids = self.alive()
 
     def alive(self) -> list[int]:
         return [pid for pid, name in leftovers.marked_processes() if name == self.folder.name]
+
+    def sleeps(self) -> list[int]:
+        return [
+            pid for pid in self.alive() if psutil.pid_exists(pid) and psutil.Process(pid).cmdline()[:1] == ["sleep"]
+        ]
 
 
 @pytest.fixture
@@ -59,15 +64,6 @@ def child() -> Iterator[Child]:
     leftovers.remove_leftovers()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_the_child_holds_what_the_other_tests_expect(child: Child) -> None:
     # keeper, two hosts, two sleeps
     assert len(child.pids) == 5
@@ -78,16 +74,15 @@ def test_the_child_holds_what_the_other_tests_expect(child: Child) -> None:
 def test_the_keeper_clears_up_after_its_owner(child: Child, number: signal.Signals) -> None:
     child.process.send_signal(number)
     child.process.wait(60)
-    assert eventually(lambda: not child.alive() and not child.folder.exists())
+    eventually(lambda: not child.alive() and not child.folder.exists())
 
 
 def test_the_next_start_clears_up_when_the_keeper_was_killed_too(child: Child) -> None:
     os.kill(child.keeper, signal.SIGKILL)
     child.process.kill()
     child.process.wait()
-    assert eventually(lambda: len(child.alive()) == 2)  # the hosts' holders follow the keeper, the two sleeps go on
-    time.sleep(0.2)
-    assert len(child.alive()) == 2
+    eventually(lambda: len(child.alive()) == 2)  # the hosts' holders follow the keeper, the two sleeps go on
+    assert len(child.sleeps()) == 2
     with Emulated(hosts=1):
         assert not child.alive()
         assert not child.folder.exists()
@@ -124,7 +119,7 @@ def test_an_exception_in_the_block_takes_the_hosts_down() -> None:
         assert cluster._running
         name = cluster._running.folder.name
         raise ZeroDivisionError
-    assert eventually(lambda: name not in {found for _, found in leftovers.marked_processes()})
+    eventually(lambda: name not in {found for _, found in leftovers.marked_processes()})
     assert not (leftovers.home() / name).exists()
 
 
@@ -136,4 +131,4 @@ def test_commands_are_refused_once_the_keeper_is_gone() -> None:
         cluster._running.process.wait()
         with pytest.raises(ClusterError, match="keeper of the emulated hosts died"):
             cluster.command(2, ["true"])
-        assert eventually(lambda: "is gone" in subprocess.run(enter, capture_output=True, text=True).stderr)
+        eventually(lambda: "is gone" in subprocess.run(enter, capture_output=True, text=True).stderr)

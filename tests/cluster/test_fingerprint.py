@@ -4,7 +4,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,17 +44,13 @@ def test_it_says_everything_a_record_wants(taken: Fingerprint) -> None:
     json.dumps(dataclasses.asdict(taken))
 
 
-def test_it_imports_no_framework_and_takes_no_time() -> None:
+def test_it_imports_no_framework() -> None:
     script = (
-        "import sys, time\nfrom suite.cluster import fingerprint\n"
-        "began = time.process_time()\nfingerprint.take()\nprint(time.process_time() - began)\n"
+        "import sys\nfrom suite.cluster import fingerprint\nfingerprint.take()\n"
         "print([name for name in ('torch', 'tensorflow', 'keras', 'horovod') if name in sys.modules])\n"
     )
-    seconds, loaded = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert loaded == "[]"
-    assert float(seconds) < 0.5  # 0.02 measured; importing torch alone takes more than a second
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_the_digest_is_the_same_twice_and_on_a_twin(taken: Fingerprint) -> None:
@@ -133,10 +128,3 @@ def test_the_code_digest_follows_what_a_run_can_execute(project: Path) -> None:
     second = fingerprint.code_digest(project)
     (project / "algorithms/delayed.py").rename(project / "algorithms/renamed.py")
     assert len({first, second, fingerprint.code_digest(project)}) == 3
-
-
-def test_taking_it_is_fast_enough_for_every_run(taken: Fingerprint) -> None:
-    began = time.process_time()
-    for _ in range(3):
-        fingerprint.take()
-    assert (time.process_time() - began) / 3 < 0.25

@@ -2,15 +2,16 @@
 
 import shutil
 import tarfile
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from suite.data import Contents, DataError, Source, check_same, open_data
+from suite.data import Batch, Contents, DataError, Source, check_same, open_data
 from tests.data.trees import CLASSES, COLOURS, ImagenetTree, jpeg, make_imagenet, pack_imagenet
+from tests.patience import PATIENCE, eventually
 
 # A class's colour, as JPEG keeps it: within a few steps of 255.
 TOLERANCE = 6 / 255
@@ -235,16 +236,23 @@ def test_samples_that_differ_between_ranks_are_refused(imagenet: ImagenetTree, t
         check_same([found_on(imagenet.folder), found_on(other.folder)])
 
 
-def test_the_step_does_not_wait_for_the_reader(imagenet: ImagenetTree) -> None:
-    """A step of 50 ms, pictures far cheaper than that: after the first batch nothing is waited for."""
-    stream = read(imagenet.folder).stream()
-    next(stream)
-    first = stream.waited_seconds
-    for _ in range(10):
-        time.sleep(0.05)
-        next(stream)
-    stream.close()
-    assert stream.waited_seconds - first < 0.1 * 10 * 0.05
+def test_the_step_does_not_wait_for_the_reader(imagenet: ImagenetTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are read while the step computes, and none while it asks for its batch."""
+    source = read(imagenet.folder)
+    computing, batches, plain = threading.Event(), [], source.data_set.read
+
+    def reads(*asked: object) -> Batch:
+        assert computing.wait(PATIENCE), "the step waits for a batch, and the reader for the step"
+        batches.append(plain(*asked))  # type: ignore[arg-type]
+        return batches[-1]
+
+    monkeypatch.setattr(source.data_set, "read", reads)
+    with source.stream() as stream:
+        for step in range(10):
+            computing.set()
+            eventually(lambda step=step: len(batches) == step + source.depth + 1)
+            computing.clear()
+            next(stream)
 
 
 def test_crops_larger_than_the_short_side_are_refused(imagenet: ImagenetTree) -> None:

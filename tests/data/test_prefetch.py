@@ -2,25 +2,17 @@
 
 import gc
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from suite.data import Prefetcher
+from tests.patience import eventually, stands
 
 
 def readers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "farandole-prefetch"]
-
-
-def wait_for(condition: object, seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
@@ -52,11 +44,12 @@ def test_it_reads_ahead_by_depth_and_no_further() -> None:
             made.append(number)
             yield number
 
+    others = readers()
     with Prefetcher(items(), depth=3) as reader:
         next(reader)
+        (thread,) = (thread for thread in readers() if thread not in others)
         # one taken, three queued, one in the thread's hand
-        assert wait_for(lambda: len(made) == 5)
-        time.sleep(0.05)
+        eventually(lambda: len(made) >= 5 and stands(thread))
         assert len(made) == 5
 
 
@@ -70,26 +63,38 @@ def test_closing_or_dropping_ends_the_thread() -> None:
     closed.close()
     del dropped
     gc.collect()
-    assert wait_for(lambda: not any(thread.is_alive() for thread in own))
+    eventually(lambda: not any(thread.is_alive() for thread in own))
 
 
 def test_a_slow_consumer_does_not_wait_and_a_slow_reader_is_seen() -> None:
-    def slow(seconds: float) -> Iterator[int]:
+    """Reading an item takes 20 ms on a clock that nothing else moves."""
+    now, read, made = 0.0, 0, threading.Semaphore(0)
+
+    def clock() -> float:
+        nonlocal read
+        read += 1
+        return now
+
+    def slow(begins: Callable[[int], object]) -> Iterator[int]:
+        nonlocal now
         for number in range(10):
-            time.sleep(seconds)
+            eventually(partial(begins, number))
+            now += 0.02
+            made.release()
             yield number
 
-    ahead = Prefetcher(slow(0.01), depth=2)
-    next(ahead)
-    first = ahead.waited_seconds
-    for _ in ahead:
-        time.sleep(0.05)  # the step: longer than reading
-    assert ahead.waited_seconds - first < 0.5 * 9 * 0.01
+    steps = threading.Semaphore(0)
+    ahead = Prefetcher(slow(lambda number: steps.acquire(timeout=1)), depth=2, clock=clock)
+    for _ in range(10):
+        steps.release()
+        made.acquire()  # the step: longer than reading
+        next(ahead)
+    assert (now, ahead.waited_seconds) == (pytest.approx(0.2), 0)
 
-    behind = Prefetcher(slow(0.02), depth=2)
-    for _ in behind:
-        pass
-    assert behind.waited_seconds >= 0.9 * 10 * 0.02
+    read = 0
+    behind = Prefetcher(slow(lambda number: read == 2 * number + 1), depth=2, clock=clock)  # when it is waited for
+    assert list(behind) == list(range(10))
+    assert behind.waited_seconds == pytest.approx(0.2)
 
 
 def test_waiting_is_timed_with_the_clock_it_was_given() -> None:

@@ -12,8 +12,7 @@ import pytest
 from algorithms.mechanisms import flights
 from algorithms.mechanisms.flights import Courier, Lost, Route
 from algorithms.mechanisms.plan import Piece, cut
-
-pytestmark = pytest.mark.timeout(20)
+from tests.patience import PATIENCE, eventually, stands
 
 
 class FakeWire:
@@ -76,12 +75,19 @@ def route(sizes: list[int], largest: int = 2, window: int = 4) -> Route:
     return Route.singly(cut(sizes, largest), window)
 
 
-def eventually(condition: object) -> None:
-    assert callable(condition)
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "this never happened"
-        time.sleep(0.001)
+@pytest.fixture
+def held(wire: FakeWire, courier: Courier[str]) -> None:
+    """An exchange of one element on the wire, so that the helper goes on looking; with `looks` again, it ends."""
+    wire.looks = None
+    courier.open(Route.singly([Piece(99, 0, 1)], 4)).give(99, "held")
+    eventually(lambda: wire.sent)
+
+
+def seconds_of(looks: int, wire: FakeWire) -> float:
+    """How long the helper takes to look at the wire so many times; it has then sent all that could leave."""
+    began, wanted = time.monotonic(), wire.polls + looks
+    eventually(lambda: wire.polls >= wanted)
+    return time.monotonic() - began
 
 
 def test_pieces_leave_in_the_order_of_the_route_whatever_is_ready_first(wire: FakeWire, courier: Courier[str]) -> None:
@@ -96,30 +102,34 @@ def test_pieces_leave_in_the_order_of_the_route_whatever_is_ready_first(wire: Fa
     assert threading.get_ident() not in wire.threads
 
 
+@pytest.mark.usefixtures("held")
 def test_nothing_leaves_past_a_tensor_that_is_not_ready(wire: FakeWire, courier: Courier[str]) -> None:
-    flight = courier.open(route([2, 2, 2]))
+    flight = courier.open(route([2, 2, 2], window=100))
     flight.give(2, "c")
     flight.give(0, "a")
-    flight.wait([0])
-    time.sleep(0.05)
-    assert [cargo for cargo, _, _ in wire.sent] == ["a"]
+    eventually(lambda: len(wire.sent) == 2)
+    seconds_of(3, wire)
+    assert [cargo for cargo, _, _ in wire.sent] == ["held", "a"]
+    wire.looks = 1
     flight.give(1, "b")
     flight.wait([1, 2])
-    assert [cargo for cargo, _, _ in wire.sent] == ["a", "b", "c"]
+    assert [cargo for cargo, _, _ in wire.sent] == ["held", "a", "b", "c"]
 
 
+@pytest.mark.usefixtures("held")
 def test_a_bundle_leaves_as_one_when_all_of_it_is_there(wire: FakeWire, courier: Courier[str]) -> None:
     a, b, rest, c = Piece(0, 0, 1), Piece(1, 0, 1), Piece(1, 1, 3), Piece(2, 0, 2)
     flight = courier.open(Route(((a, b), (rest, c)), window=4))
     flight.give(1, "b")
     flight.give(2, "c")
-    time.sleep(0.05)
-    assert wire.bundles == []
+    seconds_of(3, wire)
+    assert wire.bundles == [["held"]]
+    wire.looks = 1
     flight.give(0, "a")
     flight.wait([0, 1, 2])
-    assert wire.bundles == [["a", "b"], ["b", "c"]]
+    assert wire.bundles == [["held"], ["a", "b"], ["b", "c"]]
     assert wire.most == 4, "of a window of four, six wanted to travel"
-    assert wire.whole == ["a", "b", "c"]
+    assert wire.whole == ["held", "a", "b", "c"]
 
 
 def test_a_bundle_may_hold_two_pieces_of_a_tensor(wire: FakeWire, courier: Courier[str]) -> None:
@@ -154,7 +164,7 @@ def test_lanes_let_flights_overlap_without_sharing_a_name(lanes: int, aloft: int
     for flight in flights:
         flight.give(0, "a")
     eventually(lambda: len(wire.sent) == aloft)
-    time.sleep(0.02)
+    seconds_of(3, wire)
     assert len(wire.sent) == aloft
     for handle in range(3):
         eventually(lambda handle=handle: len(wire.sent) > handle)
@@ -164,16 +174,18 @@ def test_lanes_let_flights_overlap_without_sharing_a_name(lanes: int, aloft: int
     courier.close()
 
 
+@pytest.mark.usefixtures("held")
 def test_later_flights_follow_earlier_ones(wire: FakeWire, courier: Courier[str]) -> None:
     first, second = courier.open(route([2, 2])), courier.open(route([2, 2]))
     for tensor in (0, 1):
         second.give(tensor, f"second{tensor}")
-    time.sleep(0.02)
-    assert not wire.sent
+    seconds_of(3, wire)
+    assert [cargo for cargo, _, _ in wire.sent] == ["held"]
+    wire.looks = 1
     for tensor in (0, 1):
         first.give(tensor, f"first{tensor}")
     second.wait([0, 1])
-    assert [cargo for cargo, _, _ in wire.sent] == ["first0", "first1", "second0", "second1"]
+    assert [cargo for cargo, _, _ in wire.sent] == ["held", "first0", "first1", "second0", "second1"]
 
 
 def test_a_flight_that_has_landed_is_kept_by_nobody(wire: FakeWire, courier: Courier[str]) -> None:
@@ -224,9 +236,19 @@ def test_a_failure_reaches_who_waits_and_who_waits_later(wire: FakeWire, courier
 
 def test_closing_frees_who_waits(wire: FakeWire, courier: Courier[str]) -> None:
     flight = courier.open(route([2]))
-    threading.Timer(0.05, courier.close).start()
-    with pytest.raises(Lost, match="detached"):
-        flight.wait([0])
+    errors: list[Lost] = []
+
+    def wait() -> None:
+        with pytest.raises(Lost, match="detached") as caught:
+            flight.wait([0])
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    eventually(lambda: stands(thread))
+    courier.close()
+    thread.join(PATIENCE)
+    assert errors
     courier.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "test.courier"]
 
@@ -258,33 +280,28 @@ def test_a_watcher_is_told_of_every_exchange(wire: FakeWire, courier: Courier[st
     assert watcher.told == ["exchange fc.weight", "exchange fc.weight", "exchange fc.bias"]
 
 
-def test_the_helper_sleeps_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flights, "REST", 0.01)
-    wire = FakeWire(looks=None)
-    courier: Courier[str] = Courier(wire, "test.")
+def test_the_helper_rests_between_looks(wire: FakeWire, courier: Courier[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flights, "REST", 0.05)
+    wire.looks = None
+    courier.open(route([2])).give(0, "x")
+    assert seconds_of(10, wire) > 8 * 0.05
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 3])
+def test_the_helper_looks_more_often_while_someone_waits(
+    waiting: int, wire: FakeWire, courier: Courier[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several that wait must not wake each other: each would wake the helper, too, which then never rests."""
+    monkeypatch.setattr(flights, "REST", 1000.0)
+    monkeypatch.setattr(flights, "REST_AWAITED", 0.05)
+    wire.looks = None
     flight = courier.open(route([2]))
-    time.sleep(0.1)
-    assert wire.polls == 0, "nothing is in flight: there is nothing to look at"
     flight.give(0, "x")
-    time.sleep(0.3)
-    assert 2 <= wire.polls <= 60
+    threads = [threading.Thread(target=flight.wait, args=([0],), daemon=True) for _ in range(waiting)]
+    for thread in threads:
+        thread.start()
+    assert seconds_of(20, wire) > 16 * 0.05
     wire.ended.add(0)
-    flight.wait([0])
-    courier.close()
-
-
-def test_the_helper_looks_more_often_while_someone_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flights, "REST", 30.0)
-    wire = FakeWire(looks=None)
-    courier: Courier[str] = Courier(wire, "test.")
-    flight = courier.open(route([2]))
-    flight.give(0, "x")
-    eventually(lambda: wire.polls > 0)
-    time.sleep(0.05)
-    unhurried = wire.polls
-    threading.Timer(0.05, lambda: wire.ended.add(0)).start()
-    began = time.monotonic()
-    flight.wait([0])
-    assert time.monotonic() - began < 10
-    assert wire.polls > unhurried + 10
-    courier.close()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads)

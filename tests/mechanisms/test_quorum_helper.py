@@ -17,6 +17,7 @@ from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_ballot import PLAIN, Vector, Verdict
 from algorithms.mechanisms.quorum_helper import Helper, RoundsError
 from algorithms.mechanisms.quorum_member import Member
+from tests.patience import eventually, stands
 
 
 class Room:
@@ -244,7 +245,9 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
 def test_standing_still_for_votes_is_told_apart_from_standing_still_for_payloads() -> None:
     class SlowWire(Wire):
         def vote(self, vector: Vector) -> Vector:
-            time.sleep(0.05)
+            """Some time, and until the training thread stands still, if it offers something."""
+            time.sleep(0.01)
+            eventually(lambda: member.offer is None or stands(threading.main_thread()))
             return super().vote(vector)
 
     room = Room(1)

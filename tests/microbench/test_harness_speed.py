@@ -1,21 +1,30 @@
-"""What the harness itself costs: reading 500 records, planning 200 runs, from a command to the first step."""
+"""What the harness itself costs: reading records, planning and recording runs, from a command to the first step."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from algorithms.mechanisms.telemetry import Telemetry
 from suite.cli.app import run
+from suite.cluster import fingerprint
 from suite.run.experiment import parse
+from suite.run.observer import Stopwatch
 from suite.run.plan import expand
 from suite.run.store import Store
 from suite.run.sweep import Options, Sweeper
 from tests.report import scripted
+from tests.run.test_observer import Session, observed, take
+
+PROJECT = Path(__file__).parents[2]
 
 PLAN = """
 question = "How long does a sweep of 200 runs take to plan?"
@@ -57,6 +66,34 @@ def test_a_sweep_of_200_runs_plans_in_1_second(benchmark: Any, tmp_path: Path) -
         return len(outline.deadlines)
 
     assert benchmark.pedantic(planned, rounds=3) >= 200
+    assert benchmark.stats["min"] < 1
+
+
+def test_recording_costs_less_than_half_a_percent_of_a_50_ms_step(benchmark: Any, tmp_path: Path) -> None:
+    """Everything the observer does, per step."""
+
+    class Nothing(Session):
+        def steps(self, batches: Any, weights: Any = None) -> list[float]:
+            self.steps_taken += 1
+            return [1.0]
+
+    counted = Telemetry(staleness={0: 10})
+    observer, _ = observed(
+        tmp_path, time.perf_counter, Nothing(time.perf_counter), telemetry=lambda: counted, updating=Stopwatch()
+    )
+    take(observer, 50)
+    benchmark.pedantic(take, (observer, 1000), rounds=3)
+    assert benchmark.stats["min"] / 1000 < 0.005 * 0.050
+
+
+def test_a_fingerprint_takes_less_than_a_quarter_of_a_second(benchmark: Any) -> None:
+    benchmark.pedantic(fingerprint.take, rounds=3, warmup_rounds=1)
+    assert benchmark.stats["min"] < 0.25
+
+
+def test_a_second_setup_takes_less_than_a_second(benchmark: Any) -> None:
+    command = [sys.executable, str(PROJECT / "suite" / "setup")]
+    benchmark.pedantic(subprocess.run, (command,), {"check": True}, rounds=3)
     assert benchmark.stats["min"] < 1
 
 

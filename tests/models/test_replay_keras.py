@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from suite.models import replay_keras
-from tests.models.patience import best
+from suite.models.slept import SleptDevice
+from tests.models.scripted import Script
 from tests.models.toy import SHAPES, toy_profile
 
 X = np.random.default_rng(0).standard_normal((4, 6, 6, 3)).astype(np.float32)
@@ -48,15 +49,9 @@ def test_values_are_those_of_the_torch_replay():
 
 
 def test_eager_step_lasts_as_recorded():
-    model = replay_keras.build(toy_profile())
-
-    def run():
-        begun = time.perf_counter()
-        gradients_of(model)
-        return time.perf_counter() - begun
-
-    # Eager operations around the sleeps are slow; nothing that is measured is run eagerly.
-    assert best(run, least=STEP_SECONDS, most=2 * STEP_SECONDS) < 2 * STEP_SECONDS
+    script = Script()
+    gradients_of(replay_keras.build(toy_profile(), SleptDevice(script.clock, script.sleep)))
+    assert STEP_SECONDS <= script.now < STEP_SECONDS + 0.0002
 
 
 def unrolled(model, steps, rate=0.1):
@@ -77,15 +72,9 @@ def unrolled(model, steps, rate=0.1):
 
 
 def test_unrolled_steps_last_as_recorded_one_after_another():
-    steps = unrolled(replay_keras.build(toy_profile()), steps=3)
-    steps()
-
-    def run():
-        begun = time.perf_counter()
-        steps()
-        return time.perf_counter() - begun
-
-    assert best(run, least=3 * STEP_SECONDS, most=3 * (STEP_SECONDS + 0.002)) < 3 * (STEP_SECONDS + 0.002)
+    script = Script()
+    unrolled(replay_keras.build(toy_profile(), SleptDevice(script.clock, script.sleep)), steps=3)()
+    assert 3 * STEP_SECONDS <= script.now < 3 * (STEP_SECONDS + 0.0002)
 
 
 def test_unrolled_steps_see_each_others_updates():

@@ -1,6 +1,5 @@
 """Replayed nets in PyTorch: right sizes, right moments, right values."""
 
-import threading
 import time
 from functools import partial
 
@@ -12,7 +11,7 @@ from suite.models import replay_torch
 from suite.models.profile import find
 from suite.models.replayed import DECAY
 from suite.models.slept import SleptDevice
-from tests.models.patience import best
+from tests.models.scripted import Script
 from tests.models.toy import SHAPES, toy_profile
 
 X = torch.from_numpy(np.random.default_rng(0).standard_normal((4, 3, 6, 6)).astype(np.float32))
@@ -35,41 +34,32 @@ def test_dotted_names_are_kept_readable():
 
 
 def test_forward_lasts_as_recorded():
-    model = replay_torch.build(toy_profile())
-
-    def run():
-        begun = time.perf_counter()
-        loss_of(model)
-        return time.perf_counter() - begun
-
-    assert best(run, least=0.016, most=0.017) < 0.017
+    script = Script()
+    loss_of(replay_torch.build(toy_profile(), SleptDevice(script.clock, script.sleep)))
+    assert 0.016 <= script.now < 0.0162
 
 
-def moments_of(model):
+def moments_of(model, clock):
     """Seconds from the start of backward to each gradient."""
     ready: dict[str, float] = {}
 
     def mark(name, parameter):
-        ready[name] = time.perf_counter()
+        ready[name] = clock()
 
-    hooks = [
+    for name, parameter in model.named_parameters():
         parameter.register_post_accumulate_grad_hook(partial(mark, name))
-        for name, parameter in model.named_parameters()
-    ]
     loss = loss_of(model)
-    begun = time.perf_counter()
+    begun = clock()
     loss.backward()
-    for hook in hooks:
-        hook.remove()
     return {name: moment - begun for name, moment in ready.items()}
 
 
 @pytest.mark.parametrize(("layer", "moment"), [("three", 0.003), ("two", 0.023), ("one", 0.029)])
 def test_gradients_are_ready_at_their_moments(layer, moment):
-    model = replay_torch.build(toy_profile())
+    script = Script()
+    moments = moments_of(replay_torch.build(toy_profile(), SleptDevice(script.clock, script.sleep)), script.clock)
     for name, _ in SHAPES[layer]:
-        run = lambda name=name: moments_of(model)[f"{layer}.{name}"]  # noqa: E731
-        assert best(run, least=moment, most=moment + 0.001) < moment + 0.001
+        assert moment <= moments[f"{layer}.{name}"] < moment + 0.0002
 
 
 def gradients(model, x=X):
@@ -122,12 +112,10 @@ def test_evaluation_without_gradients_sleeps_too():
 
 def test_layers_end_early_where_nobody_wants_them_any_more():
     """Twenty times as slow as recorded: 0.3 s forward, 0.6 s backward."""
-    late = threading.Event()
-    model = replay_torch.build(toy_profile().scaled(time=20.0), SleptDevice(sleep=late.wait))
+    script = Script(woken_at=0.1)
+    model = replay_torch.build(toy_profile().scaled(time=20.0), SleptDevice(script.clock, script.sleep))
     wanted = gradients(replay_torch.build(toy_profile()))
-    threading.Timer(0.1, late.set).start()
-    begun = time.perf_counter()
     loss_of(model).backward()
-    assert 0.1 <= time.perf_counter() - begun < 0.3
+    assert 0.1 <= script.now < 0.101
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter.grad, wanted[name])  # what they make is the same

@@ -1,46 +1,19 @@
-"""The device that sleeps: accuracy on a real clock, bookkeeping on a scripted one."""
+"""The device that sleeps: never too short on the real clock, and all the rest on a scripted one."""
 
-import statistics
 import threading
 import time
 
 import pytest
 
 from suite.models.slept import SPIN_SECONDS, SleptDevice, sleep_until
-from tests.models.patience import best
+from tests.models.scripted import Script
 
 
-def test_one_millisecond_is_right_within_one_percent():
-    """Never early; and in a quiet stretch, mostly no later than 10 microseconds."""
-
-    def stretch():
-        took = []
-        for _ in range(25):
-            begun = time.perf_counter()
-            sleep_until(begun + 1e-3)
-            took.append(time.perf_counter() - begun)
-        assert min(took) >= 1e-3
-        return statistics.median(took)
-
-    assert best(stretch, least=1e-3, most=1.01e-3) < 1.01e-3
-
-
-class Script:
-    """A clock that moves when slept on, and by 10 microseconds whenever it is read."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-        self.reads = 0
-
-    def clock(self) -> float:
-        self.reads += 1
-        self.now += 1e-5
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+def test_never_returns_early():
+    for _ in range(25):
+        deadline = time.perf_counter() + 1e-3
+        assert not sleep_until(deadline)
+        assert time.perf_counter() >= deadline
 
 
 def test_spins_for_100_microseconds_at_most():
@@ -71,8 +44,8 @@ def test_layers_queue_for_the_device():
 
 
 def test_a_sleep_that_is_cut_short_frees_the_device():
-    script = Script()
-    device = SleptDevice(script.clock, sleep=lambda seconds: True)
+    script = Script(woken_at=0.0)
+    device = SleptDevice(script.clock, script.sleep)
     device.run(arrived=0.0, seconds=5.0)
     assert script.now < 0.001
     assert device.reserve(arrived=script.now, seconds=1.0) == pytest.approx(1.0, abs=0.001)

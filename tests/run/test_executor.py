@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 
 import psutil
@@ -28,8 +27,8 @@ def job(tmp_path, script, deadline=30.0, token=None):
     )
 
 
-def run(given, over=lambda: False, tick=lambda seconds: None):
-    ended = Processes()(given, over, tick)
+def run(given, over=lambda: False, tick=lambda seconds: None, clock=time.monotonic):
+    ended = Processes(clock=clock)(given, over, tick)
     assert list(marked(given.token)) == []
     return ended
 
@@ -40,7 +39,14 @@ STUBBORN = """
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
     child.stdout.readline()
+    print("up", flush=True)
 """
+
+
+def is_up(tmp_path):
+    """Whether the stubborn one runs."""
+    said = tmp_path / "stdout"
+    return said.exists() and "up" in said.read_text()
 
 
 def test_a_command_that_ends_well(tmp_path):
@@ -67,10 +73,9 @@ def test_what_a_finished_command_left_running_is_ended(tmp_path, monkeypatch):
 
 def test_a_deadline_ends_the_command_and_its_family(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "KILL_SECONDS", 0.5)
-    start = time.monotonic()
-    ended = run(job(tmp_path, textwrap.dedent(STUBBORN) + "time.sleep(60)", deadline=1.0))
+    an_hour_later = lambda: time.monotonic() + 3600 * is_up(tmp_path)  # noqa: E731
+    ended = run(job(tmp_path, textwrap.dedent(STUBBORN) + "time.sleep(60)", deadline=3000.0), clock=an_hour_later)
     assert ended.how == "deadline"
-    assert time.monotonic() - start < 20
 
 
 def test_ranks_that_are_done_do_not_keep_the_harness_waiting(tmp_path, monkeypatch):
@@ -80,9 +85,15 @@ def test_ranks_that_are_done_do_not_keep_the_harness_waiting(tmp_path, monkeypat
 
 
 def test_progress_is_asked_for(tmp_path):
-    seen = []
-    run(job(tmp_path, "import time; time.sleep(0.5)"), tick=seen.append)
-    assert len(seen) >= 2
+    seen, enough = [], tmp_path / "enough"
+
+    def tick(seconds):
+        seen.append(seconds)
+        if len(seen) == 3:
+            enough.touch()
+
+    run(job(tmp_path, f"import os, time\nwhile not os.path.exists({str(enough)!r}): time.sleep(0.01)"), tick=tick)
+    assert len(seen) >= 3
     assert seen == sorted(seen)
 
 
@@ -101,16 +112,14 @@ def test_the_command_does_not_see_the_terminals_ctrl_c(tmp_path):
 
 def test_only_marked_processes_are_ended(tmp_path):
     mine = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, TOKEN: "run-other"}
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        env={**os.environ, TOKEN: "run-other"},
+        stdin=subprocess.PIPE,
     )
-    try:
-        end_processes(tokens.new())
-        run(job(tmp_path, "pass"))
-        time.sleep(0.1)
-        assert mine.poll() is None
-    finally:
-        mine.kill()
-        mine.wait()
+    end_processes(tokens.new())
+    run(job(tmp_path, "pass"))
+    mine.communicate()
+    assert mine.returncode == 0, "a signal would have come before the end of its input"
 
 
 def test_processes_of_a_dead_harness_are_found_and_those_of_a_living_one_are_not(tmp_path):
@@ -151,15 +160,22 @@ def test_our_own_token_is_no_orphan():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_waits_until_all_is_ended(number, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "KILL_SECONDS", 0.5)
-    threading.Timer(1.2, lambda: os.kill(os.getpid(), number)).start()
+    signalled = []
 
     def press(seconds):
-        if seconds > 0.9:
+        if is_up(tmp_path):
             raise KeyboardInterrupt
 
+    def press_again(process, sent):
+        signalled.append(sent)
+        signal.raise_signal(number)
+        plain(process, sent)
+
+    plain = module._signal
+    monkeypatch.setattr(module, "_signal", press_again)
     try:
         ended = run(job(tmp_path, textwrap.dedent(STUBBORN) + "time.sleep(60)"), tick=press)
         assert ended.how == "interrupted"
-        time.sleep(0.6)
     except KeyboardInterrupt:
-        pytest.fail("the second Ctrl-C came through while processes were being ended")
+        pytest.fail("the second signal came through while processes were being ended")
+    assert {signal.SIGTERM, signal.SIGKILL} <= set(signalled)

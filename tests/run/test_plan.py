@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -184,13 +183,6 @@ def test_repetitions_can_be_set():
     assert len(planned(repetitions=1).runs) == 192
     with pytest.raises(ValueError, match="repetitions = 0"):
         planned(repetitions=0)
-
-
-def test_two_hundred_runs_are_planned_quickly():
-    # 384 runs; the bound of a second is process time, for the machine is shared.
-    start = time.process_time()
-    assert len(planned().runs) == 384
-    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("path", sorted(experiment.SHIPPED.glob("*.toml")), ids=lambda path: path.stem)

@@ -20,6 +20,7 @@ from suite.run.launch import Launcher
 from suite.run.record import Reason
 from suite.run.store import Store
 from suite.run.sweep import Options, Sweeper
+from tests.patience import eventually
 from tests.run.scripted import plan
 
 HERE = Path(__file__).parent
@@ -110,11 +111,8 @@ def test_a_harness_that_is_told_to_stop_records_cleans_up_and_stops(tmp_path, py
     )
     try:
         folder = tmp_path / "results"
-        patience = time.monotonic() + 60
-        while not any((folder / ".work").glob("run-*/rank-1.jsonl")):
-            assert time.monotonic() < patience
-            time.sleep(0.1)
-        time.sleep(0.5)
+        hangs = lambda: any(said.read_text().count("\n") > 4 for said in folder.glob(".work/run-*/rank-1.jsonl"))  # noqa: E731
+        eventually(hangs)
         harness.send_signal(signal.SIGTERM)
         assert harness.communicate(timeout=40)[0] == "True\n"
         assert harness.returncode == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -64,13 +63,11 @@ def test_a_moved_checkout_is_noticed(project: Path, tmp_path_factory: pytest.Tem
     assert not stamp.is_current(moved / ".venv", moved, Wish())
 
 
-def test_a_second_setup_ends_at_once(project: Path) -> None:
-    begin = time.monotonic()
+def test_a_second_setup_does_nothing(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(project / "suite" / "setup")], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - begin < 3
 
 
 def test_a_machine_that_cannot_is_told_before_anything_happens(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ class Ignoring(keras.optimizers.SGD):
 
 
 def main(way: str) -> None:
+    tf.config.threading.set_inter_op_parallelism_threads(4)  # with the single one of a machine of one core, rounds hang
     hvd.init()
     odd = hvd.rank() == 1
     held = [keras.Variable([1.0, 2.0])]

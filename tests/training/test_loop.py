@@ -2,8 +2,7 @@
 
 import math
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +165,7 @@ class Meeting:
 
 
 def together(
-    sessions: Sequence[Scripted], plan: Plan, clock: Any = time.perf_counter, batch_size: int = 100
+    sessions: Sequence[Scripted], plan: Plan, clock: Callable[[], float], batch_size: int = 100
 ) -> tuple[list[Result], Meeting]:
     size = len(sessions)
     meeting = Meeting(size)
@@ -241,17 +240,20 @@ def test_meetings_are_no_more_than_asked_for_and_the_last_one_comes_after_finish
 
 
 class Quorum:
-    """Rounds that close when two of three have offered; who left by `finish` is not waited for until it comes back."""
+    """Rounds of one second that close when two of three have offered; who left by `finish` is not waited for.
+
+    All come back together, for each goes from `finish` into a meeting.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._active = {0, 1, 2}
         self._offers: set[int] = set()
         self._round = 0
+        self.now = 0.0
 
     def offer(self, rank: int) -> None:
         with self._changed:
-            self._active.add(rank)
             self._offers.add(rank)
             mine = self._round
             self._close()
@@ -261,23 +263,37 @@ class Quorum:
         with self._changed:
             self._active.discard(rank)
             self._close()
+            if not self._active:
+                self._active = {0, 1, 2}
+            self._changed.notify_all()
+
+    def compute(self, seconds: float) -> None:
+        """While the others close rounds, as long as none of them waits in a meeting."""
+        with self._changed:
+            end = self.now + seconds
+            assert self._changed.wait_for(lambda: self.now >= end or len(self._active) < 3, timeout=20)
+            self.now = max(self.now, end)
+
+    def clock(self) -> float:
+        return self.now
 
     def _close(self) -> None:
         if self._offers and len(self._offers) >= min(2, len(self._active)):
             self._offers.clear()
             self._round += 1
+            self.now += 1.0
             self._changed.notify_all()
 
 
 class InRounds(Scripted):
-    """A rank whose step takes real time and then waits for a round; with a straggler, ranks fall out of step."""
+    """A rank whose step takes time and then waits for a round; with a straggler, ranks fall out of step."""
 
     def __init__(self, rank: int, quorum: Quorum, seconds: float) -> None:
         super().__init__(clock=Clock())
         self._rank, self._quorum, self._seconds = rank, quorum, seconds
 
     def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
-        time.sleep(self._seconds)
+        self._quorum.compute(self._seconds)
         self._quorum.offer(self._rank)
         return super().steps(batches, weights)
 
@@ -288,10 +304,10 @@ class InRounds(Scripted):
 
 def test_free_ranks_do_not_wait_for_the_slowest_and_share_the_work_of_the_plan() -> None:
     quorum = Quorum()
-    sessions = [InRounds(rank, quorum, 0.05 if rank == 2 else 0.002) for rank in range(3)]
-    results, meeting = together(sessions, Plan(steps=40, meet_every=0.1))
+    sessions = [InRounds(rank, quorum, 10.0 if rank == 2 else 0.0) for rank in range(3)]
+    results, meeting = together(sessions, Plan(steps=90, meet_every=50.0), quorum.clock)
     taken = [one.steps_taken for one in sessions]
-    assert sum(taken) >= 3 * 40 and taken[2] < min(taken[:2]) / 2
+    assert sum(taken) >= 3 * 90 and taken[2] < min(taken[:2]) / 4
     assert {result.verdict for result in results} == {"finished"}
     for session, result in zip(sessions, results, strict=True):
         assert len(session.finished_at) == meeting.count == len(result.evaluations)
@@ -308,8 +324,8 @@ def test_free_ranks_stop_together_at_a_target_and_at_a_divergence() -> None:
     ):
         clock = Clock()
         sessions = [Scripted(clock=clock, **(change if rank == 1 else {})) for rank in range(2)]  # type: ignore[arg-type]
-        plan = Plan(steps=10**6, meet_every=0.05, targets=(0.5,), stop_at_targets=True)
-        results, _ = together(sessions, plan)
+        plan = Plan(steps=10**6, meet_every=20.0, targets=(0.5,), stop_at_targets=True)
+        results, _ = together(sessions, plan, clock)
         assert {result.verdict for result in results} == {said}
 
 

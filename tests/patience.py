@@ -1,0 +1,22 @@
+"""Waiting in tests for what another thread or process does, however long it takes on a busy machine."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+PATIENCE = 60.0  # seconds: ends what hangs, and nothing else
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Come back when it holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "this never happened"
+        time.sleep(0.001)
+
+
+def stands(thread: threading.Thread) -> bool:
+    """Whether this thread waits for another one to tell it something."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__
