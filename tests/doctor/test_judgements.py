@@ -92,5 +92,5 @@ def test_the_real_thing() -> None:
 
 @pytest.mark.timeout(60)
 def test_a_probe_that_is_not_done_in_time_is_ended() -> None:
-    answer = ranks.ask("torch", deadline=0.5)
-    assert answer.trouble == "rank 0 and 1 not done after 0.5 s"
+    answer = ranks.ask("torch", deadline=0.01)  # Horovod's launcher alone takes longer on any machine
+    assert answer.trouble == "rank 0 and 1 not done after 0.01 s"
