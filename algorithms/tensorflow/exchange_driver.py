@@ -19,6 +19,7 @@ from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.pieces import Route, Sent, exchanged
 from algorithms.tensorflow.profile import Stopwatch, planned_route
 from algorithms.tensorflow.ring import Ring
+from algorithms.tensorflow.scaling import Scales
 from algorithms.tensorflow.update import require_consumed, update
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class ExchangeDriver:
             create = self._optimizer.add_variable_from_reference
             self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
             self._flying = self._optimizer.add_variable((), dtype="int32", name="in_flight")
+            self._scales = Scales(self._optimizer.inner_optimizer, self._algorithm.delay, self._optimizer.add_variable)
 
     @property
     def description(self) -> str:
@@ -128,17 +130,26 @@ class ExchangeDriver:
         lines = {i: self._rings[i].line(averages[i]) for i in local}
         then = {i: self._rings[i].taken_at() for i in local}
         now = {i: self._variables[i].value.read_value() for i in local}
+        scale, scales = self._scales.now(), self._scales.then()
 
         def apply_oldest() -> tf.Tensor:
-            oldest = {i: self._rings[i].corrected(lines[i][0], now[i], then[i][0]) for i in local}
-            self._apply(oldest)
+            self._apply({i: self._due(i, lines[i][0], now[i], then[i][0], scales, 0) for i in local})
             return tf.constant(True)
 
         tf.cond(full, apply_oldest, lambda: tf.constant(False))
         for i, gradient in local.items():
             self._rings[i].push(averages[i], gradient, now[i])
+        self._scales.push(scale)
         self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
         self._compare(full)
+
+    def _due(self, i: int, average: tf.Tensor, now: tf.Tensor, then: Any, scales: Any, turn: int) -> tf.Tensor:
+        """What the algorithm applies of an average in flight, as the user's optimizer takes it today."""
+        scale = self._scales.now()
+        average = self._scales.restored(average, scale, None if scales is None else scales[turn])
+        if not self._algorithm.compares_parameters:
+            return self._rings[i].corrected(average, now, then)
+        return self._scales.seen(lambda true: self._rings[i].corrected(true, now, then), average, scale)
 
     def _exchanged(self, sent: dict[int, tf.Tensor], made: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
         """Averages of `sent` by variable, during a step that makes the gradients `made`."""
@@ -209,9 +220,11 @@ class ExchangeDriver:
         averages = self._exchanged(stored, stored)
         lines = {i: self._rings[i].line(averages[i])[-flying:] for i in present}
         then = {i: self._rings[i].taken_at()[-flying:] for i in present}
+        scales = self._scales.then()
+        scales = None if scales is None else scales[-flying:]
         for turn in range(flying):
             now = {i: self._variables[i].value.read_value() for i in present}
-            self._apply({i: self._rings[i].corrected(lines[i][turn], now[i], then[i][turn]) for i in present})
+            self._apply({i: self._due(i, lines[i][turn], now[i], then[i][turn], scales, turn) for i in present})
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

@@ -6,14 +6,12 @@ operation is.
 
 from __future__ import annotations
 
-import itertools
 import re
 import weakref
 from typing import Any
 
 import tensorflow as tf
 
-_wrapped = itertools.count()
 _UPDATE = re.compile(r"(?:^|/)farandole/update\.(\d+)/")
 _EXCHANGE = re.compile(r"(?:^|/)farandole\.\d+\.\d+\.(\d+)(?:\.\d+)?$")  # of a step; a piece has its first element last
 
@@ -36,12 +34,20 @@ def exchanged(operation: str) -> int | None:
 
 
 class Names:
-    """One wrapped optimizer's names. Ranks wrap their optimizers in the same order, so the numbers are the same."""
+    """One wrapped optimizer's names.
+
+    Ranks begin to train with their optimizers in the same order, but need not have wrapped as many: one of them may have
+    caught an error and tried again. So they agree on a number when they begin (`algorithms.tensorflow.start`).
+    """
 
     def __init__(self, in_flight: int) -> None:
-        self.prefix = f"farandole.{next(_wrapped)}"
+        self.prefix = "farandole.new"
         self._in_flight = in_flight
         self._steps: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+    def take(self, number: int) -> None:
+        """The number that all ranks have agreed upon."""
+        self.prefix = f"farandole.{number}"
 
     def next_step(self) -> tuple[int, str]:
         """The place of the next step traced into the current graph, and a prefix for its names.

@@ -17,10 +17,12 @@ from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
+from algorithms.tensorflow.arguments import refuse_outside, refuse_unkept
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange_driver import ExchangeDriver
 from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.scaling import innermost
 from algorithms.tensorflow.start import begin_alike, initialised, require_alike, require_same_gradients
 
 
@@ -28,7 +30,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     """A Keras optimizer whose gradients, or whose parameters, travel as an algorithm says.
 
     It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
-    and loss scaling stay as they are set there. Weights and optimizer state of rank 0 become everybody's before the first
+    and loss scaling stay as they are set there, and act where that optimizer stands: on the average of all ranks, except
+    with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before the first
     step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal ones: each
     rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, as well.
     """
@@ -71,7 +74,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         return [*self._variables, *self.inner_optimizer.variables]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
-        """One step: what `grads` become is the algorithm's business."""
+        """One step: what `grads` become is the algorithm's business.
+
+        What is handed over here is what travels, and nothing that follows can change it. Clip and scale the average by the
+        arguments of the wrapped optimizer (`global_clipnorm`, ...): what a loop does to its gradients before `apply` it
+        does to this rank's own, as under `tf.distribute`. Every rank calls this in every step. A rank that leaves out a
+        step because its own gradients are not finite would keep the others waiting: a `LossScaleOptimizer` that is
+        wrapped leaves it out on all ranks alike.
+        """
         # A user's tf.function would rewrite everything below, line by line, for nothing.
         tf.autograph.experimental.do_not_convert(self._apply)(grads, trainable_variables)
 
@@ -101,19 +111,21 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Only Keras's constructor sets it, to None."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Not in the property's setter: Keras leaves out assignments that would change nothing.
-        if name == "loss_scale_factor" and self.__dict__.get("_wrapped"):
-            raise ValueError(
-                "The loss scale belongs inside, where all ranks see the same gradients: use "
-                "DistributedOptimizer(keras.optimizers.LossScaleOptimizer(...), ...) and, with a mixed_float16 policy, "
-                "model.compile(..., auto_scale_loss=False)"
-            )
+        if self.__dict__.get("_wrapped"):
+            refuse_outside(name, value)
         super().__setattr__(name, value)
 
     def scale_loss(self, loss: Any) -> Any:
         return self.inner_optimizer.scale_loss(loss)
 
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        innermost(self.inner_optimizer).exclude_from_weight_decay(var_list=var_list, var_names=var_names)
+
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        if innermost(self.inner_optimizer).use_ema:
+            self.finish()  # what is in flight belongs into the average that takes the parameters' place
         self.inner_optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
@@ -199,7 +211,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
                 self.build(variables)
         self._check_variables(grads, variables)
         if tf.executing_eagerly() and not self._begun:
-            require_alike([variable.value for variable in variables], self._driver.names.prefix)
+            require_alike([variable.value for variable in variables])
         self._begin()
         if self._begun and not self._met:
             present = [v.path for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
@@ -230,7 +242,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             return
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
         description = f"{type(inner).__name__}, {self.algorithm}, {self._driver.description}, {shapes}"
-        begin_alike(description, self._driver.common(), self._driver.names.prefix)
+        begin_alike(description, self._driver.common(), self._driver.names)
         with tf.init_scope():
             self._driver.begin()
         self._begun = True
@@ -263,6 +275,7 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     if not hvd.is_initialized():
         raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
     algorithm.check(hvd.size())
+    refuse_unkept(optimizer, algorithm)
 
 
 def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, checks: Checks, clock: Clock) -> Driver:

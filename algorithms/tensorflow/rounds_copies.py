@@ -11,6 +11,7 @@ import numpy as np
 
 from algorithms.contract import Centre, Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
+from algorithms.tensorflow.arguments import moves_by_itself
 from algorithms.tensorflow.rounds_replica import Create, Held, Replica
 from algorithms.tensorflow.rounds_wire import Array, RoundsWire
 
@@ -44,9 +45,7 @@ class CopyWork:
         if probe.multiplier is not None:
             raise ValueError(f"{algorithm.name} keeps a dual variable, which this binding does not")
         self.anchor = Held(variables, create, "anchor") if probe.anchor is not None else None
-        moved = np.ones(1)
-        after = algorithm.local(Own(parameters=None, anchor=probe.anchor), moved, Centre(), self._situation())
-        self.plain = after.parameters is moved and after.anchor is probe.anchor  # nothing follows from a local step
+        self.plain = not moves_by_itself(algorithm)  # nothing follows from a local step
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.offered: Offered | None = None

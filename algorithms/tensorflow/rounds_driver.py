@@ -92,7 +92,7 @@ class RoundsDriver:
             inner.build(list(variables))
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
         adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
-        self.wire = RoundsWire(variables, f"{self.names.prefix}.rounds", self._clock, adasum=adasum)
+        self.wire = RoundsWire(variables, self.names, self._clock, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
@@ -335,7 +335,9 @@ class RoundsDriver:
         if self._checks.due(self._carried) and hvd.size() > 1:
             paths = [variable.path for variable in self._variables]
             when = f"after round {self.work.rounds}"
+            self.wire.alike = True  # in here
             require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when)
+            self.wire.alike = False
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
                 self.wire.take_first([variable.value for variable in self.work.replica.variables], "centre")

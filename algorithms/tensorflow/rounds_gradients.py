@@ -19,10 +19,6 @@ from algorithms.tensorflow.update import update
 
 def refuse_unfit(optimizer: keras.optimizers.Optimizer) -> None:
     """Raise ValueError for what cannot be moved from the model's parameters to the centre."""
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
-            "a LossScaleOptimizer changes its scale between a gradient and its round: use loss_scale_factor, which stays"
-        )
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise ValueError("exclude_from_weight_decay(var_list=...) names the model's variables: use var_names")
 
@@ -68,7 +64,9 @@ class GradientWork:
         self.offered = gradients
         self.offered_bytes = sum(gradient.nbytes for gradient in gradients)
         if self.algorithm.needs_norm:
-            self.norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients)))
+            scale = self.optimizer.loss_scale_factor or 1.0  # the rule means the true gradient
+            squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients)
+            self.norm = float(np.sqrt(squares)) / scale
         return Terms(rate=rate)
 
     def refresh(self) -> tuple[list[Array], int]:

@@ -14,6 +14,7 @@ from algorithms.mechanisms.plan import Piece, cut
 from algorithms.mechanisms.quorum_ballot import Vector
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.pieces import Route, exchanged
 from algorithms.tensorflow.profile import PIECE, WINDOW
 from algorithms.tensorflow.wire import broadcast, exchange
@@ -29,8 +30,9 @@ def shared_memory(tensor: Any) -> Array:
 class RoundsWire:
     """What the helper does with Horovod. Traced functions wait without spinning."""
 
-    def __init__(self, variables: Sequence[Any], prefix: str, clock: Clock, *, adasum: bool) -> None:
-        self._prefix, self._clock = prefix, clock
+    def __init__(self, variables: Sequence[Any], names: Names, clock: Clock, *, adasum: bool) -> None:
+        self._names, self._clock = names, clock  # ranks agree on names after this, but before anything travels
+        self.alike = False  # what has failed has failed on every rank, and none waits for another
         sizes = [variable.shape.num_elements() for variable in variables]
         self._bytes = sum(variable.value.dtype.size * size for variable, size in zip(variables, sizes, strict=True))
         whole = [Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size]
@@ -39,7 +41,7 @@ class RoundsWire:
         op = hvd.Adasum if adasum else hvd.Sum
 
         def add_up(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-            return list(exchanged(dict(enumerate(tensors)), route, f"{prefix}.payload", op).values())
+            return list(exchanged(dict(enumerate(tensors)), route, f"{names.prefix}.rounds.payload", op).values())
 
         signature = [[tf.TensorSpec(variable.shape, variable.value.dtype) for variable in variables]]
         self._add_up = tf.function(add_up, input_signature=signature, autograph=False)
@@ -52,14 +54,15 @@ class RoundsWire:
         """The sum of everyone's vectors."""
         length = len(vector)
         if length not in self._votes:
-            name = f"{self._prefix}.vote.{length}"
+            name = f"{self._names.prefix}.rounds.vote.{length}"
             self._votes[length] = tf.function(lambda mine: exchange(mine, name, hvd.Sum), autograph=False)
         total: Vector = self._votes[length](tf.constant(vector)).numpy()
         return total
 
     def abort(self) -> None:
-        """Make everyone's collectives fail."""
-        hvd.shutdown()
+        """Make everyone's collectives fail, unless nobody can be in one; the process could not use Horovod any more."""
+        if not self.alike:
+            hvd.shutdown()
 
     def exchange(self, arrays: Sequence[Array]) -> list[Array]:
         """The sums over all workers."""
@@ -74,7 +77,7 @@ class RoundsWire:
 
     def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:
         """Make variables equal to rank 0's, bit for bit."""
-        broadcast(variables, f"{self._prefix}.{what}")
+        broadcast(variables, f"{self._names.prefix}.rounds.{what}")
 
     @property
     def traces(self) -> int:

@@ -1,0 +1,78 @@
+"""What a Keras optimizer can be told that an algorithm cannot keep to: refused when it is wrapped, with what to use.
+
+Whatever the optimizer does to the gradients that it is given goes on where the optimizer stands: on every rank alike to the
+average, at the centre to what a round has brought together, or on a worker's own copy to its own gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from algorithms.contract import Algorithm, Centre, Exchange, Own, Place, Rounds, Situation
+from algorithms.tensorflow.scaling import innermost
+
+# Keras reads these from the optimizer that makes the updates; on the wrapper they would change nothing.
+INSIDE = frozenset(
+    {
+        "clipnorm",
+        "clipvalue",
+        "ema_momentum",
+        "ema_overwrite_frequency",
+        "global_clipnorm",
+        "gradient_accumulation_steps",
+        "use_ema",
+        "weight_decay",
+    }
+)
+
+
+def refuse_outside(name: str, value: Any) -> None:
+    """Raise ValueError for what is set on the wrapper and belongs on the optimizer that it wraps."""
+    # Not in the property's setter: Keras leaves out assignments that would change nothing.
+    if name == "loss_scale_factor":
+        raise ValueError(
+            "The loss scale belongs inside, where all ranks see the same gradients: use "
+            "DistributedOptimizer(keras.optimizers.LossScaleOptimizer(...), ...) and, with a mixed_float16 policy, "
+            "model.compile(..., auto_scale_loss=False)"
+        )
+    if name in INSIDE:
+        raise ValueError(
+            f"{name}={value!r}: set it on the optimizer that is wrapped, as in "
+            f"DistributedOptimizer(keras.optimizers.SGD(..., {name}={value!r}), ...); here it would change nothing"
+        )
+
+
+def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -> None:
+    """Raise ValueError for arguments of the user's optimizer that would mean something else with this algorithm."""
+    if isinstance(algorithm, Exchange):
+        return
+    assert isinstance(algorithm, Rounds)
+    centred = algorithm.optimizer_at is Place.CENTRE
+    if centred and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "a LossScaleOptimizer changes its scale between a gradient and its round: use loss_scale_factor, which stays"
+        )
+    inner = innermost(optimizer)
+    if inner.use_ema:
+        instead = f"use {type(algorithm).__name__}(averaging={inner.ema_momentum}) and " if centred else "use "
+        raise ValueError(
+            f"use_ema=True: must be False with {algorithm.name}, whose workers do not hold what the average is taken of; "
+            f"{instead}evaluation()"
+        )
+    steps = inner.gradient_accumulation_steps
+    if steps and not centred and moves_by_itself(algorithm):
+        raise ValueError(
+            f"gradient_accumulation_steps={steps}: must be None with this {algorithm.name}, which goes on moving while "
+            "gradients are added up; add them up before apply()"
+        )
+
+
+def moves_by_itself(algorithm: Rounds) -> bool:
+    """Whether something follows from a local step beside what the user's optimizer has done."""
+    moved, anchor = np.ones(1), algorithm.own(np.zeros(1)).anchor
+    own = Own(parameters=None, anchor=anchor)
+    after = algorithm.local(own, moved, Centre(), Situation(workers=1, round=0))
+    return not (after.parameters is moved and after.anchor is anchor)
