@@ -1,4 +1,4 @@
-"""What a Keras optimizer can be told that an algorithm cannot keep to: refused when it is wrapped, with what to use.
+"""What an algorithm cannot do here, or cannot do with what the Keras optimizer was told: refused, with what to use.
 
 Whatever the optimizer does to the gradients that it is given goes on where the optimizer stands: on every rank alike to the
 average, at the centre to what a round has brought together, or on a worker's own copy to its own gradient.
@@ -6,12 +6,16 @@ average, at the centre to what a round has brought together, or on a worker's ow
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import horovod.tensorflow as hvd
 import keras
 import numpy as np
+import tensorflow as tf
 
-from algorithms.contract import Algorithm, Centre, Exchange, Own, Place, Rounds, Situation
+from algorithms.contract import Algorithm, Centre, Exchange, Own, Place, Reduction, Rounds, Situation
+from algorithms.mechanisms.quorum import rules
 from algorithms.tensorflow.scaling import innermost
 
 # Keras reads these from the optimizer that makes the updates; on the wrapper they would change nothing.
@@ -67,6 +71,29 @@ def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -
         raise ValueError(
             f"gradient_accumulation_steps={steps}: must be None with this {algorithm.name}, which goes on moving while "
             "gradients are added up; add them up before apply()"
+        )
+
+
+def refuse_unfit(algorithm: Rounds) -> None:
+    """Raise ValueError for what the rounds of this binding cannot do here."""
+    rules(algorithm, hvd.size())
+    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not hvd.mpi_enabled():
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
+            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
+        )
+    if algorithm.gives_up:
+        raise ValueError(
+            "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
+            "PyTorch can leave a step"
+        )
+    if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
+        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
+    if threads < 2:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
+            "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
         )
 
 

@@ -31,9 +31,9 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
     and loss scaling stay as they are set there, and act where that optimizer stands: on the average of all ranks, except
-    with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before the first
-    step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal ones: each
-    rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, as well.
+    with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before
+    the first step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal
+    ones: each rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, too.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.check_every = check_every
         checks = Checks(first=check_agreement, every=check_every)
         self._driver: Driver = _driver(self, algorithm, checks=checks, clock=clock)
+        refuse_unkept(optimizer, algorithm)
         self._begun = False
         self._met = False  # the other ranks, with gradients for the same variables
         self._eager_step: Any = None
@@ -275,7 +276,6 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     if not hvd.is_initialized():
         raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
     algorithm.check(hvd.size())
-    refuse_unkept(optimizer, algorithm)
 
 
 def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, checks: Checks, clock: Clock) -> Driver:

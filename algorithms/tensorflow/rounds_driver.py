@@ -6,7 +6,6 @@ it, while a helper thread votes and exchanges. Whatever is called back holds one
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Moment, Own, Place, Reduction, Rounds
-from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_ballot import Verdict
 from algorithms.mechanisms.quorum_helper import Helper
 from algorithms.mechanisms.quorum_record import RoundRecord
@@ -25,41 +23,20 @@ from algorithms.mechanisms.quorum_worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_equal_arrays
+from algorithms.tensorflow.arguments import refuse_unfit
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.rounds_copies import CopyWork
 from algorithms.tensorflow.rounds_gradients import GradientWork, settable
 from algorithms.tensorflow.rounds_wire import Array, RoundsWire, shared_memory
+from algorithms.tensorflow.turns import comes_to_its_end, in_turn
 from algorithms.tensorflow.update import update
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer
 
 REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
-
-
-def refuse_unfit(algorithm: Rounds) -> None:
-    """Raise ValueError for what this driver cannot do here."""
-    rules(algorithm, hvd.size())
-    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not hvd.mpi_enabled():
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
-            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
-        )
-    if algorithm.gives_up:
-        raise ValueError(
-            "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
-            "PyTorch can leave a step"
-        )
-    if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
-        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
-    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
-    if threads < 2:
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
-            "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
-        )
 
 
 class RoundsDriver:
@@ -162,8 +139,9 @@ class RoundsDriver:
             raise ValueError("With rounds of gradients the same variables must have gradients in every step")
         self.work.present = present
         offered = [tf.cast(gradient, self._variables[i].value.dtype) for i, gradient in local.items()]  # as Keras does
-        changed = tf.numpy_function(self._gradients_ready, [rate, *offered], tf.bool)
-        self._take_if(changed)
+        with in_turn():
+            changed = tf.numpy_function(self._gradients_ready, [rate, *offered], tf.bool)
+        comes_to_its_end(with_=self._take_if(changed))
 
     def _copied_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
         assert isinstance(self.work, CopyWork)
@@ -189,7 +167,9 @@ class RoundsDriver:
             self._take_if(changed)
             return tf.constant(True)
 
-        tf.cond(meets, meet, lambda: tf.constant(False))
+        with in_turn():
+            met = tf.cond(meets, meet, lambda: tf.constant(False))
+        comes_to_its_end(with_=met)
 
     def _begin_in_graph(self, rate: tf.Tensor) -> tf.Tensor:
         """STEP BEGINS, as far as a step can know of it: when the parameters are what the step before has left.
@@ -216,7 +196,7 @@ class RoundsDriver:
         anchors = () if self.work.anchor is None else self.work.anchor.variables
         return [*self._parameters_in_graph(), *(anchor.value.read_value() for anchor in anchors)]
 
-    def _take_if(self, changed: tf.Tensor) -> None:
+    def _take_if(self, changed: tf.Tensor) -> tf.Tensor:
         """Assign what the callback has left in `_taken`."""
         changed.set_shape(())
         targets = list(self._variables)
@@ -229,7 +209,7 @@ class RoundsDriver:
                 target.assign(tf.ensure_shape(value, target.shape))
             return tf.constant(True)
 
-        tf.cond(changed, take, lambda: tf.constant(False))
+        return tf.cond(changed, take, lambda: tf.constant(False))
 
     # -- what the step calls back
 

@@ -104,53 +104,71 @@ class Loop:
     way: str = "function"
     refused: Refusal = never
     scales: bool = False  # the loss, dynamically
+    variants: bool = False  # every variant of an algorithm, because its own arithmetic meets the loop's; else the first
+    kinds: bool = False  # in `make test` one algorithm of each kind is enough: only how gradients are made is special
 
 
-def halved_zeroed_and_noised(parts: list[Any], worker: int, step: Any) -> list[Any]:
-    return [parts[0] * 0.5, parts[1] * 0.0, parts[2] + 0.25 * worker]
-
-
-def clip_globally(parts: list[Any], worker: int, step: Any) -> list[Any]:
-    return list(tf.clip_by_global_norm(parts, 64.0)[0])
-
-
-def clipped_globally(parts: list[Any], worker: int, step: Any) -> list[Any]:
+def noised_and_clipped(parts: list[Any], worker: int, step: Any) -> list[Any]:
+    """In NumPy: one layer halved, the other replaced, then clipped by the norm of both."""
+    parts = [parts[0] * 0.5, parts[1] * 0.0 + 0.25 * worker]
     scale = min(1.0, 64.0 / float(np.linalg.norm(np.concatenate(parts))))
     return [part * scale for part in parts]
 
 
+def noise_and_clip(parts: list[Any], worker: int, step: Any) -> list[Any]:
+    """The same in TensorFlow."""
+    return list(tf.clip_by_global_norm([parts[0] * 0.5, parts[1] * 0.0 + 0.25 * worker], 64.0)[0])
+
+
 LOOPS: dict[str, Loop] = {
-    "function": Loop(),
-    "eager": Loop(way="eager"),
-    "unrolled": Loop(way="unrolled"),
-    "recomputed": Loop(way="recomputed"),
-    "loss scale": Loop(make=loss_scale, rule=Rule(skips=True), scales=True, refused=at_the_centre),
+    "function": Loop(variants=True),
+    "eager, clipvalue": Loop(kinds=True, way="eager", make=lambda: sgd(clipvalue=0.25), rule=Rule(clipvalue=0.25)),
+    "unrolled, recomputed": Loop(kinds=True, way="unrolled"),
     "loss scale, inf on one": Loop(
-        make=loss_scale, rule=Rule(skips=True), local=Local(bad=(1,)), scales=True, refused=at_the_centre
+        make=loss_scale,
+        rule=Rule(skips=True),
+        local=Local(bad=(1,)),
+        scales=True,
+        refused=at_the_centre,
+        variants=True,
     ),
     "loss scale, NaN on all": Loop(
-        make=loss_scale, rule=Rule(skips=True), local=Local(bad=(0, 1), value=np.nan), scales=True, refused=at_the_centre
+        make=loss_scale,
+        rule=Rule(skips=True),
+        local=Local(bad=(0, 1), value=np.nan),
+        scales=True,
+        refused=at_the_centre,
+        kinds=True,
     ),
     "loss scale around": Loop(wrapped=scaled_around, refused=lambda _: "The loss scale belongs inside"),
-    "loss_scale_factor": Loop(make=lambda: sgd(loss_scale_factor=64.0)),
+    "loss_scale_factor": Loop(make=lambda: sgd(loss_scale_factor=64.0), variants=True),
     "NaN on one": Loop(local=Local(bad=(1,), value=np.nan)),
-    "clipnorm": Loop(make=lambda: sgd(clipnorm=64.0), rule=Rule(clipnorm=64.0)),
-    "global_clipnorm": Loop(make=lambda: sgd(global_clipnorm=64.0), rule=Rule(global_clipnorm=64.0)),
-    "clipvalue": Loop(make=lambda: sgd(clipvalue=0.25), rule=Rule(clipvalue=0.25)),
-    "clipnorm outside": Loop(wrapped=clipped_outside, refused=lambda _: "global_clipnorm=64.0: set it on the optimizer"),
-    "clipped by the loop": Loop(local=Local(change=clipped_globally), change=clip_globally),
-    "halved, zeroed, noised": Loop(local=Local(change=halved_zeroed_and_noised), change=halved_zeroed_and_noised),
-    "accumulation": Loop(
-        make=lambda: sgd(gradient_accumulation_steps=2), rule=Rule(accumulate=2), refused=moving_by_itself
+    "clipnorm, weight decay": Loop(
+        kinds=True, make=lambda: sgd(clipnorm=64.0, weight_decay=0.125), rule=Rule(clipnorm=64.0, weight_decay=0.125)
     ),
-    "overwritten variables": Loop(local=Local(passes=2), way="variables"),
+    "global_clipnorm": Loop(make=lambda: sgd(global_clipnorm=64.0), rule=Rule(global_clipnorm=64.0), variants=True),
+    "clipping set outside": Loop(wrapped=clipped_outside, refused=lambda _: "global_clipnorm=64.0: set it on the"),
+    "clipped by the loop": Loop(kinds=True, local=Local(change=noised_and_clipped), change=noise_and_clip),
+    "accumulation": Loop(
+        make=lambda: sgd(gradient_accumulation_steps=2),
+        rule=Rule(accumulate=2),
+        refused=moving_by_itself,
+        variants=True,
+    ),
+    "overwritten variables": Loop(kinds=True, local=Local(passes=2), way="variables"),
     "average": Loop(
         make=lambda: sgd(use_ema=True, ema_momentum=0.5), rule=Rule(average=0.5), way="averaged", refused=of_copies
     ),
-    "weight decay": Loop(make=lambda: sgd(weight_decay=0.125), rule=Rule(weight_decay=0.125)),
-    "two in one function": Loop(way="parts"),
+    "two in one function": Loop(kinds=True, way="parts"),
     "two in turns": Loop(way="turns"),
 }
+KINDS = ("layerwise", "delayed", "backup_workers", "asynchronous", "elastic_averaging", "local_sgd", "adasum")
+CELLS = [
+    (name, algorithm)
+    for name, loop in LOOPS.items()
+    for row in ROWS.values()
+    for algorithm in (row if loop.variants else row[:1])
+]
 
 
 def refusal(loop: Loop, algorithm: Algorithm) -> str | None:
@@ -203,7 +221,7 @@ class Part:
 
     def _backward(self, x: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
         slope, shift = problem.slope(self.rank), tf.sin(0.7 * phase + self.rank)
-        if self.loop.way != "recomputed":
+        if self.loop.way != "unrolled":
             return slope * x - shift
 
         @tf.recompute_grad
@@ -282,11 +300,14 @@ def run(loop: Loop, algorithm: Algorithm, rank: int, delays: Delays) -> Outcome:
 
 def train(loop: Loop, algorithm: Algorithm, rank: int, delays: Delays) -> tuple[list[Part], list[int]]:
     split = loop.way in ("parts", "turns")
-    parts = [Part(loop, algorithm, layers, rank, delays) for layers in (((0,), (1, 2)) if split else ((0, 1, 2),))]
+    parts = [Part(loop, algorithm, layers, rank, delays) for layers in (((0,), (1,)) if split else ((0, 1),))]
     counts = [STEPS] * len(parts)
     steps = steps_of(loop, parts)
     if loop.way == "turns":
         counts[0], steps = 2 * STEPS, [*steps, steps[0]]
+    if loop.way != "function":  # else everything begins inside the first trace
+        for part in parts:
+            part.wrapped.start(part.held)
     for _ in range(STEPS // 3 if loop.way == "unrolled" else STEPS):
         for step in steps:
             step()
@@ -300,7 +321,6 @@ def steps_of(loop: Loop, parts: Sequence[Part]) -> list[Callable[[], Any]]:
     """What the loop calls, one after the other, in every turn."""
     first = parts[0]
     if loop.way == "eager":
-        first.wrapped.start(first.held)
         return [first.apply]
     if loop.way == "variables":
         first.make_accumulators()

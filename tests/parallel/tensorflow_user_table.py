@@ -1,4 +1,7 @@
-"""Print the table of user's loops: `horovodrun -np 2 python -m tests.parallel.tensorflow_user_table [REPETITIONS] [WORD]`."""
+"""Print the table of user's loops, each cell repeated with other delays:
+
+horovodrun -np 2 python -m tests.parallel.tensorflow_user_table [REPETITIONS] [WORDS THAT THE CELL'S NAME CONTAINS]
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.parallel.tensorflow_delays import Delays
-from tests.parallel.tensorflow_user_loops import LOOPS, ROWS, Outcome, refusal, run
+from tests.parallel.tensorflow_user_loops import CELLS, LOOPS, Outcome, refusal, run
 
 HANGS = 60.0  # seconds after which a cell will not end any more
 EXACT = 1e-9
@@ -33,24 +36,22 @@ def said(outcomes: list[Outcome], expected: str | None) -> str:
 def main(repetitions: int, word: str) -> None:
     hvd.init()
     tf.get_logger().setLevel("ERROR")
-    for name, loop in LOOPS.items():
-        for algorithm in [algorithm for row in ROWS.values() for algorithm in row]:
-            if word not in f"{name} {algorithm}":
-                continue
-            seen: dict[str, int] = {}
-            for repetition in range(repetitions):
-                faulthandler.dump_traceback_later(HANGS, exit=True)
-                with pytest.MonkeyPatch.context() as patch:
-                    delays = Delays(0.003, repetition, hvd.rank())
-                    delays.on_the_wire(patch)
-                    mine = run(loop, algorithm, hvd.rank(), delays)
-                outcomes = hvd.allgather_object(mine, name="table")
-                word_ = said(outcomes, refusal(loop, algorithm))
-                seen[word_] = seen.get(word_, 0) + 1
-                faulthandler.cancel_dump_traceback_later()
-            if hvd.rank() == 0:
-                print(f"| {name} | {algorithm} | {'; '.join(f'{k} ({n})' for k, n in seen.items())}"
-                      f" | {mine.seconds:.1f} s", flush=True)
+    for name, algorithm in CELLS:
+        if word not in f"{name} {algorithm}":
+            continue
+        seen: dict[str, int] = {}
+        for repetition in range(repetitions):
+            faulthandler.dump_traceback_later(HANGS, exit=True)
+            with pytest.MonkeyPatch.context() as patch:
+                delays = Delays(0.003, repetition, hvd.rank())
+                delays.on_the_wire(patch)
+                mine = run(LOOPS[name], algorithm, hvd.rank(), delays)
+            outcomes = hvd.allgather_object(mine, name="table")
+            ended = said(outcomes, refusal(LOOPS[name], algorithm))
+            seen[ended] = seen.get(ended, 0) + 1
+            faulthandler.cancel_dump_traceback_later()
+        if hvd.rank() == 0:
+            print(f"| {name} | {algorithm} | {', '.join(f'{how} x {n}' for how, n in seen.items())} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from algorithms.virtual.events import Recording
 from algorithms.virtual.optimizers import Slots, Vector
 from algorithms.virtual.trace import Trace
 
-SHAPES = ((256, 512), (512, 768), (5,))  # of float64: 1, 3 and 0 MB
+SHAPES = ((384, 768), (5,))  # of float64: 2.4 MB, which travel in two pieces, and next to nothing
 LAYERS = tuple(int(np.prod(shape)) for shape in SHAPES)
-SLOW = 1  # the layer whose gradient takes its time
+SLOW = 0  # the layer whose gradient takes its time
 STEPS = 6
 BAD_STEP, BAD_ELEMENT = 2, 3  # where an inf or a NaN appears, in the last layer
 BAD = 1e60  # stands for it: virtual workers take numbers only
