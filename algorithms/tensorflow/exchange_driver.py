@@ -13,7 +13,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_agreement
 from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.exchange import dense, finished, gated, reduced, travels
+from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.pieces import Route, Sent, exchanged
@@ -38,9 +38,6 @@ class ExchangeDriver:
         self._measures = False
         self._graph: tf.Graph | None = None  # that is being traced, and what it sends
         self._sent: list[Sent] = []
-        self._asked: tuple[tf.Graph, tf.Tensor] | None = (
-            None  # whether ranks agree, behind the last step traced into it
-        )
         self._stopwatch: Stopwatch | None = None
         self._travels = travels(algorithm)
         self._variables: tuple[Any, ...] = ()
@@ -161,7 +158,6 @@ class ExchangeDriver:
         with tf.name_scope(""), tf.name_scope("farandole"):
             if not self._travels:
                 return sent
-            sent = self._agreed(sent)
             if self.route is not None:
                 # Steps of one graph share the wire one after the other: a step can begin only when the averages of the
                 # one before are all there, and what overtook them would come too early.
@@ -203,13 +199,7 @@ class ExchangeDriver:
             self._unchecked.assign(False)
             return tf.constant(True)
 
-        self._asked = tf.compat.v1.get_default_graph(), tf.cond(due, compare, lambda: tf.constant(False))
-
-    def _agreed(self, sent: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
-        """The same, once ranks agree on the step before: what one sends and the others, having failed, do not, hangs."""
-        if self._asked is None or self._asked[0] is not tf.compat.v1.get_default_graph():
-            return sent
-        return dict(zip(sent, gated(list(sent.values()), by=[self._asked[1]]), strict=True))
+        tf.cond(due, compare, lambda: tf.constant(False))
 
     # Around training
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ def pair(shift: float = 0.0) -> list[keras.Variable]:
     return [keras.Variable(np.full(3, 1.0 + shift), dtype="float64", name=name) for name in ("bias", "kernel")]
 
 
-def wrap(algorithm: Algorithm, **options: int) -> DistributedOptimizer:
+def wrap(algorithm: Algorithm, **options: Any) -> DistributedOptimizer:
     return DistributedOptimizer(keras.optimizers.SGD(0.5), algorithm, **options)
 
 
@@ -69,8 +70,8 @@ def drifted(rank: int) -> None:
 
 def drifted_with_the_next_step_under_way(rank: int) -> None:
     """The next step of the same function is sent early by one rank, and never by the other, which is slow."""
-    held, optimizer = pair(), wrap(algorithms.LayerWise(), check_every=2)
-    late = Delays(0.1, 0, rank)
+    held, optimizer = pair(), wrap(algorithms.LayerWise(), check_agreement=False, check_every=2)
+    late = Delays(0.5, 0, rank)
 
     def steps() -> None:
         for _ in range(2):

@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 from tests.parallel.tensorflow_delays import Delays
-from tests.parallel.tensorflow_user_loops import CELLS, LOOPS, Outcome, refusal, run
+from tests.parallel.tensorflow_user_cell import Outcome, run
+from tests.parallel.tensorflow_user_loops import CELLS, LOOPS, refusal
 
 HANGS = 60.0  # seconds after which a cell will not end any more
 EXACT = 1e-9

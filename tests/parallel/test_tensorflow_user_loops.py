@@ -24,7 +24,8 @@ from algorithms.tensorflow import DistributedOptimizer
 from tests.parallel.tensorflow_caught_errors import CAUGHT, pair, step, wrap
 from tests.parallel.tensorflow_delays import Delays
 from tests.parallel.tensorflow_half_precision import HalfPrecision, half_precision, net
-from tests.parallel.tensorflow_user_loops import CELLS, KINDS, LOOPS, ROWS, refusal, run
+from tests.parallel.tensorflow_user_cell import run
+from tests.parallel.tensorflow_user_loops import CELLS, KINDS, LOOPS, ROWS, refusal
 
 pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("few_threads")]
 
