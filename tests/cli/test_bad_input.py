@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("trian", "unknown command 'trian' (did you mean 'train'?); known: doctor, list,"),
+        ("trian", "unknown command 'trian' (did you mean 'train'?); known: doctor, horovod, list,"),
         ("train --modle alexnet", "unknown option of train '--modle' (did you mean '--model'?); known: "),
         ("train --model alexnte", "unknown model 'alexnte' (did you mean 'alexnet'?); known: "),
         ("train --algorithm delayd", "unknown algorithm 'delayd' (did you mean 'delayed'?); known: "),
