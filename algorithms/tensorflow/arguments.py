@@ -89,7 +89,7 @@ def refuse_unfit(algorithm: Rounds) -> None:
         )
     if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
-    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
     if threads < 2:
         raise ValueError(
             f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
