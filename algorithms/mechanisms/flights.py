@@ -23,6 +23,7 @@ from algorithms.mechanisms.watching import Watcher
 # ranks share two cores, twice a millisecond took 2 % of a step more than this. Not so while that thread stands still.
 REST = 0.0015
 REST_AWAITED = 0.0003
+REST_RETIRED = 0.02  # nobody here waits any more, but other workers may
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -179,6 +180,7 @@ class Courier(Generic[C]):
         self._elements = 0
         self._opened = 0
         self._stopped = False
+        self._retired = False
         self._thread: threading.Thread | None = None
         self._watcher: Watcher | None = None
         self._titles: Sequence[str] = ()
@@ -201,6 +203,15 @@ class Courier(Generic[C]):
             self._thread.start()
         return flight
 
+    def retire(self, patience: float = 2.0) -> None:
+        """No flight will follow: the helper ends when those that are open have landed. Does not wait for other workers."""
+        with self._condition:
+            self._retired = True
+            idle = not self._waiting and not self._aloft
+            self._condition.notify_all()
+        if idle and self._thread is not None:
+            self._thread.join(patience)
+
     def close(self, patience: float = 2.0) -> None:
         """Stop the helper, whatever is in flight. Safe to call twice, and from any thread but the helper."""
         atexit.unregister(self.close)
@@ -213,7 +224,9 @@ class Courier(Generic[C]):
 
     def _run(self) -> None:
         try:
-            while self._pause(lambda: bool(self._waiting)):
+            while self._pause(lambda: bool(self._waiting) or (self._retired and not self._aloft)):
+                if not self._waiting:
+                    break
                 flight = self._waiting[0]
                 for bundle in flight.route.bundles:
                     if not self._depart(flight, bundle):
@@ -226,6 +239,8 @@ class Courier(Generic[C]):
             with self._condition:
                 self._shared.failure = self._shared.failure or error
                 self._condition.notify_all()
+        finally:
+            atexit.unregister(self.close)
 
     def _depart(self, flight: Flight[C], bundle: tuple[Piece, ...]) -> bool:
         """Wait until this bundle may leave, and send it. False: stopped."""
@@ -256,7 +271,7 @@ class Courier(Generic[C]):
                     return False
                 if until():
                     return True
-                rest = REST_AWAITED if self._shared.awaited else REST
+                rest = REST_RETIRED if self._retired else REST_AWAITED if self._shared.awaited else REST
                 self._condition.wait(rest if self._aloft else None)
 
     def _land(self) -> None:

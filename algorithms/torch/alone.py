@@ -16,6 +16,8 @@ from algorithms.torch.driver import Attached
 class AloneDriver:
     """The user's optimizer as it is, counted."""
 
+    takes_scale = False
+
     def __init__(self, algorithm: Exchange, attached: Attached) -> None:
         self._algorithm = algorithm
         self._attached = attached
@@ -35,7 +37,10 @@ class AloneDriver:
     def attempt(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def step(self) -> None:
+    def synchronize(self) -> None:
+        raise ValueError("synchronize(): no_communication averages no gradients")
+
+    def step(self, *, overflowed: bool = False) -> None:
         self._steps += 1
         if not self._samples:
             return
@@ -67,5 +72,5 @@ class AloneDriver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
 
-    def detach(self) -> None:
+    def detach(self, *, at_once: bool = False) -> None:
         pass

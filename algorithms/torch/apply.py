@@ -55,7 +55,8 @@ class Together:
 
     def step(self, departed: Departed | None, due: Departed | None) -> None:
         parameters = self._attached.parameters
-        if due is not departed:  # delayed gradients belong to their flight, not to the parameters
+        if departed is not None and due is not departed:  # delayed gradients belong to their flight alone
+            departed.homes.clear()
             for parameter in parameters:
                 parameter.grad = None
         landed = due.land(range(len(parameters))) if due is not None else {}
@@ -70,9 +71,6 @@ class Together:
         if self._attached.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(parameters, self._attached.clip_norm)
         self._attached.optimizer.step()
-        if due is not departed:
-            for parameter in parameters:
-                parameter.grad = None
 
     def _correct(self, due: Departed, landed: dict[int, torch.Tensor]) -> list[torch.Tensor] | None:
         """Mend what the delay did, in place; the memory that held the old parameters is free then."""

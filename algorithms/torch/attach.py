@@ -33,6 +33,7 @@ class Wishes:
     weighted: bool
     clip_norm: float | None
     check_every: int
+    others: tuple[torch.optim.Optimizer, ...] = ()
     clock: Callable[[], float] = time.perf_counter
 
 
@@ -52,7 +53,8 @@ def attach(
         problem = str(error)
     collectives.verdict(problem, f"{prefix}verdict")
     collectives.same(description, "what is trained, and how, must be the same on every rank:", f"{prefix}same")
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    held = _held(optimizer)
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and id(p) in held]
     attached = Attached(
         optimizer=optimizer,
         model=model,
@@ -103,11 +105,24 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
     if wishes.check_every and isinstance(algorithm, Exchange) and not algorithm.reduces:
         raise ValueError(f"check_every={wishes.check_every}: {algorithm.name} lets parameters differ; use 0")
     algorithm.check(hvd.size())
-    _check_parameters(optimizer, model)
+    _check_parameters(optimizer, model, wishes.others)
 
 
-def _check_parameters(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-    held = {id(p): p for group in optimizer.param_groups for p in group["params"]}
+def _held(optimizer: torch.optim.Optimizer) -> dict[int, nn.Parameter]:
+    return {id(p): p for group in optimizer.param_groups for p in group["params"]}
+
+
+def _check_parameters(
+    optimizer: torch.optim.Optimizer, model: nn.Module, others: Sequence[torch.optim.Optimizer]
+) -> None:
+    held = _held(optimizer)
+    elsewhere = {key for other in others for key in _held(other)}
+    twice = [p for key, p in held.items() if key in elsewhere]
+    if twice:
+        raise ValueError(
+            f"others hold {len(twice)} parameters that the optimizer holds, too (the first of shape "
+            f"{tuple(twice[0].shape)}): each parameter must have one optimizer"
+        )
     named = dict(model.named_parameters())
     theirs = {id(p) for p in named.values()}
     lazy = [name for name, p in named.items() if isinstance(p, nn.parameter.UninitializedParameter)]
@@ -119,11 +134,11 @@ def _check_parameters(optimizer: torch.optim.Optimizer, model: nn.Module) -> Non
             f"the optimizer holds {len(strangers)} parameters that the model does not (the first of shape "
             f"{tuple(strangers[0].shape)}): give the model whose parameters() the optimizer was made with"
         )
-    missing = [name for name, p in named.items() if p.requires_grad and id(p) not in held]
+    missing = [name for name, p in named.items() if p.requires_grad and id(p) not in held and id(p) not in elsewhere]
     if missing:
         raise ValueError(
-            f"the optimizer does not hold {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}: add them to it, or freeze "
-            "them with requires_grad_(False)"
+            f"the optimizer does not hold {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}: add them to it, freeze "
+            "them with requires_grad_(False), or name the optimizers that do with others=[...]"
         )
     if not any(p.requires_grad for p in held.values()):
         raise ValueError("no parameter requires a gradient: there is nothing to train")
@@ -133,7 +148,7 @@ def _check_parameters(optimizer: torch.optim.Optimizer, model: nn.Module) -> Non
                 f"{name or 'the model'} makes sparse gradients, which have no place in a planned exchange: use sparse=False"
             )
     for name, p in named.items():
-        if p in _taken and _taken[p]() is not None:
+        if id(p) in held and p in _taken and _taken[p]() is not None:
             raise ValueError(f"{name} belongs to another DistributedOptimizer: detach() that one first")
         if p.requires_grad and flat(p) is None:
             raise ValueError(f"{name} has strides {p.stride()}, with gaps or overlaps: make it contiguous")

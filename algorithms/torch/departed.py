@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,8 +27,10 @@ class Departed:
     weighted: bool
     flight: Flight[Cargo] | None  # None: landed, or never had to leave
     stopwatch: Stopwatch
+    meet: Callable[[], None] = lambda: None  # those who have finished meanwhile, and wait there
     sequence: tuple[int, ...] = ()  # in which backward made the gradients
     then: list[torch.Tensor] | None = None  # the parameters they were taken at, where the algorithm compares
+    homes: dict[int, torch.Tensor] = field(default_factory=dict)  # whose memory others hold: averages go back there
     _answer: Answer | None = None
 
     def answer(self) -> Answer:
@@ -41,6 +43,10 @@ class Departed:
                 self._answer = Answer.decode(self.flight.cargo(len(self.gradients)).tensor, self.workers)
         problem = self._answer.problem(self.workers)
         if problem:
+            # All ranks hear of it and all have given everything, so that nothing of this step stays on the wire.
+            self.wait(range(len(self.gradients)))
+            if self._answer.here < self.workers:
+                self.meet()
             raise TrainingError(problem)
         return self._answer
 
@@ -52,7 +58,16 @@ class Departed:
         landed = {number: self.gradients[number] for number in numbers if answer.present[number]}
         if self.weighted and landed:
             torch._foreach_mul_(list(landed.values()), self.workers / answer.weight)
+        for number in landed.keys() & self.homes.keys():
+            landed[number] = self.homes.pop(number).detach().copy_(landed[number])
         return landed
+
+    def changed(self, gradients: Sequence[torch.Tensor | None]) -> Departed:
+        """The same step, landed, with what has become of its averages."""
+        present = tuple(gradient is not None for gradient in gradients)
+        kept = [old if new is None else new for old, new in zip(self.gradients, gradients, strict=True)]
+        answer = replace(self.answer(), present=present)
+        return replace(self, gradients=kept, flight=None, weighted=False, homes={}, _answer=answer)
 
     def wait(self, numbers: Iterable[int]) -> None:
         if self.flight is not None:

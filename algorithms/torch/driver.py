@@ -40,6 +40,8 @@ class Driver(Protocol):
     collectives: every rank makes the same drivers in the same order.
     """
 
+    takes_scale: bool  # it is asked to step although a loss scaler found an inf; else the scaler skips the step
+
     @property
     def optimizer(self) -> torch.optim.Optimizer:
         """Whose `param_groups` and `state` the user sees and schedules."""
@@ -48,13 +50,16 @@ class Driver(Protocol):
         """Before the first backward of a step: how much this rank's gradient counts. Only where `weighted`."""
 
     def zero_grad(self, set_to_none: bool) -> None:
-        """What `optimizer.zero_grad` does, or an error while gradients are travelling that it would destroy."""
+        """What `optimizer.zero_grad` does. Gradients that have left arrive first, and all ranks throw them away."""
 
     def attempt(self) -> AbstractContextManager[None]:
         """Around forward and backward: left early where the algorithm gives up what could only be dropped."""
 
-    def step(self) -> None:
-        """Backward has ended (a closure has been called)."""
+    def synchronize(self) -> None:
+        """Behind backward: make the gradients this step's averages. ValueError where the algorithm has none."""
+
+    def step(self, *, overflowed: bool = False) -> None:
+        """Backward has ended (a closure has been called). `overflowed`, where it `takes_scale`: with no usable gradient."""
 
     def settle(self) -> None:
         """Apply whatever a next forward would have waited for. Not collective; delayed gradients stay in flight."""
@@ -79,5 +84,8 @@ class Driver(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state, whatever was in flight being forgotten. Every rank loads the same, or its own."""
 
-    def detach(self) -> None:
-        """Take the hooks away and stop helper threads. Not collective; never waits for other ranks."""
+    def detach(self, *, at_once: bool = False) -> None:
+        """Take the hooks away and let helper threads end. Not collective; never waits for other ranks.
+
+        What other ranks may wait for is still sent, unless `at_once`: Horovod is about to be left.
+        """

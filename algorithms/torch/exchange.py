@@ -13,18 +13,23 @@ from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import collectives
+from algorithms.torch import collectives, travelling
 from algorithms.torch.apply import applied
 from algorithms.torch.departed import Departed
 from algorithms.torch.departures import Departures
 from algorithms.torch.driver import Attached
 from algorithms.torch.header import Fault, Header, kind_of_header, length
+from algorithms.torch.history import History, compare
 from algorithms.torch.profile import STEPS, Stopwatch, planned_route
+from algorithms.torch.shown import Shown
+from algorithms.torch.travelling import Travelling
 from algorithms.torch.wire import Cargo, HorovodWire, load
 
 
 class ExchangeDriver:
-    """One engine for all of them: start -> in flight -> landed -> applied."""
+    """One engine for all of them: start -> in flight -> landed -> (shown, changed by the user) -> applied."""
+
+    takes_scale = False  # an inf of one rank is in everybody's average, so that all scalers skip the step, or none
 
     def __init__(self, algorithm: Exchange, attached: Attached) -> None:
         self._algorithm = algorithm
@@ -42,14 +47,21 @@ class ExchangeDriver:
         self._current: Flight[Cargo] | None = None
         self._departed: deque[Departed] = deque()
         self._apply = applied(algorithm, attached, self._stopwatch)
+        self._travelling = Travelling(self._asked)
+        self._shown: tuple[Departed, Shown] | None = None
+        self._history = History()
+        if attached.workers > 1:
+            travelling.refuse_unfit(zip(attached.names, self._parameters, strict=True))
         taken = {id(p) for p in self._parameters}
         self._departures = Departures(
             self._parameters,
             [p for group in attached.optimizer.param_groups for p in group["params"] if id(p) not in taken],
             passes=attached.passes,
             weighted=attached.weighted,
-            at_once=algorithm.start is Moment.GRADIENT_READY,
+            at_once=algorithm.start is Moment.GRADIENT_READY and attached.workers > 1,
+            alone=attached.workers == 1,
             flight=self._flight,
+            begins=self._begins,
             ready=self._stopwatch.ready,
         )
         self._steps = 0
@@ -78,18 +90,60 @@ class ExchangeDriver:
 
     def zero_grad(self, set_to_none: bool) -> None:
         if self._departures.any_left:
-            raise RuntimeError("zero_grad() between backward() and step() would destroy gradients that are travelling")
-        self._departures.forget_gradients()
+            self.synchronize()  # what has left cannot be called back: all ranks throw the average away
+        else:
+            self._travelling.release()
+            self._departures.forget_gradients()
+        self._throw_away()
         self.optimizer.zero_grad(set_to_none)
 
     def attempt(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def step(self) -> None:
+    def _begins(self) -> None:
+        """The first gradient of a step is complete."""
+        if self._attached.workers == 1:
+            return
+        self._fresh = False
+        self._throw_away()
+        self._apply.settle()  # of what the forward did not use: a parameter cannot wait and travel at once
+        # Those without a gradient here, too: another rank may have one, and the average is everybody's.
+        self._travelling.hold(self._parameters)
+
+    def _asked(self, parameter: torch.Tensor) -> None:
+        """Someone wants to see or to set a gradient that travels, or may."""
+        if travelling.in_backward():
+            if not self._departures.has_taken(parameter):
+                return  # this rank's own, which has not left
+            self._departures.fault = self._departures.fault or Fault.IN_BACKWARD
+        self.synchronize()
+
+    def synchronize(self) -> None:
+        """Wait for this step's averages, and show them."""
+        if self._shown is not None or self._attached.workers == 1:
+            return
+        self._fresh = False
+        departed = self._depart()
+        landed = departed.land(range(len(self._parameters)))
+        for number, parameter in enumerate(self._parameters):
+            parameter.grad = landed.get(number)
+        self._shown = departed, Shown(self._parameters)
+
+    def _throw_away(self) -> None:
+        """What was shown will not be applied."""
+        if self._shown is not None:
+            self._shown = None
+            self._history.add("thrown away")
+
+    def step(self, *, overflowed: bool = False) -> None:
         self._fresh = False
         self._apply.settle()
-        departed = self._depart(ended=False)
-        if departed.header.fault:
+        if self._shown is not None:
+            landed, shown = self._shown
+            departed, self._shown = landed.changed(shown.applied(self._history)), None
+        else:
+            departed = self._depart()
+        if departed.header.fault and not self._algorithm.delay:
             departed.answer()
         self._departed.append(departed)
         due = self._departed.popleft() if len(self._departed) > self._algorithm.delay else None
@@ -101,11 +155,18 @@ class ExchangeDriver:
         if self._steps == STEPS.stop and self._planned:
             self._plan()
 
-    def _depart(self, *, ended: bool) -> Departed:
+    def _depart(self, *, ended: bool = False, fault: Fault = Fault.NONE) -> Departed:
         """Backward has ended: what has not left leaves now. `ended`: so has training, and this is not a step."""
         weight = self._departures.weight
-        fault, gradients, present = self._departures.close()
-        header = Header(fault, 1.0 if weight is None else weight, present, here=not ended)
+        self._travelling.release()
+        closed = self._departures.close()
+        header = Header(
+            fault or closed.fault,
+            1.0 if weight is None else weight,
+            closed.present,
+            here=not ended,
+            history=self._history.word,
+        )
         flight = self._flight()
         if flight is not None:
             dtype, _ = self._kinds[-1]
@@ -113,13 +174,15 @@ class ExchangeDriver:
             flight.give(len(self._parameters), load(header.encode(self._attached.rank, self._attached.workers, dtype)))
             self._bytes += sum(flight.cargo(number).bytes for number in range(len(self._sizes)))
         departed = Departed(
-            gradients=gradients,
+            gradients=closed.gradients,
             header=header,
             workers=self._attached.workers,
             weighted=self._attached.weighted,
             flight=flight,
             stopwatch=self._stopwatch,
+            meet=self._meet,
             sequence=tuple(self._departures.sequence),
+            homes=closed.homes,
         )
         self._departures.forget()
         self._current = None
@@ -154,6 +217,7 @@ class ExchangeDriver:
             return
         self._fresh = True
         self._apply.settle()
+        self._throw_away()
         unfinished = self._unfinished()
         while self._departed:
             due = self._departed.popleft()
@@ -166,7 +230,17 @@ class ExchangeDriver:
             with self._stopwatch.waiting():
                 if unfinished is not None:
                     unfinished.wait(range(len(self._sizes)))
-                collectives.meet()
+            self._meet()
+
+    def _meet(self) -> None:
+        """All ranks end here, those that learn in a step of theirs that others have finished, too."""
+        with self._stopwatch.waiting():
+            for departed in self._departed:
+                departed.wait(range(len(self._parameters)))
+            self._departed.clear()
+            self._fresh = True
+            collectives.meet()
+            compare(self._history, f"{self._attached.prefix}history")  # the next step's header would have told
 
     def _unfinished(self) -> Flight[Cargo] | None:
         """A backward without its step: what has left cannot be called back, so the rest follows, and all is dropped."""
@@ -175,6 +249,7 @@ class ExchangeDriver:
             flight = self._depart(ended=True).flight
             for parameter in self._parameters:
                 parameter.grad = None
+        self._travelling.release()
         self._departures.forget()
         return flight
 
@@ -224,8 +299,14 @@ class ExchangeDriver:
             then=None if saved["then"] is None else back(saved["then"]),
         )
 
-    def detach(self) -> None:
+    def detach(self, *, at_once: bool = False) -> None:
         self._departures.remove()
         self._apply.detach()
         if self._courier is not None:
-            self._courier.close()
+            if at_once or self._fresh:
+                self._courier.close()
+            else:  # others may be in a step, which they learn that this rank will not make
+                self._depart(fault=Fault.LEFT)
+                self._courier.retire()
+        self._fresh = True
+        self._travelling.release()

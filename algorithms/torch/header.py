@@ -21,18 +21,29 @@ class Fault(IntEnum):
     SPARSE = 4
     NOT_WEIGHED = 5
     UNFROZEN = 6
+    IN_BACKWARD = 7
+    LEFT = 8
 
 
 SAID = {
     Fault.NO_BACKWARD: "step() without a gradient: call backward() before step(), or weigh(0) on a rank without samples",
     Fault.BACKWARD_AGAIN: "a parameter got its gradient more often than there are passes: step() after each backward(), "
     "or wrap with passes=n to accumulate n of them (checkpointing needs use_reentrant=False)",
-    Fault.CHANGED: "a gradient was changed, or cleared, between backward() and step() while it travelled: use "
-    "Synchronous(overlap=False), or clip the average with DistributedOptimizer(..., clip_norm=...)",
+    Fault.CHANGED: "a gradient was changed while it travelled, and not by way of its parameter: change p.grad between "
+    "backward() and step(), which is the average by then, or clip it with DistributedOptimizer(..., clip_norm=...)",
     Fault.SPARSE: "a sparse gradient: use sparse=False, because sparse gradients have no place in a planned exchange",
     Fault.NOT_WEIGHED: "weighted=True needs weigh(samples) before the backward() of each step",
     Fault.UNFROZEN: "a parameter that was frozen has got a gradient: freeze and unfreeze before wrapping",
+    Fault.IN_BACKWARD: "a hook looked at p.grad inside backward() when that had left already: register it before "
+    "wrapping and it sees this rank's own, or look at the average behind backward()",
+    Fault.LEFT: "detached its optimizer, without finish(), while another rank made a step",
 }
+# Said at the step after, or when training ends.
+WENT_APART = (
+    "ranks did different things with an average between backward() and step(), so their parameters are no longer equal: "
+    "what is clipped, scaled, noised, replaced or skipped there must be the same on every rank (change this rank's own "
+    "gradient in a hook before wrapping, or its loss)"
+)
 
 
 @dataclass(frozen=True)
@@ -43,10 +54,12 @@ class Header:
     weight: float
     present: Sequence[bool]  # which parameters have a gradient here
     here: bool = True  # this is a step, not the end of training
+    history: int = 0  # of what was done with averages that were shown
 
     def encode(self, rank: int, workers: int, dtype: torch.dtype) -> torch.Tensor:
-        faults = [float(self.fault) if worker == rank else 0.0 for worker in range(workers)]
-        return torch.tensor([*faults, float(self.here), self.weight, *map(float, self.present)], dtype=dtype)
+        said = [0.0] * (2 * workers)
+        said[rank], said[workers + rank] = float(self.fault), float(self.history)
+        return torch.tensor([*said, float(self.here), self.weight, *map(float, self.present)], dtype=dtype)
 
 
 def kind_of_header(parameters: Sequence[torch.Tensor]) -> tuple[torch.dtype, torch.device]:
@@ -57,7 +70,7 @@ def kind_of_header(parameters: Sequence[torch.Tensor]) -> tuple[torch.dtype, tor
 
 def length(workers: int, parameters: int) -> int:
     """Elements of an encoded header."""
-    return workers + 2 + parameters
+    return 2 * workers + 2 + parameters
 
 
 @dataclass(frozen=True)
@@ -68,15 +81,17 @@ class Answer:
     here: int  # ranks that took part
     weight: float
     present: tuple[bool, ...]  # which parameters have a gradient anywhere
+    histories: tuple[int, ...] = ()  # by rank
 
     @classmethod
     def decode(cls, averaged: torch.Tensor, workers: int) -> Answer:
         values = [value * workers for value in averaged.tolist()]
         return cls(
             faults=tuple(Fault(round(value)) for value in values[:workers]),
-            here=round(values[workers]),
-            weight=values[workers + 1],
-            present=tuple(value > 0 for value in values[workers + 2 :]),
+            here=round(values[2 * workers]),
+            weight=values[2 * workers + 1],
+            present=tuple(value > 0 for value in values[2 * workers + 2 :]),
+            histories=tuple(round(value) for value in values[workers : 2 * workers]),
         )
 
     @classmethod
@@ -95,6 +110,8 @@ class Answer:
         if faulty:
             who = "every rank" if len(faulty) == workers else f"rank {', '.join(map(str, faulty))}"
             return f"{who}: {'; '.join(SAID[fault] for fault in sorted({*self.faults} - {Fault.NONE}))}"
+        if len({*self.histories}) > 1:
+            return WENT_APART
         if not self.weight > 0:
             return "no rank had a sample: at least one must call weigh() with more than 0"
         return None

@@ -51,6 +51,7 @@ class NextUse:
 
     def step(self, departed: Departed | None, due: Departed | None) -> None:
         assert due is not None and not self._waiting
+        due.homes.clear()  # the next step's gradients may come before these have landed
         for parameter in self._parameters:
             parameter.grad = None
         self._due = due

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import horovod.torch as hvd
 import torch
@@ -32,6 +32,15 @@ from algorithms.torch.stock import StockDriver
 STATE = "farandole"  # key of what is ours in state_dict()
 
 
+@runtime_checkable
+class HasModes(Protocol):
+    """An optimizer with points of its own for training and for evaluation."""
+
+    def train(self) -> None: ...
+
+    def eval(self) -> None: ...
+
+
 class DistributedOptimizer(torch.optim.Optimizer):
     """Drives any torch optimizer with any algorithm; the training loop stays as it was.
 
@@ -44,7 +53,14 @@ class DistributedOptimizer(torch.optim.Optimizer):
                  the rank's samples, are averaged over all samples. `weigh(0)` and `step()` without a backward: no sample.
     clip_norm:   the averaged gradient is made no longer than this (algorithms that apply all layers together).
     check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never.
+    others:      optimizers, wrapped or to be wrapped, that train the rest of the model's parameters.
     clock:       seconds, for telemetry.
+
+    Between backward and `step()`, `p.grad` is the average over ranks where the algorithm averages gradients: looking at it
+    waits for it, and what is clipped, scaled or replaced there must be so on every rank, as with DistributedDataParallel.
+    Everywhere else (quorum and periodic algorithms) it is this worker's own. `torch.amp.GradScaler` works with both.
+    Behind `step()`, `p.grad` is what was applied, with `Delayed` k steps later; there is none with
+    `LayerWise(order="forward")`, whose averages are still on their way, nor with `Asynchronous(ahead=True)`.
     """
 
     def __init__(
@@ -57,9 +73,17 @@ class DistributedOptimizer(torch.optim.Optimizer):
         weighted: bool = False,
         clip_norm: float | None = None,
         check_every: int = 0,
+        others: Sequence[torch.optim.Optimizer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        wishes = Wishes(passes=passes, weighted=weighted, clip_norm=clip_norm, check_every=check_every, clock=clock)
+        wishes = Wishes(
+            passes=passes,
+            weighted=weighted,
+            clip_norm=clip_norm,
+            check_every=check_every,
+            others=tuple(others),
+            clock=clock,
+        )
         self._attached = attach(self, optimizer, model, algorithm, wishes)
         self._algorithm = algorithm
         self._check_every = check_every
@@ -128,11 +152,67 @@ class DistributedOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad(), self._driver.attempt():
                 loss = closure()
-        self._driver.step()
+        try:
+            self._driver.step(overflowed=self._overflowed())
+        except BaseException:
+            for name in ("grad_scale", "found_inf"):  # which a scaler takes away only behind a step that went well
+                vars(self).pop(name, None)
+            raise
         self._steps += 1
         if self._check_every and self._steps % self._check_every == 0:
             self.check_agreement()
         return loss
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """What `torch.amp.GradScaler` asks: whether to call `step()` in any case, with `grad_scale` and `found_inf` set."""
+        return self._driver.takes_scale
+
+    def _overflowed(self) -> bool:
+        """Unscale for a scaler that leaves it to this step. Whether there was an inf."""
+        if "found_inf" not in vars(self):
+            return False
+        if self._attached.late is not None:
+            raise ValueError(
+                "a loss scaler looks at the gradients of every step, and give_up=True leaves steps without any: train in "
+                "bfloat16 without a scaler, or with give_up=False"
+            )
+        overflowed, scale = bool(vars(self)["found_inf"]), vars(self)["grad_scale"]
+        gradients = [p.grad for p in self._attached.parameters if p.grad is not None]
+        if scale is not None and gradients and not overflowed:  # None: `unscale_` was called
+            torch._foreach_mul_(gradients, float(scale.double().reciprocal().float()))
+        return overflowed
+
+    def synchronize(self) -> None:
+        """Behind backward: wait until gradients are this step's averages. Looking at any `p.grad` does the same.
+
+        As in Horovod's own loops: `synchronize()`, clip, and `step()`, inside `skip_synchronize()` or not.
+        """
+        self._driver.synchronize()
+
+    def skip_synchronize(self) -> AbstractContextManager[None]:
+        """Nothing: `step()` knows that gradients have been averaged. For loops that were written for Horovod's own."""
+        return nullcontext()
+
+    def train(self) -> None:
+        """The wrapped optimizer's, where it has modes: schedule-free ones train and evaluate at different points."""
+        self._switch(training=True)
+
+    def eval(self) -> None:
+        """The wrapped optimizer's, as `train()`."""
+        self._switch(training=False)
+
+    def _switch(self, *, training: bool) -> None:
+        optimizer = self._driver.optimizer
+        if not isinstance(optimizer, HasModes):
+            return
+        if isinstance(self._algorithm, Rounds):
+            raise ValueError(
+                f"{type(optimizer).__name__} moves parameters in train() and eval(), where {self._algorithm.name} does, "
+                "too: use evaluation(), or an algorithm that averages gradients"
+            )
+        self._driver.settle()
+        optimizer.train() if training else optimizer.eval()
 
     def check_agreement(self) -> None:
         """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective."""
@@ -194,7 +274,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
             if kind is None:
                 self.finish()
             elif not issubclass(kind, TrainingError) and hvd.size() > 1:
-                self._detach()
+                self._driver.detach(at_once=True)
                 hvd.shutdown()
         finally:
             self._detach()

@@ -55,6 +55,8 @@ class RoundsDriver:
     Buffers that are not parameters, as batch norm's running statistics, stay each worker's own, as with stock Horovod.
     """
 
+    takes_scale = True  # a worker that skipped a step alone would fall behind the others' rounds
+
     def __init__(self, algorithm: Rounds, attached: Attached) -> None:
         refuse_unfit(algorithm, attached)
         self.algorithm, self.attached = algorithm, attached
@@ -111,7 +113,10 @@ class RoundsDriver:
             self._start()  # rounds need its helper's answer while it computes
         return self.attempts.attempt()
 
-    def step(self) -> None:
+    def synchronize(self) -> None:
+        raise ValueError(f"synchronize(): {self.algorithm.name} has no gradients to average before step()")
+
+    def step(self, *, overflowed: bool = False) -> None:
         given_up = self.attempts is not None and self.attempts.closed()
         with self._translated():
             self._begin()
@@ -123,26 +128,31 @@ class RoundsDriver:
                 self.worker.given_up += 1
                 self._take_newest()
             elif isinstance(self.work, GradientWork):
-                self._gradient_step(self.work)
+                self._gradient_step(self.work, overflowed=overflowed)
             else:
-                self._copy_step(self.work)
+                self._copy_step(self.work, overflowed=overflowed)
             self.worker.begun = False
 
-    def _gradient_step(self, work: GradientWork) -> None:
+    def _gradient_step(self, work: GradientWork, *, overflowed: bool) -> None:
+        if overflowed and not self.worker.rules.everyone:
+            self._wait()
+            self._take_newest()  # the others' rounds do not need this one
+            return
         if self.algorithm.waits:
-            self._offer()
+            self._offer(without=overflowed)
             self._settle()
             return
         self._wait()  # for the offer before: a worker has one on offer at a time
         self._offer()
         self.worker.goes_on(work.refresh())
 
-    def _copy_step(self, work: CopyWork) -> None:
+    def _copy_step(self, work: CopyWork, *, overflowed: bool) -> None:
         worker = self.worker
         if worker.due is not None and not work.ahead:
             self._wait()  # what is on offer is the copy as it stands
         if self.weight:
-            self.attached.optimizer.step()
+            if not overflowed:
+                self.attached.optimizer.step()
             work.local()
         if worker.offers(Moment.STEP_ENDED):
             self._offer()
@@ -151,9 +161,10 @@ class RoundsDriver:
         else:
             worker.step_number += 1
 
-    def _offer(self) -> None:
+    def _offer(self, *, without: bool = False) -> None:
+        """What this worker has, or that it is `without` a usable gradient."""
         self._start()
-        self.worker.offer(self.work.capture(self.weight))
+        self.worker.offer(self.work.capture(0.0 if without else self.weight))
 
     def _wait(self) -> None:
         if self.worker.helper is not None:
@@ -300,7 +311,7 @@ class RoundsDriver:
         self.work.forget()
         self.loaded = True
 
-    def detach(self) -> None:
+    def detach(self, *, at_once: bool = False) -> None:
         self.hook.remove()
         if self.attempts is not None:
             self.attempts.detach()

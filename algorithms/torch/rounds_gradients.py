@@ -133,8 +133,9 @@ class GradientWork:
         with self.whole:
             if mine is not None:
                 self.offered = ()
-            self._clip()
-            self.shadow.step()
+            if any(term.weight for term in verdict.terms):  # else nobody had a gradient
+                self._clip()
+                self.shadow.step()
             for piece in self.space.pieces:
                 self.replica.grow_average(piece, verdict.round + 1)
             self.rounds = verdict.round + 1

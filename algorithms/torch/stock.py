@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import horovod.torch as hvd
 import torch
 from horovod.common.exceptions import HorovodInternalError
+from torch.utils.hooks import RemovableHandle
 
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import collectives
+from algorithms.torch import collectives, travelling
 from algorithms.torch.driver import Attached
+from algorithms.torch.errors import TrainingError
+from algorithms.torch.header import SAID, Fault
+from algorithms.torch.history import History, compare
 from algorithms.torch.memory import size_in_bytes
+from algorithms.torch.shown import Shown
+from algorithms.torch.travelling import Travelling
 
 
 class StockDriver:
-    """`hvd.DistributedOptimizer`, used as its documentation says; only its wait is timed."""
+    """`hvd.DistributedOptimizer`, used as its documentation says; its wait is timed, and gradients are seen averaged."""
+
+    takes_scale = False
 
     def __init__(self, algorithm: Exchange, attached: Attached) -> None:
         if attached.weighted:
@@ -40,6 +49,18 @@ class StockDriver:
         self._steps = 0
         self._exposed = 0.0
         self._fresh = True
+        self._travelling = Travelling(self._asked)
+        self._times = [0] * len(attached.parameters)
+        self._left: dict[int, tuple[torch.Tensor, int]] = {}  # gradients, and their versions when they left
+        self._shown: Shown | None = None
+        self._history = History()
+        self._hooks: list[RemovableHandle] = []
+        if attached.workers > 1:
+            travelling.refuse_unfit(zip(attached.names, attached.parameters, strict=True))
+            self._hooks = [
+                p.register_post_accumulate_grad_hook(self._hook(number))  # type: ignore[no-untyped-call]
+                for number, p in enumerate(attached.parameters)
+            ]
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -50,6 +71,9 @@ class StockDriver:
         raise AssertionError("refused when attached")
 
     def zero_grad(self, set_to_none: bool) -> None:
+        if self._left:
+            self.synchronize()  # Horovod's own refuses this; what has left cannot be called back
+        self._throw_away()
         if set_to_none:
             self._stock.zero_grad()
         else:  # Horovod's own takes no argument
@@ -58,26 +82,76 @@ class StockDriver:
     def attempt(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def step(self) -> None:
-        self._fresh = False
+    def _hook(self, number: int) -> Callable[[torch.Tensor], None]:
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
+        def gradient_ready(parameter: torch.Tensor) -> None:
+            self._times[number] += 1
+            if self._times[number] % self._attached.passes:
+                return
+            if not self._left:
+                self._throw_away()
+                self._travelling.hold(self._attached.parameters)
+            gradient = travelling.own(parameter)
+            assert gradient is not None
+            self._left[number] = gradient, gradient._version
+
+        hook: Callable[[torch.Tensor], None] = gradient_ready
+        return hook
+
+    def _asked(self, parameter: torch.Tensor) -> None:
+        """Someone wants to see or to set a gradient that travels, or may. Horovod itself does so inside backward."""
+        if not travelling.in_backward():
+            self.synchronize()
+
+    def synchronize(self) -> None:
+        if self._shown is None:
+            self._land()
+            self._shown = Shown(self._attached.parameters)
+
+    def _land(self) -> None:
+        self._travelling.release()
+        left, self._left = self._left, {}
+        self._times = [0] * len(self._times)
         started = self._attached.clock()
         try:
             self._stock.synchronize()
         except HorovodInternalError as error:
             raise collectives.stopped(error) from error
         self._exposed += self._attached.clock() - started
+        for number, (gradient, version) in left.items():
+            now = self._attached.parameters[number].grad
+            if now is not gradient or now._version != version + 1:  # Horovod's own `set_` is one
+                raise TrainingError(SAID[Fault.CHANGED])
+
+    def _throw_away(self) -> None:
+        if self._shown is not None:
+            self._shown = None
+            self._history.add("thrown away")
+
+    def step(self, *, overflowed: bool = False) -> None:
+        self._fresh = False
+        if self._shown is None:
+            self._land()
+        else:
+            self._shown.applied(self._history)
+            self._shown = None
         if self._attached.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._attached.parameters, self._attached.clip_norm)
         with self._stock.skip_synchronize():
             self._stock.step()
         self._steps += 1
+        if self._steps & (self._steps - 1) == 0 and self._attached.workers > 1:
+            # Horovod has no word to spare for it. At powers of two: mistakes of a loop show in its first steps.
+            compare(self._history, f"{self._attached.prefix}history")
 
     def settle(self) -> None:
         pass
 
     def finish(self) -> None:
         if not self._fresh and self._attached.workers > 1:
+            self._throw_away()
             collectives.meet()
+            compare(self._history, f"{self._attached.prefix}history")
         self._fresh = True
 
     def evaluation(self) -> AbstractContextManager[None]:
@@ -106,5 +180,9 @@ class StockDriver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
 
-    def detach(self) -> None:
-        """Horovod keeps its hooks for good: it offers no way to take them away."""
+    def detach(self, *, at_once: bool = False) -> None:
+        self._travelling.release()
+        for hook in self._hooks:
+            hook.remove()
+        # Horovod offers no way to take its hooks away. They live in autograd's nodes, which only this list keeps alive.
+        self._stock._grad_accs.clear()

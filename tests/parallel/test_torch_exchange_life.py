@@ -196,7 +196,7 @@ def test_telemetry_counts(algorithm: Algorithm, rank: int, ranks: int) -> None:
     telemetry = opt.telemetry()
     opt.detach()
     parameters = sum(p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
-    header = 0 if algorithm.name == "stock_horovod" else 8 * (ranks + 2 + len([*filter(_trains, net.parameters())]))
+    header = 0 if algorithm.name == "stock_horovod" else 8 * (2 * ranks + 2 + len([*filter(_trains, net.parameters())]))
     assert telemetry.steps == telemetry.rounds == telemetry.used == 5
     assert telemetry.bytes_sent == 5 * (parameters + header)
     assert telemetry.exposed_seconds > 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from algorithms.torch.header import Answer, Fault, Header, kind_of_header, length
+from algorithms.torch.history import LARGEST
 
 CPU = torch.device("cpu")
 
@@ -19,6 +20,7 @@ def test_an_average_tells_what_every_rank_has_said(workers: int, dtype: torch.dt
             weight=float(rank % 37),
             present=[rank == workers - 1, False, True],
             here=rank != 0,
+            history=LARGEST - 1 - rank,
         )
         for rank in range(workers)
     ]
@@ -27,6 +29,7 @@ def test_an_average_tells_what_every_rank_has_said(workers: int, dtype: torch.dt
     answer = Answer.decode(words.mean(dim=0), workers)
     assert answer.faults == tuple(header.fault for header in said)
     assert answer.here == workers - 1
+    assert answer.histories == tuple(header.history for header in said)
     assert answer.weight == pytest.approx(sum(header.weight for header in said), rel=1e-6)
     assert answer.present == (True, False, True)
 
