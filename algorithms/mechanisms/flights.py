@@ -212,6 +212,18 @@ class Courier(Generic[C]):
         if idle and self._thread is not None:
             self._thread.join(patience)
 
+    def quiet(self, patience: float = 5.0) -> None:
+        """Wait until nothing is on the wire, and nothing that has been given may leave. Who has retired is not waited for
+        longer than `patience`: other workers may never send their part.
+        """
+        with self._condition:
+
+            def still() -> bool:
+                ended = self._stopped or self._shared.failure is not None
+                return ended or (not self._aloft and not (self._waiting and self._waiting[0].holds_all()))
+
+            self._condition.wait_for(still, timeout=patience if self._retired else None)
+
     def close(self, patience: float = 2.0) -> None:
         """Stop the helper, whatever is in flight. Safe to call twice, and from any thread but the helper."""
         atexit.unregister(self.close)
@@ -252,6 +264,8 @@ class Courier(Generic[C]):
             return room and name not in self._names and flight.holds_all()
 
         flight.awaits(piece.tensor for piece in bundle)
+        with self._condition:
+            self._condition.notify_all()  # who wants it quiet may have waited for this
         if not self._pause(may_leave):
             return False
         began = 0.0 if self._watcher is None else self._watcher.clock()

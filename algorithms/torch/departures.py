@@ -80,8 +80,8 @@ class Departures:
             hook.remove()
 
     @property
-    def any_left(self) -> bool:
-        return any(taken.sent for taken in self._taken.values())
+    def any_taken(self) -> bool:
+        return bool(self._taken)
 
     def has_taken(self, parameter: torch.Tensor) -> bool:
         return self._numbers[id(parameter)] in self._taken

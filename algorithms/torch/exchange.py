@@ -13,7 +13,7 @@ from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import collectives, travelling
+from algorithms.torch import meeting, travelling
 from algorithms.torch.apply import applied
 from algorithms.torch.departed import Departed
 from algorithms.torch.departures import Departures
@@ -42,6 +42,7 @@ class ExchangeDriver:
         self._courier: Courier[Cargo] | None = None
         if attached.workers > 1:
             self._courier = Courier(HorovodWire(), attached.prefix, lanes=self._lanes())
+            meeting.couriers.add(self._courier)
         self._planned = algorithm.start is Moment.GRADIENT_READY and attached.workers > 1
         self._route = routes.first(self._sizes) if self._planned else routes.whole(self._sizes)
         self._current: Flight[Cargo] | None = None
@@ -89,7 +90,7 @@ class ExchangeDriver:
         self._departures.weight = samples
 
     def zero_grad(self, set_to_none: bool) -> None:
-        if self._departures.any_left:
+        if self._departures.any_taken and self._attached.workers > 1:
             self.synchronize()  # what has left cannot be called back: all ranks throw the average away
         else:
             self._travelling.release()
@@ -239,7 +240,7 @@ class ExchangeDriver:
                 departed.wait(range(len(self._parameters)))
             self._departed.clear()
             self._fresh = True
-            collectives.meet()
+            meeting.meet()
             compare(self._history, f"{self._attached.prefix}history")  # the next step's header would have told
 
     def _unfinished(self) -> Flight[Cargo] | None:

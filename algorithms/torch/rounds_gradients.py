@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from algorithms.contract import Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
-from algorithms.torch import rounds_options
+from algorithms.torch import rounds_options, travelling
 from algorithms.torch.driver import Attached
 from algorithms.torch.memory import like, size_in_bytes
 from algorithms.torch.rounds_replica import Replica
@@ -62,10 +62,14 @@ class GradientWork:
         gradients: list[torch.Tensor | None] = []
         for parameter in self.attached.parameters:
             gradient = parameter.grad if weight else None
-            if gradient is not None:
-                gradient = like(parameter, gradient).detach()
-                # A worker that waits keeps them: what the user looks at after the step is still there.
-                parameter.grad = gradient if self.algorithm.waits else None
+            if gradient is not None and self.algorithm.waits:
+                # It keeps them: what the user looks at after the step is still there.
+                gradient = parameter.grad = like(parameter, gradient).detach()
+            elif gradient is not None:
+                del gradient
+                gradient, shared = travelling.take(parameter)
+                gradient = gradient.clone() if shared else gradient.detach()
+                gradient = like(parameter, gradient)
             gradients.append(gradient)
         self.offered = gradients
         self.norm = self._norm(gradients) if self.algorithm.needs_norm else None

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import collectives, travelling
+from algorithms.torch import collectives, meeting, travelling
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import TrainingError
 from algorithms.torch.header import SAID, Fault
@@ -46,7 +46,7 @@ class StockDriver:
         if state["state"]:
             self._stock.load_state_dict(state)  # Horovod makes a new optimizer, which begins without state
         self._bytes = size_in_bytes(attached.parameters) if attached.workers > 1 else 0
-        self._steps = 0
+        self._steps = self._exchanges = 0
         self._exposed = 0.0
         self._fresh = True
         self._travelling = Travelling(self._asked)
@@ -118,6 +118,10 @@ class StockDriver:
         except HorovodInternalError as error:
             raise collectives.stopped(error) from error
         self._exposed += self._attached.clock() - started
+        self._exchanges += 1
+        if self._exchanges & (self._exchanges - 1) == 0 and self._attached.workers > 1:
+            # Horovod has no word to spare for it. At powers of two: mistakes of a loop show in its first steps.
+            compare(self._history, f"{self._attached.prefix}history")
         for number, (gradient, version) in left.items():
             now = self._attached.parameters[number].grad
             if now is not gradient or now._version != version + 1:  # Horovod's own `set_` is one
@@ -140,17 +144,16 @@ class StockDriver:
         with self._stock.skip_synchronize():
             self._stock.step()
         self._steps += 1
-        if self._steps & (self._steps - 1) == 0 and self._attached.workers > 1:
-            # Horovod has no word to spare for it. At powers of two: mistakes of a loop show in its first steps.
-            compare(self._history, f"{self._attached.prefix}history")
 
     def settle(self) -> None:
         pass
 
     def finish(self) -> None:
         if not self._fresh and self._attached.workers > 1:
+            if self._left:
+                self.synchronize()  # a backward without its step
             self._throw_away()
-            collectives.meet()
+            meeting.meet()
             compare(self._history, f"{self._attached.prefix}history")
         self._fresh = True
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import algorithms
+from algorithms.contract import Exchange
 from suite.cli.catalogue import summary
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +38,11 @@ def test_algorithms_are_frozen_and_every_option_is_named() -> None:
 def table() -> str:
     """The README's table as it has to be."""
     rows = [
-        f"| `{name}` | `{kind.__name__}` | {summary(kind)}{' (virtual cluster only)' if kind.virtual_only else ''} |"
+        f"| `{name}` | `{kind.__name__}` | {summary(kind)}{' (virtual cluster only)' if kind.virtual_only else ''} "
+        f"| {'average' if issubclass(kind, Exchange) and kind.reduces else 'own'} |"
         for name, kind in algorithms.CATALOGUE.items()
     ]
-    return "\n".join(["| name | class | what it does |", "|---|---|---|", *rows])
+    return "\n".join(["| name | class | what it does | gradient |", "|---|---|---|---|", *rows])
 
 
 def test_the_readme_shows_the_catalogue() -> None:

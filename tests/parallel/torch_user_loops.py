@@ -88,10 +88,6 @@ def without_averages(algorithm: Algorithm) -> str | None:
     return None if averages(algorithm) else "synchronize(): "
 
 
-def in_the_hook(algorithm: Algorithm) -> str | None:
-    return "inside backward() when that had left" if averages(algorithm) and not stock(algorithm) else None
-
-
 # -- what happens between backward and step()
 
 
@@ -135,6 +131,11 @@ def noises_differently(part: Part) -> None:
 def looks_on_one_rank(part: Part) -> None:
     if part.rank == 0:
         part.seen.append(float(nn.utils.get_total_norm([p.grad for p in part.net.parameters()])))
+
+
+def looks(x: torch.Tensor) -> None:
+    assert x.grad is not None
+    x.grad.mul_(1.0)
 
 
 def changes_by_another_way(part: Part) -> None:
@@ -210,6 +211,7 @@ class Loop:
 
 UNTOLD = where_averaged("wrap with passes=n", by_stock="backward_passes_per_step")
 CHANGED = where_averaged("a gradient was changed while it travelled, and not by way of its parameter")
+IN_A_HOOK = where_averaged("inside backward() when that had left", by_stock="a gradient was changed while it travelled")
 APART = where_averaged(WENT_APART)
 CLIPPED = Rule(global_clipnorm=NORM)
 LOOPS: dict[str, Loop] = {
@@ -230,7 +232,7 @@ LOOPS: dict[str, Loop] = {
     "noised differently": Loop(variants=True, between=noises_differently, own=noised, refused=APART),
     "changed by another way": Loop(between=changes_by_another_way, own=halved, way="flat", refused=CHANGED),
     "looked at on one rank": Loop(between=looks_on_one_rank),
-    "looked at in a hook": Loop(way="hooked", refused=in_the_hook),
+    "looked at in a hook": Loop(way="hooked", refused=IN_A_HOOK),
     "step skipped on one rank": Loop(way="skipped", refused=APART),
     "synchronize, clip": Loop(
         between=synchronizes_and_clips, way="unsynchronized", average=CLIPPED, refused=without_averages
@@ -332,7 +334,7 @@ class Part:
         self.scaler = torch.amp.GradScaler("cpu", init_scale=SCALE, growth_interval=GROWTH, enabled=self.loop.scales)
         if self.loop.way == "hooked":
             for layer in self.net.layers:
-                layer.x.register_post_accumulate_grad_hook(lambda x: x.grad.mul_(1.0))
+                layer.x.register_post_accumulate_grad_hook(looks)
 
     def _spoil(self, gradient: torch.Tensor) -> torch.Tensor:
         if not self.bad:
