@@ -11,12 +11,13 @@ import pytest
 import algorithms
 from algorithms.contract import Algorithm
 from tests.parallel.torch_delays import Delays
-from tests.parallel.torch_user_loops import CELLS, LOOPS, ROWS, few_cores, refusal, run
+from tests.parallel.torch_user_cells import few_cores, run
+from tests.parallel.torch_user_loops import CELLS, LOOPS, ROWS, refusal
 
 pytestmark = pytest.mark.ranks(2)
 
 PROMPT = 10.0  # seconds in which a refusal is there
-MEAN = 0.001  # seconds of a delay
+MEAN = 0.0005  # seconds of a delay
 OFTEN = [
     ("scaler, inf on one", algorithms.LayerWise()),
     ("scaler, inf on one", algorithms.Delayed(steps=1)),

@@ -10,7 +10,8 @@ import horovod.torch as hvd
 import pytest
 
 from tests.parallel.torch_delays import Delays
-from tests.parallel.torch_user_loops import CELLS, LOOPS, Outcome, few_cores, refusal, run
+from tests.parallel.torch_user_cells import Outcome, few_cores, run
+from tests.parallel.torch_user_loops import CELLS, LOOPS, refusal
 
 HANGS = 60.0  # seconds after which a cell will not end any more
 EXACT = 1e-9
