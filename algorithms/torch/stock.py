@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import horovod.torch as hvd
@@ -22,6 +24,15 @@ from algorithms.torch.history import History, compare
 from algorithms.torch.memory import size_in_bytes
 from algorithms.torch.shown import Shown
 from algorithms.torch.travelling import Travelling
+
+
+@dataclass(frozen=True, eq=False)
+class Left:
+    """A gradient that Horovod has been given, as it was then."""
+
+    gradient: torch.Tensor
+    version: int
+    storage: int  # parts of one tensor have the same
 
 
 class StockDriver:
@@ -51,7 +62,7 @@ class StockDriver:
         self._fresh = True
         self._travelling = Travelling(self._asked)
         self._times = [0] * len(attached.parameters)
-        self._left: dict[int, tuple[torch.Tensor, int]] = {}  # gradients, and their versions when they left
+        self._left: dict[int, Left] = {}
         self._shown: Shown | None = None
         self._history = History()
         self._hooks: list[RemovableHandle] = []
@@ -93,7 +104,7 @@ class StockDriver:
                 self._travelling.hold(self._attached.parameters)
             gradient = travelling.own(parameter)
             assert gradient is not None
-            self._left[number] = gradient, gradient._version
+            self._left[number] = Left(gradient, gradient._version, gradient.untyped_storage()._cdata)
 
         hook: Callable[[torch.Tensor], None] = gradient_ready
         return hook
@@ -122,9 +133,11 @@ class StockDriver:
         if self._exchanges & (self._exchanges - 1) == 0 and self._attached.workers > 1:
             # Horovod has no word to spare for it. At powers of two: mistakes of a loop show in its first steps.
             compare(self._history, f"{self._attached.prefix}history")
-        for number, (gradient, version) in left.items():
+        alike = Counter(one.storage for one in left.values())
+        for number, one in left.items():
             now = self._attached.parameters[number].grad
-            if now is not gradient or now._version != version + 1:  # Horovod's own `set_` is one
+            # Horovod's own `set_` is one version; gradients that are parts of one tensor count theirs together.
+            if now is not one.gradient or now._version != one.version + alike[one.storage]:
                 raise TrainingError(SAID[Fault.CHANGED])
 
     def _throw_away(self) -> None:
