@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from suite.cluster.horovodrun import horovodrun
+from suite.warm.owner import WarmPython
 from tests.parallel.runner.messages import Answer, Ended, Message, Ready, Started
 from tests.parallel.runner.rank import output_path, stacks_path, tail_of
 
@@ -28,6 +29,8 @@ GRACE_SECONDS = 10.0  # for the other ranks to finish a test that failed on one
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.2
 DUMP_SECONDS = 2.0
+OPTIONS = ["-p", "tests.parallel.runner.rank", "-o", "addopts=", "-s", "--strict-markers", "--import-mode=importlib"]
+OPTIONS += ["-p", "no:terminal", "-p", "no:cacheprovider"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Job:
         options: Sequence[str],
         *,
         mpi: bool = False,
+        warm: WarmPython | None = None,
     ) -> None:
         self.ranks = ranks
         self.folder = Path(tempfile.mkdtemp(prefix="ranks-"))
@@ -89,26 +93,17 @@ class Job:
         self._arrivals: list[Connection] = []
         threading.Thread(target=self._accept, daemon=True).start()
         self.launch_log = self.folder / "horovodrun.output"
-        inner = [
-            sys.executable,
-            "-m",
-            "pytest",
+        arguments = [
             str(file),
-            "-p",
-            "tests.parallel.runner.rank",
-            "-o",
-            "addopts=",
-            "-s",
+            *OPTIONS,
+            "--rank-folder",
+            str(self.folder),
+            "--rank-parent",
+            str(os.getpid()),
+            *options,
         ]
-        inner += [
-            "--strict-markers",
-            "--import-mode=importlib",
-            "-p",
-            "no:terminal",
-            "-p",
-            "no:cacheprovider",
-        ]
-        inner += ["--rank-folder", str(self.folder), "--rank-parent", str(os.getpid()), *options]
+        cold = [sys.executable, "-m", "pytest", *arguments]
+        inner = cold if warm is None else warm.command("pytest", *arguments)
         command = horovodrun(ranks, [("localhost", ranks)], inner, mpi=mpi)
         with self.launch_log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.parallel.runner.job import Job, Outcome
 from tests.parallel.runner.merge import merge
+from tests.parallel.runner.warm import WarmProcesses
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Group:
                 config.rootpath,
                 options,
                 mpi=chosen.mpi,
+                warm=config.stash[WARM].process(chosen.file, dict(chosen.environment), mpi=chosen.mpi),
             )
         outcome = self.job.run(test, limit)
         self.tests.remove(test)
@@ -59,6 +61,7 @@ class Group:
 
 
 GROUPS = pytest.StashKey[dict[Launch, Group]]()
+WARM = pytest.StashKey[WarmProcesses]()
 LAUNCH = pytest.StashKey[Launch]()
 LIMIT = pytest.StashKey[float]()
 
@@ -84,6 +87,7 @@ def marked_ranks(function: pytest.Function | pytest.Metafunc) -> tuple[tuple[int
 def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
     """Put tests of the same launch next to each other and note for each its launch and its time limit."""
     groups: dict[Launch, Group] = config.stash.setdefault(GROUPS, {})
+    config.stash.setdefault(WARM, WarmProcesses())
     places: dict[Launch, int] = {}
     order: list[tuple[int, pytest.Item]] = []
     for place, item in enumerate(items):
@@ -141,6 +145,8 @@ def report(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 def close_all(config: pytest.Config) -> None:
     for group in config.stash.get(GROUPS, {}).values():
         group.close()
+    if WARM in config.stash:
+        config.stash[WARM].close()
 
 
 def is_rank(config: pytest.Config) -> bool:
