@@ -4,12 +4,13 @@ EXPERIMENT ?= quick
 MPI ?= auto
 SUITE = .venv/bin/python -m suite
 
-.PHONY: setup bench report test lint microbench lock clean help
+.PHONY: setup bench report test check lint microbench lock clean help
 
 help:
 	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
 	@echo "make report       render the report of all records"
 	@echo "make test         all tests"
+	@echo "make check        the tests that need neither ranks nor frameworks nor networks: under a minute"
 	@echo "make lint         ruff and mypy"
 	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
 	@echo "make setup        only the environment in .venv; GPU=1, MPI=on|off, JOBS=n, PYTHON=..., CXX=..."
@@ -28,6 +29,9 @@ report: setup
 
 test: setup
 	.venv/bin/python -m pytest --durations 20 --durations-min 5
+
+check: setup
+	.venv/bin/python -m pytest --check -q
 
 lint: setup
 	.venv/bin/python -m ruff format --check .

@@ -1,9 +1,14 @@
 """What every test process starts with."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from suite.warm.owner import WarmPython
+from tests.selection import is_quick
+from tests.warm_processes import warm_processes
 
 # Ranks and frameworks share a few cores here: one thread each keeps results reproducible and the machine usable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,6 +18,32 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--check", action="store_true", help="only the files that are done at once (tests/selection.py)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--check", False) and collection_path.match("test_*.py"):
+        return True if not is_quick(collection_path) else None
+    return None
+
+
+@pytest.fixture
+def warm_torch(request: pytest.FixtureRequest) -> WarmPython:
+    """For tests that start processes of their own: Python with PyTorch and Horovod, at once."""
+    return warm_processes(request.config).having("torch")
+
+
+@pytest.fixture
+def warm_tensorflow(request: pytest.FixtureRequest) -> WarmPython:
+    """The same with TensorFlow."""
+    return warm_processes(request.config).having("tensorflow")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    warm_processes(session.config).close()
 
 
 @pytest.fixture

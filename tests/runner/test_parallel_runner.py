@@ -5,47 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
-SAMPLES = Path(__file__).parents[1] / "parallel" / "samples"
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Result:
-    code: int
-    text: str
-    seconds: float
-
-    def verdict(self, test: str) -> str:
-        found = re.search(rf"::{test}\S* (PASSED|FAILED|ERROR|SKIPPED|XFAIL)", self.text)
-        assert found, f"{test} was not reported:\n{self.text}"
-        return found[1]
-
-    def section(self, test: str) -> str:
-        found = re.search(
-            rf"^_+ (?:ERROR at setup of )?{test}\S* _+$\n(.*?)(?=^_{{5,}} |^={{5,}} )", self.text, re.M | re.S
-        )
-        assert found, f"no failure of {test} is shown:\n{self.text}"
-        return found[1]
-
-
-def run(file: str, *options: str) -> Result:
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", str(SAMPLES / file), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout + done.stderr, time.monotonic() - begin)
+from tests.runner.samples import ROOT, SAMPLES, Result, left_of, run
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +68,12 @@ def test_skips_and_expected_failures_stay_what_they_are(failing: Result, test: s
 
 
 def test_no_process_stays_behind(failing: Result) -> None:
-    left = [p.info for p in psutil.process_iter(["cmdline"]) if "failing.py" in " ".join(p.info["cmdline"] or [])]
-    assert left == []
+    assert left_of(failing.mark) == []
 
 
 @pytest.mark.timeout(240)
 def test_a_collective_that_one_rank_never_joins() -> None:
-    result = run("collective.py")
+    result = run("torch_collective.py")
     assert [result.verdict(t) for t in ("test_sum", "test_one_rank_stays_away", "test_sum_after_the_hang")] == [
         "PASSED",
         "FAILED",
@@ -141,7 +104,15 @@ def test_a_marked_test_elsewhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test_elsewhere.py").write_text(
         "import pytest\n\npytestmark = pytest.mark.ranks(2)\n\n\ndef test_it():\n    pass\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path), str(SAMPLES / "collective.py")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+        str(SAMPLES / "torch_collective.py"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4
     assert "tests marked with `ranks` belong into tests/parallel" in done.stdout + done.stderr

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from suite.cluster.horovodrun import horovodrun
+from suite.warm.owner import WarmPython
 
-PROGRAM = Path(__file__).with_name("endings.py")
+ROOT = Path(__file__).parents[2]
 STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
 
 
@@ -29,15 +28,12 @@ STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
         ("blocking", "killed", ""),  # horovodrun ends the others at once, and may leave them no time to speak
     ],
 )
-def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Path) -> None:
+def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Path, warm_torch: WarmPython) -> None:
     log = tmp_path / "log"
+    program = warm_torch.command("tests.torch.endings", algorithm, ending, str(tmp_path))
     with log.open("w") as output:
         job = subprocess.Popen(
-            horovodrun(2, [("localhost", 2)], [sys.executable, str(PROGRAM), algorithm, ending, str(tmp_path)]),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=PROGRAM.parents[2],
-            env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
+            horovodrun(2, [("localhost", 2)], program), stdout=output, stderr=subprocess.STDOUT, cwd=ROOT
         )
         try:
             begun = None

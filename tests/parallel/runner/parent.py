@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from suite.warm.owner import WarmPython
 from tests.parallel.runner.job import Job, Outcome
 from tests.parallel.runner.merge import merge
-from tests.parallel.runner.warm import WarmProcesses
+from tests.warm_processes import IMPORTS, warm_processes
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Launch:
     ranks: int
     environment: tuple[tuple[str, str], ...] = ()
     mpi: bool = False
+
+    def warm(self, config: pytest.Config) -> WarmPython | None:
+        """The process that has imported the frameworks in the file's name.
+
+        None where ranks must start cold: MPI looks after processes that it started itself, and only of Horovod's own
+        variables is it sure that nothing reads them before Horovod begins.
+        """
+        if self.mpi or not all(name.startswith("HOROVOD_") for name, _ in self.environment):
+            return None
+        return warm_processes(config).having(*(word for word in self.file.stem.split("_") if word in IMPORTS))
 
 
 @dataclass
@@ -44,7 +55,7 @@ class Group:
                 config.rootpath,
                 options,
                 mpi=chosen.mpi,
-                warm=config.stash[WARM].process(chosen.file, dict(chosen.environment), mpi=chosen.mpi),
+                warm=chosen.warm(config),
             )
         outcome = self.job.run(test, limit)
         self.tests.remove(test)
@@ -61,7 +72,6 @@ class Group:
 
 
 GROUPS = pytest.StashKey[dict[Launch, Group]]()
-WARM = pytest.StashKey[WarmProcesses]()
 LAUNCH = pytest.StashKey[Launch]()
 LIMIT = pytest.StashKey[float]()
 
@@ -87,7 +97,6 @@ def marked_ranks(function: pytest.Function | pytest.Metafunc) -> tuple[tuple[int
 def arrange(items: list[pytest.Item], config: pytest.Config) -> None:
     """Put tests of the same launch next to each other and note for each its launch and its time limit."""
     groups: dict[Launch, Group] = config.stash.setdefault(GROUPS, {})
-    config.stash.setdefault(WARM, WarmProcesses())
     places: dict[Launch, int] = {}
     order: list[tuple[int, pytest.Item]] = []
     for place, item in enumerate(items):
@@ -145,8 +154,6 @@ def report(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 def close_all(config: pytest.Config) -> None:
     for group in config.stash.get(GROUPS, {}).values():
         group.close()
-    if WARM in config.stash:
-        config.stash[WARM].close()
 
 
 def is_rank(config: pytest.Config) -> bool:
