@@ -28,10 +28,10 @@ report: setup
 	@$(SUITE) report
 
 test: setup
-	.venv/bin/python -m pytest --durations 20 --durations-min 5
+	.venv/bin/python -m pytest -n 2 --dist loadfile --durations 20 --durations-min 5
 
 check: setup
-	.venv/bin/python -m pytest --check -q
+	.venv/bin/python -m pytest --check -n 2 --dist loadfile
 
 lint: setup
 	.venv/bin/python -m ruff format --check .

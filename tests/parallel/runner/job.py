@@ -78,7 +78,6 @@ class Job:
         ranks: int,
         environment: Mapping[str, str],
         root: Path,
-        options: Sequence[str],
         *,
         mpi: bool = False,
         warm: WarmPython | None = None,
@@ -100,7 +99,6 @@ class Job:
             str(self.folder),
             "--rank-parent",
             str(os.getpid()),
-            *options,
         ]
         cold = [sys.executable, "-m", "pytest", *arguments]
         inner = cold if warm is None else warm.command("pytest", *arguments)

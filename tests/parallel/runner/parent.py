@@ -46,14 +46,12 @@ class Group:
         self.tests = self.tests[self.tests.index(test) :]
         if self.job is None:
             chosen = self.launch
-            options = ["--basetemp", str(config.getoption("basetemp"))] if config.getoption("basetemp") else []
             self.job = Job(
                 chosen.file,
                 self.tests,
                 chosen.ranks,
                 dict(chosen.environment),
                 config.rootpath,
-                options,
                 mpi=chosen.mpi,
                 warm=chosen.warm(config),
             )

@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     folder: Path = config.getoption("--rank-folder")
     rank = own_rank()
+    # Not the asking pytest's folder, which every rank would empty for itself.
+    config.option.basetemp = folder / f"rank-{rank}.temporary"
     # Own files for own output: nothing is lost when the process dies, and each test's part is known exactly.
     output = os.open(output_path(folder, rank), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
