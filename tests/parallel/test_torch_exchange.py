@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import horovod.torch as hvd
 import numpy as np
@@ -70,7 +71,8 @@ def train(
     "algorithm", [*EXACT, *DELAYED, algorithms.StockHorovod(), algorithms.NoCommunication()], ids=repr
 )
 def test_ranks_reproduce_the_virtual_trajectory(algorithm: Algorithm, optimizer: str, rank: int, ranks: int) -> None:
-    expected = torch_nets.reference(algorithm, OPTIMIZERS[optimizer][1], ranks, steps=50)[rank]
+    virtual = partial(torch_nets.reference, algorithm, OPTIMIZERS[optimizer][1], ranks, steps=50)
+    expected = torch_nets.told_by_rank_0(virtual, "expected")[rank]
     trained = train(algorithm, optimizer, 50, rank)
     start = torch_nets.vector(torch_nets.make())
     assert np.abs(trained - start).max() > 0.01, "nothing was learned, so nothing was compared"

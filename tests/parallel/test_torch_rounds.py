@@ -44,7 +44,8 @@ MEETING = [
 @pytest.mark.parametrize("algorithm", MEETING, ids=repr)
 def test_meetings_reproduce_the_virtual_trajectory(algorithm: Rounds, optimizer: str, rank: int, ranks: int) -> None:
     steps = 20
-    expected = cluster(algorithm, optimizer, ranks).run(steps=steps, record=0)
+    virtual = cluster(algorithm, optimizer, ranks)
+    expected = torch_nets.told_by_rank_0(lambda: virtual.run(steps=steps, record=0), "expected")
     run = Run(algorithm, optimizer, steps, rank)
     start = torch_nets.vector(torch_nets.make())
     assert np.abs(run.own - start).max() > 0.01, "nothing was learned, so nothing was compared"
@@ -85,7 +86,9 @@ def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
     steps = 110 if algorithm.departs is not Moment.BACKWARD_ENDED else 60
     run = Run(algorithm, optimizer, steps, rank, pause=0.002, slowest=3.0)
     assert agree(run.evaluated, f"evaluated.{algorithm!r}.{optimizer}"), "replicas of the centre differ"
-    trace = cluster(algorithm, optimizer, ranks).run(steps=0, replay=recording(algorithm, run.records, ranks), record=0)
+    recorded, virtual = recording(algorithm, run.records, ranks), cluster(algorithm, optimizer, ranks)
+    assert torch_nets.told_by_rank_0(lambda: recorded, "recorded") == recorded, "ranks remember different rounds"
+    trace = torch_nets.told_by_rank_0(lambda: virtual.run(steps=0, replay=recorded, record=0), "trace")
     start = torch_nets.vector(torch_nets.make())
     assert trace.rounds == len(run.records) >= 50
     assert np.abs(run.evaluated - start).max() > 0.01, "nothing was learned, so nothing was compared"

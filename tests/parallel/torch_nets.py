@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+import horovod.torch as hvd
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +16,7 @@ from algorithms.virtual import Cluster
 from algorithms.virtual import Optimizer as VirtualOptimizer
 
 CLASSES = 5
+T = TypeVar("T")
 
 
 class Net(nn.Module):
@@ -59,6 +64,12 @@ def loss(net: nn.Module, step: int, rank: int, samples: int = 6, dtype: torch.dt
 def vector(net: nn.Module) -> NDArray[np.float64]:
     """All parameters that train, one after the other."""
     return np.concatenate([p.detach().double().numpy().ravel() for p in net.parameters() if p.requires_grad])
+
+
+def told_by_rank_0(compute: Callable[[], T], name: str) -> T:
+    """What must be the same on all ranks and costs each of them as much: they share the cores."""
+    told: T = hvd.broadcast_object(compute() if hvd.rank() == 0 else None, name=name)
+    return told
 
 
 def reference(algorithm: Algorithm, optimizer: VirtualOptimizer, workers: int, steps: int) -> list[NDArray[np.float64]]:
