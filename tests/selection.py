@@ -10,7 +10,16 @@ import functools
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SLOW = {"torch", "tensorflow", "keras", "subprocess", "playwright", "emulated", "warm"}  # parts of modules' names
+SLOW = {
+    "torch",
+    "tensorflow",
+    "keras",
+    "subprocess",
+    "playwright",
+    "emulated",
+    "horovodrun",
+    "warm",
+}  # parts of modules' names
 
 
 @functools.cache
