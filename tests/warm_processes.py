@@ -12,6 +12,17 @@ IMPORTS = {
     "tensorflow": ("tensorflow", "keras", "horovod.tensorflow", "algorithms.tensorflow"),
 }
 
+# What pytest and this folder's conftest import in every rank.
+ALWAYS = (
+    "pytest",
+    "pytest_benchmark.plugin",
+    "xdist.plugin",
+    "hypothesis",
+    "numpy",
+    "suite.cluster",
+    "algorithms.virtual",
+)
+
 
 class WarmProcesses:
     """One for each set of frameworks, from the first launch that needs it until the end of the run."""
@@ -25,7 +36,7 @@ class WarmProcesses:
         found = self._started.get(wanted)
         if found is None or not found.alive:
             modules = [module for word in sorted(wanted) for module in IMPORTS[word]]
-            found = self._started[wanted] = WarmPython(["pytest", "hypothesis", "numpy", *modules])
+            found = self._started[wanted] = WarmPython([*ALWAYS, *modules])
         return found
 
     def close(self) -> None:
