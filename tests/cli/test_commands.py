@@ -20,7 +20,6 @@ from suite.models.profile import load
 from suite.run.record import Reason
 from suite.suggest import nearest, unknown
 from tests.report import scripted
-from tests.warm_processes import warm_processes
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,11 +87,10 @@ def test_every_data_set_is_described() -> None:
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
 @pytest.mark.timeout(180)
-def test_train_on_two_ranks(framework: str, request: pytest.FixtureRequest) -> None:
-    python = warm_processes(request.config).having(framework)
-    arguments = ["--framework", framework, "--model", "cifarnet", "--algorithm", "synchronous"]
+def test_train_on_two_ranks(framework: str) -> None:
     command = [str(Path(sys.executable).with_name("horovodrun")), "--gloo", "-np", "2", "-H", "localhost:2"]
-    command += python.command("suite", "train", *arguments, "--steps", "6", "--batch-size", "4", "--json")
+    command += [sys.executable, "-m", "suite", "train", "--framework", framework, "--model", "cifarnet"]
+    command += ["--algorithm", "synchronous", "--steps", "6", "--batch-size", "4", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout[done.stdout.index("{") :])
