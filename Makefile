@@ -10,7 +10,7 @@ help:
 	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
 	@echo "make report       render the report of all records"
 	@echo "make test         all tests, files on two processes at once"
-	@echo "make check        the tests that need neither ranks nor frameworks nor networks: under a minute"
+	@echo "make check        the tests that need neither ranks nor frameworks nor networks"
 	@echo "make lint         ruff and mypy"
 	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
 	@echo "make setup        only the environment in .venv; GPU=1, MPI=on|off, JOBS=n, PYTHON=..., CXX=..."
