@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from suite.cluster.horovodrun import horovodrun
-from suite.warm.owner import WarmPython
 
 PROGRAM = """
 import sys, time
@@ -40,11 +41,13 @@ if kind == "forgets":
 """
 
 
-def launch(kind: str, folder: Path, ranks: int, warm: WarmPython) -> subprocess.CompletedProcess[str]:
-    (folder / "program.py").write_text(PROGRAM)
+def launch(kind: str, folder: Path, ranks: int) -> subprocess.CompletedProcess[str]:
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        horovodrun(ranks, [("localhost", ranks)], warm.command("program", kind)),
-        cwd=folder,
+        horovodrun(ranks, [("localhost", ranks)], [sys.executable, str(program), kind]),
+        env=environment,
         capture_output=True,
         text=True,
         timeout=100,
@@ -54,10 +57,8 @@ def launch(kind: str, folder: Path, ranks: int, warm: WarmPython) -> subprocess.
 
 @pytest.mark.timeout(110)
 @pytest.mark.parametrize("kind", ["dies", "dies_alone"])
-def test_an_uncaught_error_ends_the_job_everywhere_within_ten_seconds(
-    kind: str, tmp_path: Path, warm_torch: WarmPython
-) -> None:
-    done = launch(kind, tmp_path, 3, warm_torch)
+def test_an_uncaught_error_ends_the_job_everywhere_within_ten_seconds(kind: str, tmp_path: Path) -> None:
+    done = launch(kind, tmp_path, 3)
     ended = time.time()
     assert done.returncode != 0
     death = next(float(line.split()[-1]) for line in done.stdout.splitlines() if "DIES" in line)
@@ -71,7 +72,7 @@ def test_an_uncaught_error_ends_the_job_everywhere_within_ten_seconds(
 
 
 @pytest.mark.timeout(110)
-def test_a_program_that_forgets_to_finish_ends_well(tmp_path: Path, warm_torch: WarmPython) -> None:
-    done = launch("forgets", tmp_path, 2, warm_torch)
+def test_a_program_that_forgets_to_finish_ends_well(tmp_path: Path) -> None:
+    done = launch("forgets", tmp_path, 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ENDS WITHOUT FINISH") == 2
