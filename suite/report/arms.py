@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from suite.report.evidence import environment
@@ -32,6 +32,7 @@ class Setting:
 @dataclass(frozen=True, eq=False)
 class Run:
     record: Record
+    disturbed: tuple[str, ...] = ()  # by what
 
     @functools.cached_property
     def timing(self) -> Timing | None:
@@ -51,7 +52,9 @@ class Run:
         outcome = self.record.outcome
         if isinstance(outcome, Failed):
             return f"failed: {outcome.reason.value}"
-        return f"diverged at step {outcome.step}" if isinstance(outcome, Diverged) else "finished"
+        if isinstance(outcome, Diverged):
+            return f"diverged at step {outcome.step}"
+        return "finished, disturbed" if self.disturbed else "finished"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,9 @@ class Arm:
 
     @property
     def timed(self) -> tuple[Run, ...]:
-        return tuple(run for run in self.runs if run.timing is not None)
+        """Runs that speeds are averaged over: those that were disturbed only where there are no others."""
+        timed = tuple(run for run in self.runs if run.timing is not None)
+        return tuple(run for run in timed if not run.disturbed) or timed
 
     @property
     def telemetry(self) -> list[Telemetry]:
@@ -113,11 +118,18 @@ class Group:
         return next((one for one in self.arms if one.name == CEILING), None)
 
 
-def groups(records: Iterable[Record], environments: dict[str, str]) -> tuple[Group, ...]:
+def groups(
+    records: Iterable[Record],
+    environments: dict[str, str],
+    disturbed: Mapping[tuple[str, str, int], tuple[str, ...]] | None = None,
+) -> tuple[Group, ...]:
+    troubled = disturbed or {}
     found: dict[Setting, dict[str, list[Run]]] = {}
     for record in records:
         setting = setting_of(record, environments)
-        found.setdefault(setting, {}).setdefault(record.labels.algorithm, []).append(Run(record))
+        found.setdefault(setting, {}).setdefault(record.labels.algorithm, []).append(
+            Run(record, troubled.get(record.key, ()))
+        )
     return tuple(
         Group(setting, tuple(Arm(setting, label, tuple(runs)) for label, runs in sorted(arms.items(), key=_order)))
         for setting, arms in sorted(found.items(), key=lambda one: _natural(one[0]))

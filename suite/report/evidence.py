@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from suite.disturbance.judging import disturbed
 from suite.run.record import Host, Record
 from suite.run.store import DAMAGED, Contents, Store, read_files, record_files
 from suite.suggest import unknown
@@ -23,11 +25,12 @@ class Hole:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of every run its last attempt, in a fixed order."""
+    """Of every run the attempt that counts, in a fixed order."""
 
     records: tuple[Record, ...] = ()
     holes: tuple[Hole, ...] = ()
-    superseded: int = 0  # earlier attempts at runs that were tried again
+    superseded: int = 0  # other attempts at runs that were tried again
+    disturbed: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)  # by key: by what
 
 
 class EvidenceError(ValueError):
@@ -55,7 +58,13 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
 def of_records(records: tuple[Record, ...], holes: tuple[Hole, ...] = ()) -> Evidence:
     latest = Contents(records, ()).latest()
     ordered = sorted(latest, key=lambda one: (one.experiment, one.created, one.sweep.position, one.identity))
-    return Evidence(_with_environment(tuple(ordered)), holes, len(records) - len(latest))
+    counting = {(*one.key, one.attempt) for one in latest}
+    troubled = {
+        records[place].key: texts
+        for place, texts in disturbed(records).items()
+        if (*records[place].key, records[place].attempt) in counting
+    }
+    return Evidence(_with_environment(tuple(ordered)), holes, len(records) - len(latest), troubled)
 
 
 def environments(records: tuple[Record, ...]) -> dict[str, str]:

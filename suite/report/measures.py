@@ -68,7 +68,7 @@ def measures(arm: Arm, group: Group) -> Measures:
         exposed=_mean([one.exposed for one in parts]),
         wait=_mean([one.wait for one in parts]),
         useful=useful,
-        warnings=(*_restless(timings), *_above_the_ceiling(arm, of_ceiling)),
+        warnings=(*_disturbed(arm), *_restless(timings), *_above_the_ceiling(arm, of_ceiling)),
     )
 
 
@@ -119,6 +119,12 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _restless(timings: Sequence[Timing]) -> tuple[str, ...]:
     found = [statistics.noise(one.series.times).warning() for one in timings]
     return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _disturbed(arm: Arm) -> tuple[str, ...]:
+    """Where there is nothing better."""
+    told = dict.fromkeys(text for run in arm.timed for text in run.disturbed)
+    return (f"every run of {arm.label} was disturbed: {'; '.join(told)}",) if told else ()
 
 
 def _above_the_ceiling(arm: Arm, share: Comparison | None) -> tuple[str, ...]:

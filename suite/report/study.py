@@ -41,7 +41,7 @@ class Study:
 def study(evidence: Evidence) -> Study:
     names = environments(evidence.records)
     found: dict[tuple[str, str], list[Group]] = {}
-    for group in groups(evidence.records, names):
+    for group in groups(evidence.records, names, evidence.disturbed):
         found.setdefault((group.setting.experiment, group.setting.kind), []).append(group)
     experiments = tuple(_experiment(name, kind, tuple(those)) for (name, kind), those in found.items())
     numbers = {arm: measures(arm, group) for one in experiments for group in one.groups for arm in group.arms}

@@ -109,6 +109,7 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
         interface_bytes=end.get("interface_bytes"),
         data_wait_seconds=end.get("data_wait_seconds"),
         injected_asked=_asked(file),
+        surroundings=file.surroundings,
         complete=file.end is not None,
     )
 

@@ -31,7 +31,7 @@ class Display:
     expected: Sequence[float]
     console: Console
     clock: Callable[[], float] = time.monotonic
-    _done: list[tuple[Planned, Record]] = field(default_factory=list)
+    _done: list[tuple[Planned, Record, tuple[str, ...]]] = field(default_factory=list)
     _skipped: int = 0
     _current: Planned | None = None
     _progress: Progress | None = None
@@ -68,13 +68,22 @@ class Display:
     def watch(self, progress: Progress, seconds: float) -> None:
         self._progress, self._seconds = progress, seconds
 
-    def ended(self, run: Planned, record: Record) -> None:
-        self._done.append((run, record))
+    def again(self, runs: Sequence[Planned]) -> None:
+        """These were disturbed; they wait for another attempt."""
+        positions = {run.position for run in runs}
+        self._done = [entry for entry in self._done if entry[0].position not in positions]
+        if runs and self._live is None:
+            count = "1 run was" if len(runs) == 1 else f"{len(runs)} runs were"
+            self.console.print(f"{count} disturbed: once more", markup=False)
+
+    def ended(self, run: Planned, record: Record, disturbances: Sequence[str] = ()) -> None:
+        self._done.append((run, record, tuple(disturbances)))
         self._current = None
         if self._live is None:
             cells = _cells(run, varying_axes(self.plan))
             typical = f"typical step {step}" if (step := _step_text(record)) else ""
-            told = (outcome_text(record.outcome).plain, typical, f"{_clock_text(self.left())} left")
+            troubled = f"disturbed: {'; '.join(disturbances)}" if disturbances else ""
+            told = (outcome_text(record.outcome).plain, troubled, typical, f"{_clock_text(self.left())} left")
             self.console.print(
                 f"[{self._skipped + len(self._done)}/{len(self.plan.runs)}] {' '.join(cells)}: "
                 f"{', '.join(filter(None, told))}",
@@ -85,10 +94,10 @@ class Display:
 
     def left(self) -> float:
         """Expected seconds of what is not done, corrected by how well the expectation did so far."""
-        done = sum(self.expected[run.position] for run, _ in self._done)
-        took = sum(record.wall_seconds for _, record in self._done)
+        done = sum(self.expected[run.position] for run, _, _ in self._done)
+        took = sum(record.wall_seconds for _, record, _ in self._done)
         scale = took / done if done and took else 1.0
-        finished = {run.position for run, _ in self._done}
+        finished = {run.position for run, _, _ in self._done}
         ahead = sum(seconds for position, seconds in enumerate(self.expected) if position not in finished)
         return max(0.0, ahead * scale - (self._seconds if self._current is not None else 0.0))
 
@@ -98,8 +107,8 @@ class Display:
         _add_axes(table, varying)
         table.add_column("typical step", no_wrap=True, justify="right")
         table.add_column("result", no_wrap=True)
-        for run, record in self._done[-SHOWN_DONE:]:
-            table.add_row(*_cells(run, varying), _step_text(record), outcome_text(record.outcome))
+        for run, record, disturbances in self._done[-SHOWN_DONE:]:
+            table.add_row(*_cells(run, varying), _step_text(record), _result_text(record, disturbances))
         if self._current is not None:
             table.add_row(*_cells(self._current, varying), *self._now(self._current), style="bold")
         for run in self._ahead():
@@ -107,7 +116,7 @@ class Display:
         return Group(_heading(self.plan), table, self._summary())
 
     def _ahead(self) -> Sequence[Planned]:
-        taken = {run.position for run, _ in self._done} | ({self._current.position} if self._current else set())
+        taken = {run.position for run, _, _ in self._done} | ({self._current.position} if self._current else set())
         waiting = [run for run in self.plan.runs if run.position not in taken and self.expected[run.position] > 0]
         return waiting[:SHOWN_AHEAD]
 
@@ -120,7 +129,7 @@ class Display:
     def _summary(self) -> RenderableType:
         total = len(self.plan.runs)
         done = self._skipped + len(self._done)
-        failed = sum(not record.finished for _, record in self._done)
+        failed = sum(not record.finished for _, record, _ in self._done)
         line = Table.grid(padding=(0, 2))
         for _ in range(5):
             line.add_column()
@@ -166,6 +175,11 @@ def outcome_text(outcome: Outcome) -> Text:
     if isinstance(outcome, Diverged):
         return Text(f"diverged at step {outcome.step}", style="yellow")
     return Text("finished", style="green")
+
+
+def _result_text(record: Record, disturbances: Sequence[str]) -> Text:
+    text = outcome_text(record.outcome)
+    return text.append(f", disturbed: {'; '.join(disturbances)}", style="yellow") if disturbances else text
 
 
 def varying_axes(plan: Plan) -> tuple[str, ...]:

@@ -106,6 +106,32 @@ class Reached(Part):
     seconds: float
 
 
+class Surroundings(Part):
+    """What happened around one rank while it trained (`suite.disturbance`): columns of equal length, a row per look.
+
+    Seconds are counted from the first look; the columns of the whole machine are on its first rank alone.
+    """
+
+    moments: Seconds
+    own: Seconds = Field(description="CPU time of this process")
+    late: Seconds = Field(description="by which a sleep took longer than asked")
+    idle: Seconds = Field(default=(), description="of all cores together")
+    interrupts: Seconds = Field(default=(), description="of all cores, for devices and networks")
+    stolen: Seconds = Field(default=(), description="of all cores, by the machine below")
+    stalled: Seconds = Field(default=(), description="somebody was ready to run and could not")
+    work: Seconds = Field(default=(), description="CPU time of the same small piece of work, each time")
+    switches: Count = Field(default=0, description="away from this process though it would have gone on")
+    cores: Positive = 1
+    machine: str = ""
+
+    @model_validator(mode="after")
+    def _equal_columns(self) -> Surroundings:
+        for name in ("own", "late", "idle", "interrupts", "stolen", "stalled", "work"):
+            if len(getattr(self, name)) not in (len(self.moments), 0):
+                raise ValueError(f"column {name} has {len(getattr(self, name))} entries, moments {len(self.moments)}")
+        return self
+
+
 class Rank(Part):
     rank: Count
     host: str
@@ -130,6 +156,7 @@ class Rank(Part):
         default=None, description="between the steps that count, for batches that were not read ahead in time"
     )
     injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
+    surroundings: Surroundings | None = None
     complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
 
 
@@ -288,3 +315,8 @@ class Record(Part):
     def key(self) -> tuple[str, str, int]:
         """What a sweep asks for once: experiment, identity, repetition."""
         return (self.experiment, self.identity, self.repetition)
+
+    @property
+    def failed(self) -> bool:
+        """It is no result; a run that diverged is one."""
+        return isinstance(self.outcome, Failed)

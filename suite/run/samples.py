@@ -4,6 +4,7 @@
 {"event": "ready", ...}          model and data are there; the next thing is the first step
 [step, warmup, started, seconds, loss, compute, blocked, vote, update, injected, asked]
 {"event": "evaluation", ...}
+{"event": "surroundings", ...}   training is over: what happened around it
 {"event": "failure", ...} | {"event": "diverged", ...} | {"event": "end", ...}
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.run.record import Startup, Telemetry
+from suite.run.record import Startup, Surroundings, Telemetry
 from suite.training.evaluation import Evaluation
 
 FOLDER_PATTERN = "rank-*.jsonl"
@@ -82,6 +83,7 @@ class RankFile:
     diverged: tuple[int, str] | None = None
     end: Mapping[str, Any] | None = None
     telemetry: Telemetry | None = None
+    surroundings: Surroundings | None = None
 
     @property
     def last_step(self) -> int | None:
@@ -164,6 +166,8 @@ def _take(content: dict[str, Any], draft: _Draft) -> None:
         keys = ("samples", "loss_sum", "top1_count", "top5_count")
         counts = Evaluation(**{key: content.pop(key) for key in keys})
         draft.evaluations.append(EvaluationPart(counts=counts, **content))
+    elif kind == "surroundings":
+        draft.fields["surroundings"] = Surroundings.model_validate(content)
     elif kind == "failure":
         draft.fields["failure"] = Failure(**content)
     elif kind == "diverged":

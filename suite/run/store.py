@@ -22,6 +22,7 @@ from pathlib import Path
 import filelock
 from pydantic import ValidationError
 
+from suite.disturbance.judging import disturbed
 from suite.run.record import SCHEMA_VERSION, Failed, Reason, Record
 
 MARKER = "farandole-records.json"
@@ -62,13 +63,18 @@ class Contents:
     unreadable: tuple[Unreadable, ...]
 
     def latest(self) -> tuple[Record, ...]:
-        """One record per run that was asked for: its last attempt."""
-        newest: dict[tuple[str, str, int], Record] = {}
-        for record in self.records:
-            held = newest.get(record.key)
-            if held is None or record.attempt > held.attempt:
-                newest[record.key] = record
-        return tuple(newest.values())
+        """One record per run that was asked for: the last attempt with a result, an undisturbed one where there is one."""
+        troubled = disturbed(self.records)
+
+        def worth(place: int) -> tuple[bool, bool, int]:
+            record = self.records[place]
+            return (not record.failed, place not in troubled, record.attempt)
+
+        best: dict[tuple[str, str, int], int] = {}
+        for place, record in enumerate(self.records):
+            if record.key not in best or worth(place) > worth(best[record.key]):
+                best[record.key] = place
+        return tuple(self.records[place] for place in best.values())
 
 
 class Store:

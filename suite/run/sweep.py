@@ -15,6 +15,7 @@ from types import FrameType
 from rich.console import Console
 
 from suite.cluster.contract import Cluster, ClusterError
+from suite.disturbance.judging import Quietest
 from suite.run import expected, tokens
 from suite.run.display import Display, dry_run
 from suite.run.executor import end_leftovers
@@ -28,6 +29,7 @@ from suite.run.store import WORK, DiskFullError, Store, Unreadable, Writer
 WIDTH = 160  # of a table that goes into a file or a pipe
 # A run that failed for these reasons is not there: it says nothing about what was to be measured.
 AGAIN = {Reason.INTERRUPTED, Reason.DISK, Reason.HARNESS}
+CALMER = 2  # more attempts at runs that were disturbed, at the end of the sweep
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,8 @@ class Sweeper:
         interrupted, stopped = False, ""
         with Display(plan, remaining, self.console) as display, _Clusters(self.open_cluster) as clusters:
             display.skipped(len(outline.present))
-            for run in plan.runs:
-                if run.position in outline.present:
-                    continue
+            queue = _Queue(tuple(run for run in plan.runs if run.position not in outline.present), display)
+            for run in queue:
                 request = _request(outline, run, writer, options)
                 try:
                     display.preparing("making the network")
@@ -145,14 +146,46 @@ class Sweeper:
                         stopped = str(error)
                         break
                 records.append(record)
-                display.ended(run, record)
+                disturbances = queue.judged(run, record)
+                display.ended(run, record, disturbances)
                 reason = record.outcome.reason if isinstance(record.outcome, Failed) else None
                 if reason is Reason.INTERRUPTED:
                     interrupted = True
                     break
-                if reason in (Reason.CLUSTER, Reason.UNREACHABLE):
-                    clusters.close()  # the next run gets a new one
+                if disturbances or reason in (Reason.CLUSTER, Reason.UNREACHABLE):
+                    clusters.close()  # the next run gets a new one, whose wire is measured again
         return Done(tuple(records), len(outline.present), interrupted, (), stopped)
+
+
+class _Queue:
+    """The runs of a sweep in their order, then those that were disturbed once more, until they are quiet or it is enough.
+
+    Only at the end is it known how quiet the machine can be, so that is when all runs are judged again.
+    """
+
+    def __init__(self, runs: Sequence[Planned], display: Display) -> None:
+        self._runs, self._display = runs, display
+        self._attempts: dict[int, list[Record]] = {run.position: [] for run in runs}
+
+    def __iter__(self) -> Iterator[Planned]:
+        yield from self._runs
+        for _ in range(CALMER):
+            again = [run for run in self._runs if self._all_disturbed(run)]
+            self._display.again(again)
+            yield from again
+
+    def judged(self, run: Planned, record: Record) -> tuple[str, ...]:
+        """What has disturbed this run, as far as can be told now."""
+        self._attempts[run.position].append(record)
+        return self._quietest.disturbances(record)
+
+    @property
+    def _quietest(self) -> Quietest:
+        return Quietest.of(record for attempts in self._attempts.values() for record in attempts)
+
+    def _all_disturbed(self, run: Planned) -> bool:
+        attempts, quietest = self._attempts[run.position], self._quietest
+        return bool(attempts) and all(not one.failed and quietest.disturbances(one) for one in attempts)
 
 
 def _request(outline: Outline, run: Planned, writer: Writer, options: Options) -> Request:

@@ -28,6 +28,7 @@ from algorithms import contract  # noqa: E402
 from algorithms.contract import Exchange, Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
+from suite.disturbance.watch import Watch  # noqa: E402
 from suite.run import choices, job, samples  # noqa: E402
 from suite.run.accounts import Spent, digest, telemetry  # noqa: E402
 from suite.run.diagnosis import is_consequence  # noqa: E402
@@ -122,6 +123,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         spans.start()
     before = Spent.now(specification)
     peak = ResidentPeak()
+    watch = Watch(leads=place.local_rank == 0)
+    watch.start()
 
     def before_step(step: int) -> None:
         if step >= specification.warmup:
@@ -138,6 +141,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         before_step=before_step,
     )
     spent = Spent.now(specification) - before
+    writer.event("surroundings", **watch.stop())
     if result.diverged is not None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()

@@ -16,6 +16,7 @@ from suite.run.executor import Ended, Job
 from suite.run.experiment import parse
 from suite.run.job import read
 from suite.run.plan import expand
+from suite.run.record import Surroundings
 from suite.run.samples import Failure, RankWriter, Step
 from suite.run.store import Store
 from suite.run.sweep import Sweeper
@@ -65,7 +66,7 @@ class Rank:
         self.specification = read(self.job.folder / "job.json").specification
         self.writer = RankWriter(self.job.folder, self.number)
 
-    def upto(self, moment: str, digest: str = "d") -> Rank:
+    def upto(self, moment: str, digest: str = "d", surroundings: Surroundings | None = None) -> Rank:
         reached = MOMENTS.index(moment)
         total = self.specification.warmup + self.specification.steps
         if reached >= 1:
@@ -84,6 +85,8 @@ class Rank:
             counts = {"samples": 10, "loss_sum": 9.0, "top1_count": 5, "top5_count": 9}
             self.writer.event("evaluation", step=steps, seen=80, seconds=1.0, wall_seconds=1.1, bytes_sent=10, **counts)
         if reached >= 7:
+            if surroundings is not None:
+                self.writer.event("surroundings", **surroundings.model_dump())
             self.writer.event(
                 "end",
                 verdict="finished",

@@ -28,7 +28,16 @@ def section(study: Study) -> Section:
         blocks = [Notice(Level.HOLE, text), _table(failed), *blocks]
     if study.evidence.superseded:
         again = plural(study.evidence.superseded, "earlier attempt")
-        blocks.append(Notice(Level.NOTE, f"{again} at runs that were tried again are left out; the last one counts."))
+        blocks.append(
+            Notice(
+                Level.NOTE,
+                f"{again} at runs that were tried again are left out; the calmest counts, and of those the last.",
+            )
+        )
+    if troubled := study.evidence.disturbed:
+        names = _some([f"{identity[:12]} ({'; '.join(texts)})" for (_, identity, _), texts in sorted(troubled.items())])
+        text = f"{plural(len(troubled), 'run')} disturbed, left out of averages where there are others: {names}."
+        blocks.append(Notice(Level.WARNING, text))
     if not blocks:
         blocks = [Prose("None: every run that was asked for finished, every file could be read, and no run warned.")]
     return Section("holes", "Holes and warnings", tuple(blocks))

@@ -54,7 +54,7 @@ def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
         *_speed(run, arm),
         Entry(f"{record.wall_seconds:.1f}", record.wall_seconds),
         Entry(run.ended, run.ended, "" if record.finished else "hole", message),
-        Entry("; ".join(record.warnings), "; ".join(record.warnings)),
+        Entry(warned := "; ".join((*record.warnings, *run.disturbed)), warned),
         Entry(record.command, record.command, code=True),
     )
 

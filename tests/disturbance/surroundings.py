@@ -1,0 +1,57 @@
+"""Made-up surroundings of a run: two ranks on two cores, and a neighbour where the test wants one."""
+
+from __future__ import annotations
+
+from suite.run.record import Rank, Record, Surroundings
+from tests.run.examples import record, steps
+
+LOOKS = 41  # every half second: 20 s
+
+
+def moments() -> list[float]:
+    return [0.5 * look for look in range(LOOKS)]
+
+
+def surroundings(
+    *, leads: bool, busy: float = 0.4, ranks: int = 2, others: list[float] | None = None, work: float = 2e-4,
+    stolen: float = 0.0,
+) -> Surroundings:  # fmt: skip
+    """A rank that takes `busy` of a core, beside as many like it and a neighbour that has taken `others` so far."""
+    at = moments()
+    taken = others or [0.0] * LOOKS
+    own = [busy * moment for moment in at]
+    fields: dict[str, object] = {"moments": at, "own": own, "late": [0.0] * LOOKS, "cores": 2, "machine": "here"}
+    if leads:
+        idle = [
+            2 * moment - ranks * mine - other - stolen * moment
+            for moment, mine, other in zip(at, own, taken, strict=True)
+        ]
+        fields |= {
+            "idle": idle,
+            "interrupts": [0.0] * LOOKS,
+            "stolen": [stolen * moment for moment in at],
+            "stalled": [0.0] * LOOKS,
+            "work": [work] * LOOKS,
+        }
+    return Surroundings.model_validate(fields)
+
+
+def neighbour(cores: float, begin: float, seconds: float) -> list[float]:
+    """CPU seconds so far of somebody who computes for a while."""
+    return [cores * min(max(moment - begin, 0.0), seconds) for moment in moments()]
+
+
+def run(*, others: list[float] | None = None, work: float = 2e-4, stolen: float = 0.0, **changes: object) -> Record:
+    ranks = tuple(
+        Rank(
+            rank=rank,
+            host=f"host{rank}",
+            process=1,
+            digest="d",
+            warmup=steps(1),
+            steps=steps(3),
+            surroundings=surroundings(leads=rank == 0, others=others, work=work, stolen=stolen),
+        )
+        for rank in range(2)
+    )
+    return record(ranks=ranks, **changes)

@@ -1,0 +1,79 @@
+"""A sweep says which runs were disturbed, keeps them, and runs them again at its end."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from suite.report import evidence
+from suite.report.study import study
+from suite.run.executor import Ended
+from suite.run.job import read
+from suite.run.store import Store
+from suite.run.sweep import CALMER, Options
+from tests.disturbance.surroundings import neighbour, surroundings
+from tests.run.scripted import FakeCluster, Rank, plan, sweeper
+
+BUSY = neighbour(0.6, 0, 20)
+
+
+@dataclass
+class Neighbourly:
+    """An executor beside a neighbour that computes during the first so many attempts at each of the seeds named."""
+
+    attempts: dict[int, int]
+    seen: list[int] = field(default_factory=list)
+
+    def __call__(self, job, over, tick):
+        seed = read(job.folder / "job.json").specification.seed
+        others = BUSY if self.seen.count(seed) < self.attempts.get(seed, 0) else None
+        self.seen.append(seed)
+        for number in range(2):
+            Rank(job, number).upto("ending", surroundings=surroundings(leads=number == 0, others=others))
+        return Ended("exited", 0, 3.0)
+
+
+def swept(folder, executor):
+    console = Console(file=io.StringIO(), width=200)
+    own = sweeper(folder, executor)
+    done = type(own)(own.store, console, own.launcher, own.open_cluster).run(plan(seeds=3), Options())
+    return done, console.file.getvalue()
+
+
+def test_a_disturbed_run_is_run_again_and_stays_as_evidence(tmp_path):
+    executor = Neighbourly({1: 1})
+    done, said = swept(tmp_path / "results", executor)
+    assert executor.seen == [0, 1, 2, 1]
+    assert "[2/3] 1: finished, disturbed: other processes took 0.60 of a core" in said
+    assert "1 run was disturbed: once more" in said
+    assert len(done.records) == len(Store(tmp_path / "results").files()) == 4
+    counting = Store(tmp_path / "results").read().latest()
+    assert sorted((one.labels.seed, one.attempt) for one in counting) == [(0, 0), (1, 1), (2, 0)]
+
+
+def test_it_tries_so_many_times_and_says_so_where_nothing_better_came(tmp_path):
+    executor = Neighbourly({1: 99})
+    swept(tmp_path / "results", executor)
+    assert executor.seen == [0, 1, 2, *[1] * CALMER]
+    found = evidence.read(tmp_path / "results")
+    assert list(found.disturbed.values()) == [("other processes took 0.60 of a core",)]
+    arm = study(found).experiments[0].arms[0]
+    assert sum(bool(run.disturbed) for run in arm.runs) == 1
+    assert len(arm.timed) == 2  # the quiet ones
+
+
+def test_what_disturbed_the_first_run_is_known_at_the_end(tmp_path):
+    executor = Neighbourly({0: 1})
+    _, said = swept(tmp_path / "results", executor)
+    assert executor.seen == [0, 1, 2, 0]
+    assert "[1/3] 0: finished, typical" in said  # nothing to compare with yet
+
+
+def test_after_a_disturbed_run_the_wire_is_measured_again(tmp_path):
+    opened = []
+    own = sweeper(tmp_path / "results", Neighbourly({1: 1}))
+    opening = type(own)(own.store, own.console, own.launcher, lambda *_: opened.append(FakeCluster()) or opened[-1])
+    opening.run(plan(seeds=3), Options())
+    assert len(opened) == 2  # before the first run, and after the disturbed one
