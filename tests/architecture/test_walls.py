@@ -85,6 +85,7 @@ def test_reports_know_records_only() -> None:
         "suite.run.record",
         "suite.run.store",
         "suite.run.specification",
+        "suite.disturbance.judging",  # tells from records which were disturbed
         "suite.cluster.stragglers",  # reads the straggler that a record names
     )
     for path in modules("suite/report"):
