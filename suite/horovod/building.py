@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.horovod import found
-from suite.setup import facts, progress, recipe, wheel
+from suite.horovod.found import Nccl
+from suite.setup import cuda, facts, progress, recipe, wheel
 from suite.setup.environment import writing_bytecode
 from suite.setup.failure import explanation
 from suite.setup.preflight import Mpi
@@ -52,6 +54,7 @@ class Wish:
     """What the user asked for."""
 
     mpi: Mpi = "auto"
+    nccl: Nccl = "auto"
     jobs: int = 0  # 0: as many compilers as fit
     again: bool = False
 
@@ -59,7 +62,7 @@ class Wish:
 def build(wish: Wish) -> None:
     begin = time.monotonic()
     here, machine = found.look(), facts.look(Path(sys.prefix))
-    lacking = found.problems(here, machine, wish.mpi)
+    lacking = found.problems(here, machine, wish.mpi, wish.nccl)
     if lacking:
         raise NotReadyError("Horovod cannot be built here.\n- " + "\n- ".join(map(str, lacking)))
     names = ", ".join(f"{found.NAMES[name]} {version}" for name, version in here.frameworks.items())
@@ -68,7 +71,11 @@ def build(wish: Wish) -> None:
         print("Horovod works here already: two ranks have exchanged a number. (--again builds it anew.)")
         return
     mpi = wish.mpi == "on" or (wish.mpi == "auto" and machine.mpicxx is not None)
-    key = key_of(here, machine, mpi=mpi)
+    nccl = here.nccl if wish.nccl != "off" else None
+    if here.cuda:
+        carries = f"over NCCL ({nccl[1].name})" if nccl else "through main memory (Gloo)"
+        print(f"What lies on a GPU will travel {carries}.")
+    key = key_of(here, machine, mpi=mpi, nccl=nccl is not None)
     shelf = Shelf.of(key, os.environ)
     if wish.again:
         shelf.drop()
@@ -81,7 +88,7 @@ def build(wish: Wish) -> None:
             return
         print("The kept wheel does not work here and is built anew.")
         shelf.drop()
-    install(compiled(shelf, key, machine, here, mpi=mpi, jobs=wish.jobs))
+    install(compiled(shelf, key, machine, here, mpi=mpi, nccl=nccl, jobs=wish.jobs))
     said = proven(here.frameworks, proof)
     if said:
         shelf.drop()
@@ -89,7 +96,7 @@ def build(wish: Wish) -> None:
     _done(begin)
 
 
-def key_of(here: found.Found, machine: facts.Machine, *, mpi: bool) -> recipe.BuildKey:
+def key_of(here: found.Found, machine: facts.Machine, *, mpi: bool, nccl: bool = False) -> recipe.BuildKey:
     return recipe.BuildKey(
         horovod=recipe.pinned(recipe.PINS.read_text(), "horovod"),
         torch=here.pytorch,
@@ -98,12 +105,19 @@ def key_of(here: found.Found, machine: facts.Machine, *, mpi: bool) -> recipe.Bu
         platform=f"{machine.system}-{machine.architecture}",
         compiler=machine.compiler_version,
         mpi=machine.mpi_command if mpi else "",
-        gpu="",
+        gpu=f"{machine.nvcc_version}{'' if nccl else ', no NCCL'}" if here.cuda else "",
     )
 
 
 def compiled(
-    shelf: Shelf, key: recipe.BuildKey, machine: facts.Machine, here: found.Found, *, mpi: bool, jobs: int
+    shelf: Shelf,
+    key: recipe.BuildKey,
+    machine: facts.Machine,
+    here: found.Found,
+    *,
+    mpi: bool,
+    nccl: tuple[Path, Path] | None,
+    jobs: int,
 ) -> Path:
     """With build tools in a folder of their own, so that the environment keeps its versions of them."""
     assert machine.compiler is not None  # else it would have been said
@@ -113,14 +127,16 @@ def compiled(
         pip("Fetching build tools", ["install", "--target", name, *wanted], shelf)
         settings = recipe.build_environment(
             os.environ,
-            compiler=tools / "farandole" / "c++",
+            compiler=shelf.tools / "c++",
             cmake=Path(machine.cmake or tools / "bin" / "cmake"),
             programs=Path(sys.executable).parent,
             mpi=mpi,
-            gpu=None,
+            gpu=cuda.gpu(machine.nvcc, nccl, shelf.tools) if here.cuda and machine.nvcc else None,
             parallel=jobs or recipe.jobs(machine.cores, machine.free_memory),
             frameworks=here.frameworks,
         )
+        # Horovod asks `distutils` where Python's headers are, which Python 3.12 does not have any more.
+        settings["CPLUS_INCLUDE_PATH"] = sysconfig.get_path("include")
         settings["PYTHONPATH"] = os.pathsep.join(filter(None, [name, os.environ.get("PYTHONPATH")]))
         return wheel.build(shelf, key, machine.compiler, settings, Path(sys.executable))
 

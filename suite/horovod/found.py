@@ -9,11 +9,14 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
+from suite.setup.cuda import find_nccl
 from suite.setup.environment import torch_version
 from suite.setup.facts import Machine
 from suite.setup.preflight import MEMORY_NEEDED, TEMPORARY_NEEDED, Mpi, Problem, compiler_problems, room
 
+Nccl = Literal["auto", "on", "off"]
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-rocm")
 # The oldest that the recipe was tried with; TensorFlow 2.16 is the first with Keras 3.
 OLDEST = {"pytorch": (2, 4), "tensorflow": (2, 16)}
@@ -30,6 +33,7 @@ class Found:
     has_pip: bool
     prefix: str
     activated: str  # what VIRTUAL_ENV says
+    nccl: tuple[Path, Path] | None = None  # headers and library that Horovod may share with this PyTorch
 
     @property
     def frameworks(self) -> dict[str, str]:
@@ -48,10 +52,11 @@ def look() -> Found:
         has_pip=importlib.util.find_spec("pip") is not None,
         prefix=sys.prefix,
         activated=os.environ.get("VIRTUAL_ENV", ""),
+        nccl=find_nccl(folder.parent) if folder is not None and cuda else None,
     )
 
 
-def problems(found: Found, machine: Machine, mpi: Mpi) -> list[Problem]:
+def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto") -> list[Problem]:
     """All that stands in the way, each with what to do."""
     said = []
     if found.activated and Path(found.activated).resolve() != Path(found.prefix).resolve():
@@ -70,10 +75,16 @@ def problems(found: Found, machine: Machine, mpi: Mpi) -> list[Problem]:
         said.append(Problem(what, "`python -m ensurepip`, or `uv pip install pip` in an environment of uv's."))
     if found.cuda and machine.nvcc is None:
         what = f"PyTorch {found.pytorch} is a build for CUDA {found.cuda}, but there is no CUDA toolkit (nvcc)."
-        said.append(Problem(what, "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch."))
+        remedy = "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch. What needs no Horovod works."
+        said.append(Problem(what, remedy))
     if mpi == "on" and machine.mpicxx is None:
         what = "MPI was asked for, but there is no mpicxx on the PATH."
         said.append(Problem(what, "install an MPI with its headers, or leave out --mpi on."))
+    if nccl == "on" and found.nccl is None:
+        what = "NCCL was asked for, but it is neither beside PyTorch nor in the system."
+        if not found.cuda:
+            what = f"NCCL was asked for, but PyTorch {found.pytorch or '(none)'} is no build for CUDA."
+        said.append(Problem(what, "install PyTorch for CUDA with its package of NCCL, or leave out --nccl on."))
     said += compiler_problems(machine)
     if machine.free_memory < MEMORY_NEEDED:
         said.append(room("memory", machine.free_memory, MEMORY_NEEDED, "end other programs, or add memory or swap."))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.setup import facts, lock, preflight, recipe, stamp, wheel
+from suite.setup import cuda, facts, lock, preflight, recipe, stamp, wheel
 from suite.setup.environment import Environment, cpu_torch_options
 from suite.setup.preflight import Wish
 from suite.setup.wheel import SetupError
@@ -145,38 +144,24 @@ def _build(
         environment.install("Installing CMake", recipe.CMAKE_PINS.read_text())
         cmake = str(environment.folder / "bin" / "cmake")
     assert machine.compiler is not None  # else preflight would have said so
-    tools = environment.folder / "build-tools"
     settings = recipe.build_environment(
         os.environ,
-        compiler=tools / "c++",
+        compiler=shelf.tools / "c++",
         cmake=Path(cmake),
         programs=environment.python.parent,
         mpi=preflight.uses_mpi(machine, wish),
-        gpu=_gpu(environment, machine, tools) if wish.gpu else None,
+        gpu=_gpu(environment, machine, shelf.tools) if wish.gpu else None,
         parallel=jobs or recipe.jobs(machine.cores, machine.free_memory),
     )
-    try:
-        return wheel.build(shelf, key, machine.compiler, settings, environment.python)
-    finally:
-        shutil.rmtree(tools, ignore_errors=True)
+    return wheel.build(shelf, key, machine.compiler, settings, environment.python)
 
 
 def _gpu(environment: Environment, machine: facts.Machine, tools: Path) -> recipe.Gpu:
-    """The toolkit, and the NCCL that torch itself brings: two different ones in one process would not get along."""
     assert machine.nvcc is not None  # else preflight would have said so
-    toolkit = Path(machine.nvcc).resolve().parents[1]
-    if not (toolkit / "include" / "cuda_runtime.h").exists():
+    packages = environment.site_packages()
+    nccl = cuda.find_nccl(packages, system=())
+    if nccl is None:
         raise SetupError(
-            f"{machine.nvcc} does not lie in a CUDA toolkit.\n  What to do: set CUDA_HOME to the toolkit's folder."
+            f"torch's NCCL is not in {packages}.\n  What to do: remove .venv and run `make setup GPU=1` again."
         )
-    nccl = environment.site_packages() / "nvidia" / "nccl"
-    library = next(iter(sorted((nccl / "lib").glob("libnccl.so.*"))), None)
-    if library is None or not (nccl / "include" / "nccl.h").exists():
-        raise SetupError(
-            f"torch's NCCL is not in {nccl}.\n  What to do: remove .venv and run `make setup GPU=1` again."
-        )
-    tools.mkdir(exist_ok=True)
-    link = tools / "libnccl.so"  # the name that a linker looks for is not in the wheel
-    link.unlink(missing_ok=True)
-    link.symlink_to(library)
-    return recipe.Gpu(toolkit, nccl / "include", tools)
+    return cuda.gpu(machine.nvcc, nccl, tools)

@@ -63,12 +63,19 @@ def jobs(cores: int, free_memory: int) -> int:
 
 
 @dataclass(frozen=True)
+class Nccl:
+    """Folders, as Horovod's build is told them."""
+
+    include: Path
+    library: Path
+
+
+@dataclass(frozen=True)
 class Gpu:
-    """Where CUDA and NCCL are."""
+    """Where CUDA is, and NCCL if it is to carry what lies on GPUs."""
 
     toolkit: Path
-    nccl_include: Path
-    nccl_library: Path
+    nccl: Nccl | None
 
 
 def build_environment(
@@ -103,13 +110,16 @@ def build_environment(
     }
     if gpu:
         chosen |= {
-            "HOROVOD_GPU_OPERATIONS": "NCCL",
             "HOROVOD_CUDA_HOME": str(gpu.toolkit),
             "CUDA_HOME": str(gpu.toolkit),
-            "HOROVOD_NCCL_INCLUDE": str(gpu.nccl_include),
-            "HOROVOD_NCCL_LIB": str(gpu.nccl_library),
-            "HOROVOD_NCCL_LINK": "SHARED",
             # nvcc must read headers by the standard that compiler.py sets; the last one counts, and Horovod says C++11.
             "NVCC_APPEND_FLAGS": "-std=c++20",
+        }
+    if gpu and gpu.nccl:
+        chosen |= {
+            "HOROVOD_GPU_OPERATIONS": "NCCL",
+            "HOROVOD_NCCL_INCLUDE": str(gpu.nccl.include),
+            "HOROVOD_NCCL_LIB": str(gpu.nccl.library),
+            "HOROVOD_NCCL_LINK": "SHARED",
         }
     return kept | chosen

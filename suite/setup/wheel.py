@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -42,6 +43,16 @@ class Shelf:
     def log(self) -> Path:
         return self.folder / "build.log"
 
+    @property
+    def tools(self) -> Path:
+        """What stands between the build and its compiler, at the same place when an interrupted build goes on."""
+        return self.folder / "tools"
+
+    @property
+    def source(self) -> Path:
+        """Horovod's source with what is compiled of it; gone when the build is over."""
+        return self.folder / "source"
+
     def wheel(self) -> Path | None:
         return next(iter(sorted(self.folder.glob("horovod-*.whl"))), None)
 
@@ -51,29 +62,62 @@ class Shelf:
 
 
 def build(shelf: Shelf, key: BuildKey, compiler: str, environment: Mapping[str, str], python: Path) -> Path:
-    """Compile Horovod's source distribution; the wheel appears in the cache only when it is whole."""
+    """Compile Horovod's source distribution; the wheel appears in the cache only when it is whole.
+
+    A build that was cut goes on where it was. One that failed is forgotten: CMake would remember what it did not find.
+    """
     shelf.folder.mkdir(parents=True, exist_ok=True)
     shelf.log.write_text(f"{json.dumps(asdict(key), indent=1)}\n")
     parallel = environment["MAKEFLAGS"].removeprefix("-j")
-    print(f"Horovod {key.horovod} is compiled now: 3 to 10 minutes on two cores ({parallel} compilers at once).")
-    print(f"  The wheel is kept in {shelf.folder}, so the next set-up needs no compiler. Log: {shelf.log}")
+    goes_on = "goes on being compiled" if shelf.source.exists() else "is compiled"
+    print(f"Horovod {key.horovod} {goes_on} now: 3 to 10 minutes on two cores ({parallel} compilers at once).")
+    print(f"  The wheel is kept in {shelf.folder}, so the next set-up needs no compiler. Log: {shelf.log}", flush=True)
     display = progress.Display("Building Horovod")
+    pip = _Pip(python, environment, shelf.log, display)
+    write_compiler(Path(environment["CXX"]), compiler)
+    code = 0 if shelf.source.exists() else _fetch(shelf, key, pip)
     with tempfile.TemporaryDirectory(prefix="farandole-horovod-") as scratch:
-        write_compiler(Path(environment["CXX"]), compiler)
-        command = [str(python), "-m", "pip", "wheel", "--verbose", "--no-cache-dir"]
-        command += ["--no-build-isolation", "--no-deps", "--no-binary", "horovod", "--progress-bar", "off"]
-        command += ["--wheel-dir", scratch, f"horovod=={key.horovod}"]
-        code = progress.run(command, log=shelf.log, display=display, step=progress.build_step, environment=environment)
+        code = code or pip.run("wheel", "--no-build-isolation", "--wheel-dir", scratch, str(shelf.source))
         wheels = sorted(Path(scratch).glob("horovod-*.whl"))
-        if code != 0 or not wheels:
-            display.close("failed")
-            lines = shelf.log.read_text(errors="replace").splitlines()
-            raise SetupError(explanation("Horovod could not be built:", lines, str(shelf.log), code))
-        arriving = shelf.folder / f".{wheels[0].name}.{os.getpid()}"
-        shutil.move(wheels[0], arriving)
-        arriving.rename(shelf.folder / wheels[0].name)
+        if code == 0 and wheels:
+            arriving = shelf.folder / f".{wheels[0].name}.{os.getpid()}"
+            shutil.move(wheels[0], arriving)
+            arriving.rename(shelf.folder / wheels[0].name)
+    shutil.rmtree(shelf.source, ignore_errors=True)
+    shutil.rmtree(shelf.tools, ignore_errors=True)
+    if code != 0 or not wheels:
+        display.close("failed")
+        lines = shelf.log.read_text(errors="replace").splitlines()
+        raise SetupError(explanation("Horovod could not be built:", lines, str(shelf.log), code))
     display.close("done")
     return shelf.folder / wheels[0].name
+
+
+@dataclass(frozen=True)
+class _Pip:
+    python: Path
+    environment: Mapping[str, str]
+    log: Path
+    display: progress.Display
+
+    def run(self, action: str, *arguments: str) -> int:
+        command = [str(self.python), "-m", "pip", action, "--verbose", "--no-cache-dir", "--no-deps"]
+        command += ["--progress-bar", "off", *arguments]
+        return progress.run(
+            command, log=self.log, display=self.display, step=progress.build_step, environment=self.environment
+        )
+
+
+def _fetch(shelf: Shelf, key: BuildKey, pip: _Pip) -> int:
+    """Bring the source, from wherever pip is told to look; it is there only when it is whole."""
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=shelf.folder) as scratch:
+        wanted = ("--no-binary", "horovod", "--no-build-isolation", f"horovod=={key.horovod}")
+        code = pip.run("download", "--dest", scratch, *wanted)
+        for archive in sorted(Path(scratch).glob("horovod-*.tar.gz")):
+            with tarfile.open(archive) as packed:
+                packed.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            (Path(scratch) / archive.name.removesuffix(".tar.gz")).rename(shelf.source)
+    return code
 
 
 def write_compiler(place: Path, compiler: str) -> None:
