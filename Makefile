@@ -4,7 +4,7 @@ EXPERIMENT ?= quick
 MPI ?= auto
 SUITE = .venv/bin/python -m suite
 
-.PHONY: setup bench report test check lint microbench lock clean help
+.PHONY: setup bench report test check lint microbench gpu-check lock clean help
 
 help:
 	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
@@ -13,6 +13,7 @@ help:
 	@echo "make check        the tests that need neither ranks nor frameworks nor networks"
 	@echo "make lint         ruff and mypy"
 	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
+	@echo "make gpu-check    what has to be seen on a GPU, step by step; CPU=1 runs it on a CPU stand-in, set up without GPU=1"
 	@echo "make setup        only the environment in .venv; GPU=1, MPI=on|off, JOBS=n, PYTHON=..., CXX=..."
 	@echo "make lock         renew the pinned versions in suite/setup/lock*.txt"
 	@echo "make clean        remove .venv and build/ (kept: records and the cached Horovod wheel)"
@@ -40,6 +41,9 @@ lint: setup
 
 microbench: setup
 	.venv/bin/python -m pytest tests/microbench --benchmark-only --timeout 0
+
+gpu-check: setup
+	@$(SUITE) gpu-check $(if $(filter 1,$(CPU)),--cpu)
 
 lock:
 	@$(PYTHON) suite/setup lock

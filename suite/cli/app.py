@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from suite.cli import bench, command, compare, doctor, horovod, listing, profile, records, report, train
+from suite.cli import bench, command, compare, doctor, gpu_check, horovod, listing, profile, records, report, train
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
 app.command("horovod", epilog=horovod.EXAMPLE, context_settings={"ignore_unknown_options": True})(horovod.horovod)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)

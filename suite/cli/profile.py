@@ -11,6 +11,8 @@ from suite.cli.errors import OK, BadInputError, input_errors
 from suite.cli.options import one_of, settings
 
 EXAMPLE = "Example: farandole profile alexnet --framework torch --batch-size 8 --out alexnet-torch.json"
+DEVICES = ("auto", "cpu", "gpu")
+PRECISIONS = {"auto": None, "fp32": False, "tf32": True}
 
 
 def profile(
@@ -23,6 +25,8 @@ def profile(
     model_options: Annotated[
         list[str] | None, typer.Option("--model-set", help="Option of the net, name=value.")
     ] = None,
+    device: Annotated[str, typer.Option(help="torch: auto (its GPU where it sees one), cpu or gpu.")] = "auto",
+    precision: Annotated[str, typer.Option(help="torch on a GPU: auto (PyTorch's own choice), fp32 or tf32.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="The file to write; default: MODEL-FRAMEWORK.json here.")] = None,
 ) -> int:
     """Time each layer's forward and backward on this machine, for replay elsewhere."""
@@ -32,6 +36,8 @@ def profile(
 
     one_of("model", model, models.NAMES)
     one_of("framework", framework, FRAMEWORKS)
+    one_of("device", device, DEVICES)
+    one_of("precision", precision, tuple(PRECISIONS))
     path = out or Path(f"{model}-{framework}.json")
     if not path.parent.is_dir():
         raise BadInputError(f"--out {path}: there is no folder {path.parent}")
@@ -40,7 +46,16 @@ def profile(
         net = models.describe(model, image=image, width=width, **options)
         if batch_size < 1 or repeats < 1:
             raise ValueError(f"--batch-size {batch_size} --repeats {repeats}: must be at least 1")
-    found = recording.record(net, batch_size, framework, repeats=repeats)  # type: ignore[arg-type]  # checked above
+        if framework != "torch" and (device, precision) != ("auto", "auto"):
+            raise ValueError(f"--device {device} --precision {precision}: both are for --framework torch")
+        found = recording.record(
+            net,
+            batch_size,
+            framework,  # type: ignore[arg-type]  # checked above
+            repeats=repeats,
+            device=device,  # type: ignore[arg-type]  # checked above
+            tf32=PRECISIONS[precision],
+        )
     found.save(path)
     print(
         f"{path}: {model} on {found.machine}, batch {batch_size}: forward {found.forward_seconds:.4f} s, "

@@ -30,17 +30,17 @@ class Answer:
         return self.ranks[0] if self.ranks else {}
 
 
-def ask(probe: str, deadline: float) -> Answer:
-    """Run `suite.doctor.probe_<probe>` on two ranks of this machine."""
+def ask(probe: str, deadline: float, *, count: int = RANKS, device: str = "cpu") -> Answer:
+    """Run `suite.doctor.probe_<probe>` on ranks of this machine, with tensors on that device."""
     with tempfile.TemporaryDirectory(prefix="farandole-doctor-") as name:
         folder = Path(name)
-        argv = [sys.executable, "-m", f"suite.doctor.probe_{probe}", str(folder)]
+        argv = [sys.executable, "-m", f"suite.doctor.probe_{probe}", str(folder), device]
         environment = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "HOROVOD_LOG_LEVEL": "error"}
         job = Job(
-            horovodrun(RANKS, [("localhost", RANKS)], argv), environment, folder, deadline, f"doctor-{uuid.uuid4()}"
+            horovodrun(count, [("localhost", count)], argv), environment, folder, deadline, f"doctor-{uuid.uuid4()}"
         )
         ended = Processes()(job, over=lambda: False, tick=lambda seconds: None)
-        files = [folder / f"rank-{rank}.json" for rank in range(RANKS)]
+        files = [folder / f"rank-{rank}.json" for rank in range(count)]
         if ended.how == "exited" and ended.code == 0 and all(file.exists() for file in files):
             return Answer(tuple(json.loads(file.read_text()) for file in files))
         silent = [str(rank) for rank, file in enumerate(files) if not file.exists()]
@@ -65,7 +65,7 @@ def judge_sums(name: str, answer: Answer, advice: str) -> Check:
     ]
     if wrong:
         return problem(name, f"wrong sums: {', '.join(wrong)}", advice)
-    return ok(name, f"allreduce on {RANKS} ranks is right: {', '.join(answer.first['sums'])}")
+    return ok(name, f"allreduce on {len(answer.ranks)} ranks is right: {', '.join(answer.first['sums'])}")
 
 
 def judge_build(torch: Answer, tensorflow: Answer) -> Check:

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         epilog="Example: farandole horovod pack --output /media/stick/farandole.tar.gz --python 3.12",
     )
     pack.add_argument("--output", type=Path, metavar="FILE.tar.gz", help="default: farandole-offline.tar.gz here")
-    pack.add_argument("--python", action="append", type=_python, help="of the other machine; default: 3.12 and this one's")
+    pack.add_argument(
+        "--python", action="append", type=_python, help="of the other machine; default: 3.12 and this one's"
+    )
     chosen = parser.parse_args(arguments)
     try:
         if chosen.action == "pack":

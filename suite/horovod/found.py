@@ -75,7 +75,9 @@ def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto") -> l
         said.append(Problem(what, "`python -m ensurepip`, or `uv pip install pip` in an environment of uv's."))
     if found.cuda and machine.nvcc is None:
         what = f"PyTorch {found.pytorch} is a build for CUDA {found.cuda}, but there is no CUDA toolkit (nvcc)."
-        remedy = "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch. What needs no Horovod works."
+        remedy = (
+            "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch. What needs no Horovod works."
+        )
         said.append(Problem(what, remedy))
     if mpi == "on" and machine.mpicxx is None:
         what = "MPI was asked for, but there is no mpicxx on the PATH."

@@ -13,6 +13,7 @@ from suite.models.net import Net
 from suite.models.profile import LayerProfile, Profile
 
 Clock = Callable[[], float]
+Device = Literal["auto", "cpu", "gpu"]
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,20 @@ def record(
     warmup: int = 2,
     seed: int = 0,
     clock: Clock = time.perf_counter,
+    device: Device = "auto",
+    tf32: bool | None = None,
 ) -> Profile:
-    """Run `warmup` + `repeats` real training steps on this machine and keep each layer's median times."""
+    """Run `warmup` + `repeats` real training steps on this machine and keep each layer's median times.
+
+    `device` and `tf32` are for torch: auto is its GPU where it sees one; None is its own choice of TF32.
+    """
     for name, value, least in (("batch", batch, 1), ("repeats", repeats, 1), ("warmup", warmup, 0)):
         if value < least:
             raise ValueError(f"{name} {value} is not at least {least}")
     if framework == "torch":
         from suite.models import recording_torch
 
-        step, machine = recording_torch.steps(net, batch, seed, clock)
+        step, machine = recording_torch.steps(net, batch, seed, clock, device, tf32)
     elif framework == "tensorflow":
         from suite.models import recording_keras
 

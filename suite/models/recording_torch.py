@@ -8,18 +8,30 @@ import torch
 from torch import Tensor, nn
 
 from suite.models.net import Net
-from suite.models.recording import Clock, Step, Times
+from suite.models.recording import Clock, Device, Step, Times
 from suite.models.torch_builder import build
+
+Moment = Any  # seconds of a clock, or an event on a GPU's stream
 
 
 @dataclass
 class Marks:
     """The moments of one training step."""
 
-    begun: float
-    entered: dict[str, float] = field(default_factory=dict)  # when forward reached each layer with parameters
-    answered: float = 0.0  # the loss is known
-    ready: dict[str, float] = field(default_factory=dict)  # when the layer's last gradient was there
+    begun: Moment
+    entered: dict[str, Moment] = field(default_factory=dict)  # when forward reached each layer with parameters
+    answered: Moment = 0.0  # the loss is known
+    ready: dict[str, Moment] = field(default_factory=dict)  # when the layer's last gradient was there
+
+    def on_gpu(self) -> "Marks":
+        """Seconds from the first event to each, once all of them have happened."""
+
+        def seconds(event: Any) -> float:
+            return float(self.begun.elapsed_time(event)) / 1000
+
+        entered = {name: seconds(event) for name, event in self.entered.items()}
+        ready = {name: seconds(event) for name, event in self.ready.items()}
+        return Marks(0.0, entered, seconds(self.answered), ready)
 
     def times(self) -> Times:
         """From each layer to the next one, and from one ready gradient to the next."""
@@ -32,10 +44,16 @@ class Marks:
         return Times(forward, backward)
 
 
-def steps(net: Net, batch: int, seed: int, clock: Clock) -> tuple[Step, str]:
-    """A function that runs one step and returns its marks, and words for what it ran on."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+def steps(
+    net: Net, batch: int, seed: int, clock: Clock, on: Device = "auto", tf32: bool | None = None
+) -> tuple[Step, str]:
+    """A function that runs one step and returns its times, and words for what it ran on. `tf32`: None is PyTorch's own."""
+    device = torch.device("cuda" if on == "gpu" or (on == "auto" and torch.cuda.is_available()) else "cpu")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device gpu: PyTorch {torch.__version__} sees none")
+    if tf32 is not None:
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
     model = build(net, seed).to(device).train()
     generator = torch.Generator().manual_seed(seed)
     if net.inputs == "image":
@@ -47,10 +65,13 @@ def steps(net: Net, batch: int, seed: int, clock: Clock) -> tuple[Step, str]:
     labels = torch.randint(net.classes, (rows,), generator=generator).to(device)
     marks = Marks(0.0)
 
-    def now() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return clock()
+    def now() -> Moment:
+        if device.type == "cpu":
+            return clock()
+        # Waiting for the GPU at every layer would time that, and not a step in which kernels queue.
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(device))
+        return event
 
     def entered(path: str, module: nn.Module, inputs: Any) -> None:
         marks.entered[path] = now()
@@ -78,6 +99,11 @@ def steps(net: Net, batch: int, seed: int, clock: Clock) -> tuple[Step, str]:
         loss = torch.stack(losses).sum()
         marks.answered = now()
         loss.backward()  # type: ignore[no-untyped-call]
-        return marks.times()
+        if device.type == "cpu":
+            return marks.times()
+        torch.cuda.synchronize(device)
+        return marks.on_gpu().times()
 
-    return step, f"PyTorch {torch.__version__} on {on}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    precision = {None: "", True: ", TF32", False: ", fp32"}[tf32]
+    return step, f"PyTorch {torch.__version__} on {name}{precision}"

@@ -104,6 +104,7 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
         parameter_bytes=file.parameter_bytes,
         memory_peak_bytes=end.get("memory_peak_bytes"),
         memory_steady_bytes=end.get("memory_steady_bytes"),
+        device_peak_bytes=end.get("device_peak_bytes"),
         memory_start_bytes=file.memory_start_bytes,
         cpu_seconds=end.get("cpu_seconds"),
         interface_bytes=end.get("interface_bytes"),

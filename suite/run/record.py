@@ -147,6 +147,7 @@ class Rank(Part):
     parameter_bytes: Count | None = None
     memory_peak_bytes: Count | None = Field(default=None, description="the most that was ever resident")
     memory_steady_bytes: Count | None = Field(default=None, description="the most over the steps that count")
+    device_peak_bytes: Count | None = Field(default=None, description="the same of tensors on this rank's GPU")
     memory_start_bytes: Count | None = Field(default=None, description="resident before the model was built")
     cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
     interface_bytes: Count | None = Field(

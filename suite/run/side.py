@@ -11,6 +11,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from suite.cluster.fingerprint import LoadedHorovod
 from suite.run.layer_spans import LayerSpans
 from suite.run.observer import Stopwatch
+from suite.run.resident import DevicePeak
 from suite.run.specification import Specification
 from suite.training.session import Session
 
@@ -42,6 +43,7 @@ class Built:
     updating: Stopwatch | None = None
     rounds: bool = False  # the algorithm's ranks meet in rounds
     late: Event | None = None  # set while what this rank computes can only be dropped, where it would stop then
+    device_peak: DevicePeak | None = None  # None where it computes in main memory, or the framework does not tell
     titles: Sequence[str] = ()  # of the trainable variables where the framework calls them otherwise than PyTorch does
 
 

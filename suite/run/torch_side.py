@@ -22,6 +22,7 @@ from suite.run.controls import Bare as BareControl
 from suite.run.controls import TorchDDP
 from suite.run.layer_spans import LayerSpans
 from suite.run.observer import Stopwatch
+from suite.run.resident import DevicePeak
 from suite.run.side import Built, Place
 from suite.run.specification import Optimizer, Specification
 from suite.training import learning_rates
@@ -41,9 +42,9 @@ def join(specification: Specification) -> Place:
 
 def build(specification: Specification, place: Place) -> Built:
     torch.manual_seed(specification.seed * 100_003 + place.rank)  # dropout and the like differ between ranks
-    device = f"cuda:{place.local_rank}" if specification.device == "gpu" else "cpu"
-    if specification.device == "gpu":
-        torch.cuda.set_device(place.local_rank)
+    device = torch.device("cpu") if specification.device == "cpu" else card(place.local_rank)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     slept = SleptDevice()
     if specification.model.replay is not None:
         model = replay_torch.build(choices.replayed_profile(specification.model.replay), slept)
@@ -60,7 +61,7 @@ def build(specification: Specification, place: Place) -> Built:
     telemetry: Any = None
     late: threading.Event | None = None
     if isinstance(algorithm, TorchDDP):
-        devices = [place.local_rank] if specification.device == "gpu" else None
+        devices = [device.index] if device.type == "cuda" else None
         model = torch.nn.parallel.DistributedDataParallel(model, devices, bucket_cap_mb=algorithm.bucket_mb)
         optimizer = Bare(inner)
     elif isinstance(algorithm, BareControl):
@@ -81,11 +82,28 @@ def build(specification: Specification, place: Place) -> Built:
         optimizer if updating is None else _Timed(optimizer, telemetry, updating),
         head_weights=head_weights,
         learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
-        device=device,
-        barrier=torch.cuda.synchronize if specification.device == "gpu" else lambda: None,
+        device=str(device),
+        barrier=torch.cuda.synchronize if device.type == "cuda" else lambda: None,
     )
     rounds = isinstance(algorithm, Rounds)
-    return Built(session, model, optimizer, telemetry, size, updating, rounds, late)
+    peak = None
+    if device.type == "cuda":
+        peak = DevicePeak(torch.cuda.reset_peak_memory_stats, torch.cuda.max_memory_allocated)
+    return Built(session, model, optimizer, telemetry, size, updating, rounds, late, device_peak=peak)
+
+
+def card(local_rank: int) -> torch.device:
+    """This rank's GPU. Ranks share one where there are more of them, which NCCL does not allow."""
+    if not torch.cuda.is_available():
+        raise ValueError(f"device = gpu: PyTorch {torch.__version__} sees none; `farandole gpu-check` says why")
+    cards = torch.cuda.device_count()
+    ranks = hvd.local_size() if hvd.is_initialized() else 1  # without Horovod nothing travels over its NCCL
+    if ranks > cards and hvd.nccl_built():
+        raise ValueError(
+            f"device = gpu: {ranks} ranks share {cards} GPU{'s' if cards > 1 else ''} here, which NCCL refuses: run on "
+            f"{cards}, or with a Horovod built by `farandole horovod build --nccl off --again`"
+        )
+    return torch.device("cuda", local_rank % cards)
 
 
 def watch_layers(built: Built, spans: LayerSpans) -> None:

@@ -129,6 +129,8 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     def before_step(step: int) -> None:
         if step >= specification.warmup:
             peak.begin()
+            if built.device_peak is not None:
+                built.device_peak.begin()
         observer.before_step(step)
 
     result = train(
@@ -201,6 +203,7 @@ def end(
     waited: float,
 ) -> None:
     steady = peak.since_begun  # before digests copy all parameters
+    on_device = None if built.device_peak is None else built.device_peak.since_begun
     own = digest(built)
     with evaluated(built):
         shared = digest(built)
@@ -212,6 +215,7 @@ def end(
         own_digest=None if own == shared else own,
         memory_peak_bytes=peak.whole_life,
         memory_steady_bytes=steady,
+        device_peak_bytes=on_device,
         cpu_seconds=round(spent.cpu_seconds, 4),
         interface_bytes=spent.interface_bytes,
         data_wait_seconds=round(waited, 6),

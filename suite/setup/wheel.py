@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import sys
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -114,8 +113,7 @@ def _fetch(shelf: Shelf, key: BuildKey, pip: _Pip) -> int:
         wanted = ("--no-binary", "horovod", "--no-build-isolation", f"horovod=={key.horovod}")
         code = pip.run("download", "--dest", scratch, *wanted)
         for archive in sorted(Path(scratch).glob("horovod-*.tar.gz")):
-            with tarfile.open(archive) as packed:
-                packed.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            shutil.unpack_archive(archive, scratch)
             (Path(scratch) / archive.name.removesuffix(".tar.gz")).rename(shelf.source)
     return code
 

@@ -9,7 +9,7 @@ import pytest
 
 from suite.horovod import found
 from suite.horovod.found import Found
-from suite.setup import facts
+from suite.setup import cuda, facts
 from suite.setup.facts import Machine
 
 HERE = Found(pytorch="2.13.0+cpu", cuda="", tensorflow="", has_pip=True, prefix="/env", activated="")
@@ -52,6 +52,30 @@ def test_what_stands_in_the_way_is_said_with_a_remedy(here: Found, said: str, ma
     (problem,) = found.problems(here, machine, "auto")
     assert said in problem.what
     assert problem.remedy
+
+
+def test_nccl_is_asked_for_only_where_it_is(machine: Machine, tmp_path: Path) -> None:
+    (problem,) = found.problems(HERE, machine, "auto", "on")
+    assert "PyTorch 2.13.0+cpu is no build for CUDA" in problem.what
+    for_cuda = replace(HERE, cuda="13.0")
+    with_nvcc = replace(machine, nvcc="/cuda/bin/nvcc")
+    (problem,) = found.problems(for_cuda, with_nvcc, "auto", "on")
+    assert "neither beside PyTorch nor in the system" in problem.what
+    assert not found.problems(for_cuda, with_nvcc, "auto", "auto"), "Gloo is enough"
+    assert not found.problems(replace(for_cuda, nccl=(tmp_path, tmp_path)), with_nvcc, "auto", "on")
+
+
+def test_the_nccl_beside_pytorch_comes_first(tmp_path: Path) -> None:
+    system = (tmp_path / "include", tmp_path / "lib")
+    assert cuda.find_nccl(tmp_path, (system,)) is None
+    for include, library in (system, (tmp_path / "nvidia" / "nccl" / "include", tmp_path / "nvidia" / "nccl" / "lib")):
+        include.mkdir(parents=True)
+        library.mkdir(parents=True)
+        (include / "nccl.h").touch()
+        (library / "libnccl.so.2").touch()
+        assert cuda.find_nccl(tmp_path, (system,)) == (include, library / "libnccl.so.2")
+    linked = cuda.linkable((include, library / "libnccl.so.2"), tmp_path / "tools")
+    assert (linked.library / "libnccl.so").resolve() == library / "libnccl.so.2"
 
 
 def test_no_compiler_no_memory_and_no_mpi_are_said_at_once(machine: Machine) -> None:

@@ -85,3 +85,23 @@ def test_all_seconds_come_from_the_clock(framework):
 def test_bad_input(options, message):
     with pytest.raises(ValueError, match=message):
         record(describe("tiny-cnn"), **{"framework": "torch", **options})
+
+
+class Event:
+    """On a stream, in milliseconds."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def elapsed_time(self, later: "Event") -> float:
+        return later.at - self.at
+
+
+def test_events_on_a_gpu_become_seconds_from_the_first():
+    marks = Marks(Event(50.0), {"a": Event(150.0), "b": Event(250.0)}, Event(550.0), {"b": Event(650.0)})
+    assert marks.on_gpu() == Marks(0.0, {"a": 0.1, "b": 0.2}, 0.5, {"b": 0.6})
+
+
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="device gpu: PyTorch .* sees none"):
+        record(describe("tiny-cnn"), 2, "torch", device="gpu")

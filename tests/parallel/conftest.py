@@ -10,6 +10,21 @@ from tests.parallel.runner import parent
 from tests.parallel.runner.rank import own_rank
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="where the nets of PyTorch's trajectories lie: cpu or cuda")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    device = config.getoption("--device", default="cpu")
+    if device != "cpu" and parent.is_rank(config):
+        import torch
+
+        from tests.parallel import torch_nets
+
+        torch.use_deterministic_algorithms(True)  # the tests compare bit for bit
+        torch_nets.DEVICE = device
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     counts, _, _ = parent.marked_ranks(metafunc)
     if "ranks" not in metafunc.fixturenames:

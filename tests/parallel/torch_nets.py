@@ -17,6 +17,7 @@ from algorithms.virtual import Optimizer as VirtualOptimizer
 
 CLASSES = 5
 T = TypeVar("T")
+DEVICE = "cpu"  # where nets and batches lie; conftest's `--device cuda` moves them
 
 
 class Net(nn.Module):
@@ -45,15 +46,15 @@ class Net(nn.Module):
 
 def make(seed: int = 5, dtype: torch.dtype = torch.float64) -> Net:
     torch.manual_seed(seed)
-    return Net(dtype)
+    return Net(dtype).to(DEVICE)
 
 
 def batch(
     step: int, rank: int, samples: int = 6, dtype: torch.dtype = torch.float64
 ) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(1000 * step + rank)
-    images = torch.randn(samples, 1, 4, 4, generator=draw, dtype=torch.float64).to(dtype)
-    return images, torch.randint(0, CLASSES, (samples,), generator=draw)
+    images = torch.randn(samples, 1, 4, 4, generator=draw, dtype=torch.float64).to(DEVICE, dtype)
+    return images, torch.randint(0, CLASSES, (samples,), generator=draw).to(DEVICE)
 
 
 def loss(net: nn.Module, step: int, rank: int, samples: int = 6, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -63,7 +64,7 @@ def loss(net: nn.Module, step: int, rank: int, samples: int = 6, dtype: torch.dt
 
 def vector(net: nn.Module) -> NDArray[np.float64]:
     """All parameters that train, one after the other."""
-    return np.concatenate([p.detach().double().numpy().ravel() for p in net.parameters() if p.requires_grad])
+    return np.concatenate([p.detach().double().cpu().numpy().ravel() for p in net.parameters() if p.requires_grad])
 
 
 def told_by_rank_0(compute: Callable[[], T], name: str) -> T:
@@ -87,7 +88,7 @@ def reference(algorithm: Algorithm, optimizer: VirtualOptimizer, workers: int, s
         loss(net, step, worker).backward()
         return np.concatenate(
             [
-                (np.zeros(p.numel()) if p.grad is None else p.grad.numpy().ravel())
+                (np.zeros(p.numel()) if p.grad is None else p.grad.cpu().numpy().ravel())
                 for p in net.parameters()
                 if p.requires_grad
             ]

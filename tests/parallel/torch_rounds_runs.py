@@ -71,7 +71,9 @@ def gradient_of(net: torch.nn.Module) -> Callable[[int, int, NDArray[np.float64]
             for p, values in zip(trained, np.split(x, np.cumsum([p.numel() for p in trained])[:-1]), strict=True):
                 p.copy_(torch.from_numpy(values.reshape(p.shape)))
         torch_nets.loss(net, step, worker).backward()
-        return np.concatenate([np.zeros(p.numel()) if p.grad is None else p.grad.numpy().ravel() for p in trained])
+        return np.concatenate(
+            [np.zeros(p.numel()) if p.grad is None else p.grad.cpu().numpy().ravel() for p in trained]
+        )
 
     return gradient
 

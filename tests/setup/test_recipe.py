@@ -72,12 +72,15 @@ def test_mpi_and_nccl_are_asked_for_only_when_wanted() -> None:
     with_mpi = environment(mpi=True)
     assert with_mpi["HOROVOD_WITH_MPI"] == "1"
     assert "HOROVOD_WITHOUT_MPI" not in with_mpi
-    with_gpu = environment(gpu=recipe.Gpu(Path("/cuda"), Path("/nccl/include"), Path("/nccl/lib")))
+    with_gpu = environment(gpu=recipe.Gpu(Path("/cuda"), recipe.Nccl(Path("/nccl/include"), Path("/nccl/lib"))))
     assert with_gpu["HOROVOD_GPU_OPERATIONS"] == "NCCL"
     assert with_gpu["HOROVOD_CUDA_HOME"] == "/cuda"
     assert compiler.arguments([with_gpu["NVCC_APPEND_FLAGS"]]) == ["-std=gnu++20"], (
         "nvcc and its host compiler disagree"
     )
+    shared = environment(gpu=recipe.Gpu(Path("/cuda"), None))
+    assert shared["CUDA_HOME"] == "/cuda"
+    assert "HOROVOD_GPU_OPERATIONS" not in shared, "what lies on a GPU travels through main memory"
 
 
 @pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 16, 2), (16, 4, 2), (8, 0.5, 1), (4, 100, 4)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,18 +16,43 @@ from suite.setup.wheel import SetupError, Shelf
 
 KEY = BuildKey("0.28.1", "2.13.0+cpu", "2.21.0", "CPython-3.11", "Linux-x86_64", "g++ 12.2.0", "", "")
 
-WORKS = """
-import pathlib, sys
+FETCHES = """
+import io, pathlib, sys, tarfile
+if sys.argv[3] == "download":
+    folder = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
+    with tarfile.open(folder / "horovod-0.28.1.tar.gz", "w:gz") as packed:
+        packed.addfile(tarfile.TarInfo("horovod-0.28.1/setup.py"), io.BytesIO())
+    raise SystemExit
+source = pathlib.Path(sys.argv[-1])
+assert (source / "setup.py").exists()
+"""
+WORKS = (
+    FETCHES
+    + """
 print("  [ 50%] Building CXX object horovod/torch/CMakeFiles/pytorch.dir/mpi_ops_v2.cc.o")
 folder = pathlib.Path(sys.argv[sys.argv.index("--wheel-dir") + 1])
-(folder / "horovod-0.28.1-cp311-cp311-linux_x86_64.whl").write_text("a wheel")
+compiled = source / "compiled"
+wheel = folder / "horovod-0.28.1-cp311-cp311-linux_x86_64.whl"
+wheel.write_text(compiled.read_text() if compiled.exists() else "a wheel")
 """
-FAILS = """
+)
+FAILS = (
+    FETCHES
+    + """
 print("  [ 50%] Building CXX object horovod/torch/CMakeFiles/pytorch.dir/mpi_ops_v2.cc.o")
 print("  mpi_ops_v2.cc:1:10: fatal error: torch/extension.h: No such file or directory")
 print("  error: subprocess-exited-with-error")
 raise SystemExit(1)
 """
+)
+CUT = (
+    FETCHES
+    + """
+import os, signal
+(source / "compiled").write_text("the first half")
+os.kill(os.getppid(), signal.SIGKILL)
+"""
+)
 
 
 @pytest.fixture
@@ -38,7 +65,7 @@ def build(shelf: Shelf, tmp_path: Path, pip: str) -> Path:
     script = tmp_path / "pip.py"
     script.write_text(pip)
     python = tmp_path / "venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
+    python.parent.mkdir(parents=True, exist_ok=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
     python.chmod(0o755)
     environment = {"CXX": str(tmp_path / "tools" / "c++"), "MAKEFLAGS": "-j2", "PATH": "/usr/bin:/bin"}
@@ -54,6 +81,21 @@ def test_a_built_wheel_is_kept_with_its_log(shelf: Shelf, tmp_path: Path, capsys
     said = capsys.readouterr().out
     assert "3 to 10 minutes" in said  # before it starts
     assert str(shelf.log) in said
+
+
+def test_a_build_that_was_cut_goes_on_and_a_failed_one_begins_anew(shelf: Shelf, tmp_path: Path) -> None:
+    """Cut as a time limit cuts: the whole process, at once."""
+    child = multiprocessing.get_context("fork").Process(target=build, args=(shelf, tmp_path, CUT))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert shelf.wheel() is None
+    assert build(shelf, tmp_path, WORKS).read_text() == "the first half", "what was compiled is taken"
+    assert not shelf.source.exists()
+    shelf.drop()
+    with pytest.raises(SetupError):
+        build(shelf, tmp_path, FAILS)
+    assert not shelf.source.exists(), "CMake would remember what it did not find"
 
 
 def test_a_failed_build_leaves_no_wheel_and_says_why(shelf: Shelf, tmp_path: Path) -> None:

@@ -168,7 +168,11 @@ def _measured(arm: Arm, group: Group) -> float | None:
 
 
 def _steady(arm: Arm) -> float | None:
-    found = [rank.memory_steady_bytes for run in arm.finished for rank in run.record.ranks]
+    found = [
+        rank.memory_steady_bytes if run.record.specification.device == "cpu" else rank.device_peak_bytes
+        for run in arm.finished
+        for rank in run.record.ranks
+    ]
     known = [size for size in found if size is not None]
     return float(np.median(known)) if known else None
 

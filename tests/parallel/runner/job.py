@@ -81,6 +81,7 @@ class Job:
         *,
         mpi: bool = False,
         warm: WarmPython | None = None,
+        device: str = "cpu",
     ) -> None:
         self.ranks = ranks
         self.folder = Path(tempfile.mkdtemp(prefix="ranks-"))
@@ -99,6 +100,7 @@ class Job:
             str(self.folder),
             "--rank-parent",
             str(os.getpid()),
+            *([] if device == "cpu" else ["--device", device]),
         ]
         cold = [sys.executable, "-m", "pytest", *arguments]
         inner = cold if warm is None else warm.command("pytest", *arguments)

@@ -54,6 +54,7 @@ class Group:
                 config.rootpath,
                 mpi=chosen.mpi,
                 warm=chosen.warm(config),
+                device=config.getoption("--device", default="cpu"),
             )
         outcome = self.job.run(test, limit)
         self.tests.remove(test)

@@ -1,0 +1,23 @@
+"""`python -m suite.gpu.sums RANKS DEVICE`: the doctor's known sums, of tensors that lie on a device."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from suite.doctor import Status, ranks
+
+SECONDS = 120.0
+
+
+def main(arguments: list[str]) -> int:
+    count, device = int(arguments[0]), arguments[1]
+    answer = ranks.ask("torch", SECONDS, count=count, device=device)
+    check = ranks.judge_sums("PyTorch", answer, "farandole doctor")
+    built = answer.first.get("built", {})
+    print(json.dumps({"ranks": count, "device": device, "nccl": built.get("nccl"), "found": check.found}))
+    return 0 if check.status is Status.OK else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
