@@ -48,7 +48,8 @@ def gpu_check(
         raise BadInputError(lacking)
     over_nccl = str(nccl.absolute()) if nccl else Setting(folder).python if found.nccl or cpu else None
     folder.mkdir(parents=True, exist_ok=True)
-    check = Check(folder.absolute(), found, Setting(folder, stand_in=cpu, nccl=over_nccl))
+    setting = Setting(folder, stand_in=cpu, nccl=over_nccl, lonely="" if cpu else device.lonely(found))
+    check = Check(folder.absolute(), found, setting)
     failed = 0
     for step in chosen:
         if not again and check.done(step):

@@ -62,6 +62,13 @@ def problem(found: Device) -> str:
     return f"the driver {found.driver} shows {found.seen[0]}, but PyTorch {found.torch} cannot use it; {STILL_WORKS}"
 
 
+def lonely(found: Device) -> str:
+    """Why two ranks cannot share what is here; empty if they can."""
+    if not found.nccl or len(found.cards) != 1:
+        return ""
+    return "NCCL refuses two ranks on one GPU: run this step with a Horovod from `farandole horovod build --nccl off`"
+
+
 def _major(driver: str) -> int:
     found = re.match(r"\d+", driver)
     return int(found[0]) if found else 0

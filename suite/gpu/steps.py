@@ -14,6 +14,10 @@ from suite.gpu import findings
 HERE = Path(__file__).parent
 
 
+class NotAvailableError(Exception):
+    """The step cannot run here, and why."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where the steps run. `nccl`: the Python of an environment whose Horovod has NCCL; None where there is none."""
@@ -22,6 +26,7 @@ class Setting:
     stand_in: bool = False
     nccl: str | None = None
     python: str = sys.executable
+    lonely: str = ""  # why there cannot be two ranks
 
     @property
     def device(self) -> str:
@@ -32,15 +37,16 @@ class Setting:
     def torch_device(self) -> str:
         return "cpu" if self.stand_in else "cuda"
 
+    def two_ranks(self) -> None:
+        """For steps that need them."""
+        if self.lonely:
+            raise NotAvailableError(self.lonely)
+
 
 @dataclass(frozen=True)
 class Command:
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-class NotAvailableError(Exception):
-    """The step cannot run here, and why."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Step:
 
 
 def sums(setting: Setting) -> list[Command]:
+    setting.two_ranks()
     return [_sums(setting.python, 2, setting)]
 
 
@@ -67,6 +74,7 @@ def nccl(setting: Setting) -> list[Command]:
 
 def trajectories(setting: Setting) -> list[Command]:
     """The tests that compare ranks with the virtual cluster, their nets on the GPU."""
+    setting.two_ranks()
     tests = ["tests/parallel/test_torch_exchange.py", "tests/parallel/test_torch_rounds.py"]
     argv = [setting.python, "-m", "pytest", *tests, "--device", setting.torch_device, "-q", "-rf"]
     # They run on CPUs every day: one optimizer of each shows there that the step works.
@@ -76,11 +84,13 @@ def trajectories(setting: Setting) -> list[Command]:
 
 
 def overlap(setting: Setting) -> list[Command]:
+    setting.two_ranks()
     return [_bench("overlap", setting, "--trace", str(setting.folder / "traces"))]
 
 
 def streams(setting: Setting) -> list[Command]:
     """The same with PyTorch's profiler, which sees the GPU itself, for one blocking and two that overlap."""
+    setting.two_ranks()
     found = []
     for chosen in (["synchronous"], ["synchronous", "overlap=true"], ["layerwise"]):
         module = [setting.python, "-m", "suite.gpu.streams_torch", str(setting.folder), setting.device]
@@ -123,6 +133,7 @@ def virtual(setting: Setting) -> list[Command]:
 
 
 def memory(setting: Setting) -> list[Command]:
+    setting.two_ranks()
     return [_bench("memory", setting)]
 
 

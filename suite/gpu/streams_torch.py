@@ -1,4 +1,4 @@
-"""`python -m suite.gpu.streams_torch FOLDER DEVICE ALGORITHM [NAME=VALUE...]`, on every rank: how busy its GPU is in a step.
+"""`python -m suite.gpu.streams_torch FOLDER DEVICE ALGORITHM [NAME=VALUE...]` on every rank: how busy is its GPU in a step?
 
 The harness's traces tell when the training thread launched what. Here PyTorch's profiler tells when the GPU computed and
 when it copied, and writes both down in Chrome's trace format.

@@ -8,6 +8,7 @@ where it was cut.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib.util
 import os
 import platform
@@ -29,7 +30,7 @@ from suite.setup.wheel import SetupError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 DISK_NEEDED = GB  # two environments without a framework, and one build
-LOG = "unpack.log"
+LOG, LOCK = "unpack.log", ".unpack.lock"
 OUTER = "farandole-outer.pth"  # names the packages of the Python that has PyTorch
 
 
@@ -83,7 +84,19 @@ def unpack(wish: Wish) -> None:
     begin = time.monotonic()
     here = ready(wish)
     wish.into.mkdir(parents=True, exist_ok=True)
-    log = wish.into / LOG
+    with (wish.into / LOCK).open("w") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NotReadyError(f"another unpack is at work in {wish.into}; wait for it, or say --into") from error
+        made = environments(wish, here, wish.into / LOG)
+    over_nccl = f" --nccl {made[1]}" if len(made) > 1 else ""
+    print(f"Ready after {time.monotonic() - begin:.0f} s; all that was said is in {wish.into / LOG}.")
+    print(f"Now: cd {wish.project} && {made[0]} -m suite gpu-check{over_nccl}")
+
+
+def environments(wish: Wish, here: found.Found, log: Path) -> list[Path]:
+    """Make them all, the one that works everywhere first. Their Pythons."""
     made = []
     for name, nccl in kinds(wish, here):
         environment = wish.into / f"env-{name}"
@@ -92,9 +105,7 @@ def unpack(wish: Wish) -> None:
         build = [str(environment / "bin" / "python"), "-m", "suite.horovod", "build", "--mpi", "off", "--nccl", nccl]
         step(teed(log), [*build, "--jobs", str(wish.jobs)] if wish.jobs else build, wish, "Horovod could not be built")
         made.append(environment / "bin" / "python")
-    over_nccl = f" --nccl {made[1]}" if len(made) > 1 else ""
-    print(f"Ready after {time.monotonic() - begin:.0f} s; all that was said is in {log}.")
-    print(f"Now: cd {wish.project} && {made[0]} -m suite gpu-check{over_nccl}")
+    return made
 
 
 def ready(wish: Wish) -> found.Found:

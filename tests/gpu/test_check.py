@@ -101,6 +101,12 @@ def test_without_nccl_the_step_says_how_to_have_it(tmp_path: Path) -> None:
     assert chosen[0].argv == ["/env/bin/python", "-m", "suite.gpu.sums", "1", "cuda"]
 
 
+def test_what_needs_two_ranks_says_why_there_cannot_be_two(tmp_path: Path) -> None:
+    here = replace(check(tmp_path, Scripted()), setting=Setting(tmp_path, lonely="NCCL refuses"))
+    verdicts = {one.name: here.one(one)["why"] for one in STEPS if one.name in ("sums", "overlap", "memory", "streams")}
+    assert set(verdicts.values()) == {"NCCL refuses"}
+
+
 @pytest.mark.parametrize("stand_in", [True, False])
 @pytest.mark.parametrize("name", ["overlap", "memory"])
 def test_the_experiments_are_ones_that_the_harness_takes(name: str, stand_in: bool, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from suite.cli import app
@@ -29,6 +31,13 @@ def test_why_there_is_none(found: Device, said: str) -> None:
 
 def test_a_card_is_enough() -> None:
     assert device.problem(Device(torch="2.11.0", cuda="13.0", cards=("H100",))) == ""
+
+
+def test_two_ranks_share_one_card_over_gloo_alone() -> None:
+    one = Device(torch="2.11.0", cuda="13.0", cards=("H100",), nccl=True)
+    assert "NCCL refuses two ranks on one GPU" in device.lonely(one)
+    assert not device.lonely(replace(one, nccl=False))
+    assert not device.lonely(replace(one, cards=("H100", "H100")))
 
 
 def test_a_broken_python_is_no_crash() -> None:

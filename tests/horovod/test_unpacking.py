@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -128,6 +129,15 @@ def test_no_pytorch_another_python_and_no_room_are_refused_in_one_line(
     assert world.unpack() == 2
     assert "has no wheels for Python" in capsys.readouterr().err
     assert not world.ran
+
+
+def test_a_second_unpack_at_the_same_place_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both would compile in the same folders."""
+    with (world.archive / unpacking.LOCK).open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        assert world.unpack() == 2
+    assert "another unpack is at work" in capsys.readouterr().err
+    assert world.unpack() == 0
 
 
 def test_what_fails_names_the_log_and_can_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,5 +103,5 @@ def test_events_on_a_gpu_become_seconds_from_the_first():
 
 
 def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="device gpu: PyTorch .* sees none"):
+    with pytest.raises(ValueError, match=r"device gpu: PyTorch .* sees none"):
         record(describe("tiny-cnn"), 2, "torch", device="gpu")

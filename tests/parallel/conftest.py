@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.parallel import torch_nets
 
         torch.use_deterministic_algorithms(True)  # the tests compare bit for bit
-        torch_nets.DEVICE = device
+        torch_nets.DEVICE = f"{device}:{own_rank() % torch.cuda.device_count()}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -33,7 +33,7 @@ def test_what_nccl_would_refuse_is_refused_before(monkeypatch: pytest.MonkeyPatc
 
 def test_no_card_is_said_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch, cards=0, ranks=1, nccl=False)
-    with pytest.raises(ValueError, match="device = gpu: PyTorch .* sees none"):
+    with pytest.raises(ValueError, match=r"device = gpu: PyTorch .* sees none"):
         torch_side.card(0)
 
 
