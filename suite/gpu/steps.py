@@ -12,6 +12,7 @@ from suite.cluster.horovodrun import horovodrun
 from suite.gpu import findings
 
 HERE = Path(__file__).parent
+PARALLEL = HERE.parents[1] / "tests" / "parallel"
 
 
 class NotAvailableError(Exception):
@@ -75,7 +76,9 @@ def nccl(setting: Setting) -> list[Command]:
 def trajectories(setting: Setting) -> list[Command]:
     """The tests that compare ranks with the virtual cluster, their nets on the GPU."""
     setting.two_ranks()
-    tests = ["tests/parallel/test_torch_exchange.py", "tests/parallel/test_torch_rounds.py"]
+    tests = [str(PARALLEL / name) for name in ("test_torch_exchange.py", "test_torch_rounds.py")]
+    if not PARALLEL.is_dir():
+        raise NotAvailableError("the tests are not here: run it from a checkout, or from what was unpacked")
     argv = [setting.python, "-m", "pytest", *tests, "--device", setting.torch_device, "-q", "-rf"]
     # They run on CPUs every day: one optimizer of each shows there that the step works.
     chosen = "np2 and sgd and (virtual or meetings)" if setting.stand_in else "np2"
