@@ -23,11 +23,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
-app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
 app.command("horovod", epilog=horovod.EXAMPLE, context_settings={"ignore_unknown_options": True})(horovod.horovod)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
+app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("command", epilog=command.EXAMPLE)(command.command)
 app.command("report", epilog=report.EXAMPLE)(report.report)

@@ -21,7 +21,7 @@ def gpu_check(
     cpu: Annotated[bool, typer.Option("--cpu", help="Every step on a CPU stand-in; results say so.")] = False,
     nccl: Annotated[Path | None, typer.Option(help="The Python of an environment whose Horovod has NCCL.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also the steps that have passed already.")] = False,
-    folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results/gpu-check"),
+    folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("gpu-check"),
 ) -> int:
     """Run on a GPU what has to be seen there, in order of worth. Results are written after each step."""
     from rich.console import Console

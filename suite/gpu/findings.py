@@ -28,18 +28,25 @@ def tests(folder: Path) -> Mapping[str, object]:
 
 
 def exposed(folder: Path) -> Mapping[str, object]:
-    """Seconds per step, and of them what the training thread stood still for the exchange."""
+    """Seconds per step, beyond those without communication, and what the training thread says it stood still.
+
+    On a GPU that last one holds computing, too: the thread that waits has launched it, not done it.
+    """
+    records = list(_records(folder))
+    alone = next((_step_seconds(record) for record in records if record.labels.algorithm == "no_communication"), None)
     found = {}
-    for record in _records(folder):
-        rank = record.ranks[0]
-        stood = (
-            rank.telemetry.exposed_seconds / rank.telemetry.steps if rank.telemetry and rank.telemetry.steps else None
-        )
+    for record in records:
+        counted, seconds = record.ranks[0].telemetry, _step_seconds(record)
         found[record.labels.algorithm] = {
-            "step_seconds": statistics.fmean(second for one in record.ranks for second in one.steps.seconds),
-            "exposed_seconds_per_step": stood,
+            "step_seconds": seconds,
+            "beyond_no_communication": None if alone is None else seconds - alone,
+            "stood_still": counted.exposed_seconds / counted.steps if counted and counted.steps else None,
         }
     return {"algorithms": found, "traces": sorted(path.name for path in (folder / "traces").glob("*.json"))}
+
+
+def _step_seconds(record: Record) -> float:
+    return statistics.fmean(second for rank in record.ranks for second in rank.steps.seconds)
 
 
 def profiles(folder: Path) -> Mapping[str, object]:
@@ -57,11 +64,23 @@ def profiles(folder: Path) -> Mapping[str, object]:
 
 
 def gradients(folder: Path) -> Mapping[str, object]:
-    """What `train --virtual --json` says of itself, without the columns of its steps."""
-    brief = [
-        {key: value for key, value in one.items() if isinstance(value, int | float | str)} for one in _said(folder)
-    ]
-    return {"runs": brief}
+    """Of each record that `train --virtual --json` has printed: gradients computed per second of real time."""
+    found = []
+    for record in _said(folder):
+        asked, seconds = record.get("specification", {}), record.get("wall_seconds")
+        if not seconds or "workers" not in asked:
+            continue
+        count = asked["workers"] * (asked["steps"] + asked.get("warmup", 0))
+        found.append(
+            {
+                "model": asked["model"]["name"],
+                "workers": asked["workers"],
+                "gradients": count,
+                "seconds": seconds,
+                "gradients_per_second": count / seconds,
+            }
+        )
+    return {"runs": found}
 
 
 def memory(folder: Path) -> Mapping[str, object]:
@@ -98,11 +117,16 @@ def _records(folder: Path) -> Iterator[Record]:
 
 
 def _said(folder: Path) -> Iterator[dict[str, Any]]:
+    """The objects among what was said: a whole output, or lines of one."""
     for path in sorted(folder.glob(OUTPUTS)):
-        for line in path.read_text(errors="replace").splitlines():
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                yield content
+        text = path.read_text(errors="replace")
+        whole = _object(text)
+        yield from [whole] if whole is not None else filter(None, map(_object, text.splitlines()))
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(text[text.index("{") :])  # horovodrun puts the rank before it
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,19 @@ def test_every_step_of_a_stand_in_stays_off_the_gpu(tmp_path: Path) -> None:
 def test_pytests_last_line_is_the_finding(tmp_path: Path) -> None:
     (tmp_path / "stdout-00").write_text("....\n12 passed, 3 deselected in 4.05s\n")
     assert findings.tests(tmp_path) == {"tests": "12 passed, 3 deselected"}
+
+
+def test_gradients_per_second_come_from_the_record_that_was_printed(tmp_path: Path) -> None:
+    record = {"wall_seconds": 4.0, "specification": {"workers": 8, "steps": 10, "model": {"name": "alexnet"}}}
+    (tmp_path / "stdout-00").write_text(json.dumps(record, indent=1))
+    found: Any = findings.gradients(tmp_path)
+    (run,) = found["runs"]
+    assert (run["model"], run["gradients_per_second"]) == ("alexnet", 20.0)
+
+
+def test_what_ranks_say_is_found_behind_their_number(tmp_path: Path) -> None:
+    (tmp_path / "stdout-00").write_text('[0]<stdout>:{"algorithm": "layerwise"}\n[1]<stdout>:nothing\n')
+    assert findings.lines(tmp_path) == {"said": [{"algorithm": "layerwise"}]}
 
 
 def test_an_empty_folder_has_no_findings(tmp_path: Path) -> None:
