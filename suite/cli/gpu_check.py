@@ -46,9 +46,11 @@ def gpu_check(
     lacking = device.problem(found)
     if lacking and not cpu:
         raise BadInputError(lacking)
-    over_nccl = str(nccl.absolute()) if nccl else Setting(folder).python if found.nccl or cpu else None
+    over_nccl = (
+        str(nccl.absolute()) if nccl else Setting(folder).python if found.nccl or (cpu and found.horovod) else None
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    setting = Setting(folder, stand_in=cpu, nccl=over_nccl, lonely="" if cpu else device.lonely(found))
+    setting = Setting(folder, stand_in=cpu, nccl=over_nccl, lonely=device.lonely(found))
     check = Check(folder.absolute(), found, setting)
     failed = 0
     for step in chosen:

@@ -24,6 +24,7 @@ class Device:
     cards: tuple[str, ...] = ()  # that PyTorch can use
     driver: str = ""
     seen: tuple[str, ...] = ()  # that the driver shows
+    horovod: bool = True
     nccl: bool = False  # in Horovod
     trouble: str = ""
 
@@ -64,6 +65,8 @@ def problem(found: Device) -> str:
 
 def lonely(found: Device) -> str:
     """Why two ranks cannot share what is here; empty if they can."""
+    if not found.horovod:
+        return "there is no Horovod here: `farandole horovod build`"
     if not found.nccl or len(found.cards) != 1:
         return ""
     return "NCCL refuses two ranks on one GPU: run this step with a Horovod from `farandole horovod build --nccl off`"

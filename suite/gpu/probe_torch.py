@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 
-import horovod.torch as hvd
 import torch
 
 
@@ -13,13 +12,17 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of a driver that is too old; the caller says it in one line
     usable = torch.cuda.is_available()
     cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())] if usable else []
-    said = {
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda or "",
-        "cards": cards,
-        "nccl": bool(hvd.nccl_built()),
-    }
-    print(json.dumps(said))
+    said = {"torch": torch.__version__, "cuda": torch.version.cuda or "", "cards": cards}
+    print(json.dumps(said | horovod()))
+
+
+def horovod() -> dict[str, bool]:
+    """Without it profiles and the virtual cluster run all the same."""
+    try:
+        import horovod.torch as hvd
+    except ImportError:
+        return {"horovod": False}
+    return {"horovod": True, "nccl": bool(hvd.nccl_built())}
 
 
 if __name__ == "__main__":

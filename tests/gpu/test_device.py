@@ -37,6 +37,7 @@ def test_two_ranks_share_one_card_over_gloo_alone() -> None:
     one = Device(torch="2.11.0", cuda="13.0", cards=("H100",), nccl=True)
     assert "NCCL refuses two ranks on one GPU" in device.lonely(one)
     assert not device.lonely(replace(one, nccl=False))
+    assert "no Horovod here" in device.lonely(replace(one, nccl=False, horovod=False))
     assert not device.lonely(replace(one, cards=("H100", "H100")))
 
 
