@@ -113,7 +113,8 @@ def build_environment(
             "HOROVOD_CUDA_HOME": str(gpu.toolkit),
             "CUDA_HOME": str(gpu.toolkit),
             # nvcc must read headers by the standard that compiler.py sets; the last one counts, and Horovod says C++11.
-            "NVCC_APPEND_FLAGS": "-std=c++20",
+            # And it compiles for a dozen GPUs one after the other, unless it is told of the cores.
+            "NVCC_APPEND_FLAGS": f"-std=c++20 --threads {parallel}",
         }
     if gpu and gpu.nccl:
         chosen |= {

@@ -75,9 +75,9 @@ def test_mpi_and_nccl_are_asked_for_only_when_wanted() -> None:
     with_gpu = environment(gpu=recipe.Gpu(Path("/cuda"), recipe.Nccl(Path("/nccl/include"), Path("/nccl/lib"))))
     assert with_gpu["HOROVOD_GPU_OPERATIONS"] == "NCCL"
     assert with_gpu["HOROVOD_CUDA_HOME"] == "/cuda"
-    assert compiler.arguments([with_gpu["NVCC_APPEND_FLAGS"]]) == ["-std=gnu++20"], (
-        "nvcc and its host compiler disagree"
-    )
+    standard, *threads = with_gpu["NVCC_APPEND_FLAGS"].split()
+    assert compiler.arguments([standard]) == ["-std=gnu++20"], "nvcc and its host compiler disagree"
+    assert threads == ["--threads", "2"], "the same as compilers at once"
     shared = environment(gpu=recipe.Gpu(Path("/cuda"), None))
     assert shared["CUDA_HOME"] == "/cuda"
     assert "HOROVOD_GPU_OPERATIONS" not in shared, "what lies on a GPU travels through main memory"
