@@ -10,5 +10,5 @@ EXAMPLE = command.EXAMPLE
 
 
 def horovod(context: typer.Context) -> int:
-    """Build Horovod for the PyTorch and TensorFlow of this environment: `farandole horovod build`."""
+    """Build Horovod for the frameworks of this environment (`build`), or pack what a machine without a network lacks."""
     return command.main(context.args)

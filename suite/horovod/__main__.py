@@ -1,4 +1,4 @@
-"""`python -m suite.horovod build`, the same as `farandole horovod build`."""
+"""`python -m suite.horovod build` and `pack`, the same as `farandole horovod ...`."""
 
 from __future__ import annotations
 
