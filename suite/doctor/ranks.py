@@ -65,7 +65,8 @@ def judge_sums(name: str, answer: Answer, advice: str) -> Check:
     ]
     if wrong:
         return problem(name, f"wrong sums: {', '.join(wrong)}", advice)
-    return ok(name, f"allreduce on {len(answer.ranks)} ranks is right: {', '.join(answer.first['sums'])}")
+    ranks = "1 rank" if len(answer.ranks) == 1 else f"{len(answer.ranks)} ranks"
+    return ok(name, f"allreduce on {ranks} is right: {', '.join(answer.first['sums'])}")
 
 
 def judge_build(torch: Answer, tensorflow: Answer) -> Check:

@@ -70,7 +70,8 @@ def nccl(setting: Setting) -> list[Command]:
         raise NotAvailableError("no Horovod with NCCL: say --nccl and the Python of an environment that has it")
     train = [setting.nccl, "-m", "suite", "train", "--device", setting.device, "--model", "alexnet", "--width", "0.125"]
     train += ["--image", "28", "--classes", "10", "--steps", "5", "--algorithm", "layerwise"]
-    return [_sums(setting.nccl, 1, setting), Command(horovodrun(1, [("localhost", 1)], train))]
+    demanded = [] if setting.stand_in else ["nccl"]
+    return [_sums(setting.nccl, 1, setting, *demanded), Command(horovodrun(1, [("localhost", 1)], train))]
 
 
 def trajectories(setting: Setting) -> list[Command]:
@@ -151,8 +152,8 @@ STEPS = (
 )
 
 
-def _sums(python: str, ranks: int, setting: Setting) -> Command:
-    return Command([python, "-m", "suite.gpu.sums", str(ranks), setting.torch_device])
+def _sums(python: str, ranks: int, setting: Setting, *demanded: str) -> Command:
+    return Command([python, "-m", "suite.gpu.sums", str(ranks), setting.torch_device, *demanded])
 
 
 def _bench(name: str, setting: Setting, *options: str) -> Command:

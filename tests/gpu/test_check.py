@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from suite.gpu import findings
+from suite.doctor import ranks
+from suite.gpu import findings, sums
 from suite.gpu.check import Check
 from suite.gpu.device import Device
 from suite.gpu.steps import STEPS, Command, NotAvailableError, Setting, Step
@@ -99,13 +100,24 @@ def test_without_nccl_the_step_says_how_to_have_it(tmp_path: Path) -> None:
     result = check(tmp_path, Scripted()).one(nccl)
     assert result["verdict"] == "not available"
     chosen = nccl.commands(Setting(tmp_path, nccl="/env/bin/python"))
-    assert chosen[0].argv == ["/env/bin/python", "-m", "suite.gpu.sums", "1", "cuda"]
+    assert chosen[0].argv == ["/env/bin/python", "-m", "suite.gpu.sums", "1", "cuda", "nccl"]
 
 
 def test_what_needs_two_ranks_says_why_there_cannot_be_two(tmp_path: Path) -> None:
     here = replace(check(tmp_path, Scripted()), setting=Setting(tmp_path, lonely="NCCL refuses"))
     verdicts = {one.name: here.one(one)["why"] for one in STEPS if one.name in ("sums", "overlap", "memory", "streams")}
     assert set(verdicts.values()) == {"NCCL refuses"}
+
+
+@pytest.mark.parametrize(("nccl", "code"), [(True, 0), (False, 1)])
+def test_sums_without_nccl_do_not_stand_for_those_over_it(
+    nccl: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = ranks.Answer(({"sums": {"float32": True}, "built": {"nccl": nccl}},))
+    monkeypatch.setattr(ranks, "ask", lambda *_, **__: answer)
+    assert sums.main(["1", "cuda", "nccl"]) == code
+    assert sums.main(["1", "cuda"]) == 0
+    assert "allreduce on 1 rank is right: float32" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("stand_in", [True, False])
