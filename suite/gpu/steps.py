@@ -137,7 +137,8 @@ def virtual(setting: Setting) -> list[Command]:
 
 def memory(setting: Setting) -> list[Command]:
     setting.two_ranks()
-    return [_bench("memory", setting)]
+    few = ("no_communication", "synchronous", "delayed", "elastic_averaging") if setting.stand_in else ()
+    return [_bench("memory", setting, *(word for name in few for word in ("--only", f"algorithm={name}")))]
 
 
 STEPS = (
