@@ -102,5 +102,5 @@ def _judged(ended: Ended, step: Step) -> tuple[Verdict, str]:
         return "out of time", f"not done after {step.seconds:g} s"
     lines = (ended.errors.strip() or ended.output.strip()).splitlines()
     if ended.how == "exited" and ended.code == 2 and any(word in line for word in UNKNOWN for line in lines):
-        return "not available", lines[-1].removeprefix("error: ")
+        return "not available", lines[-1].removeprefix("error: ").partition("; known:")[0]
     return "failed", "\n".join(lines[-SAID_LINES:]) or f"it ended with {ended.how}, code {ended.code}"
