@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from suite.cli.specify import Wanted, ranks_of_this_job, specification
@@ -59,9 +58,10 @@ def main(arguments: list[str]) -> None:
 
 def on_gpu(events: Iterable[Any]) -> tuple[list[Span], list[Span]]:
     """What the GPU computed, and what it copied, in microseconds."""
-    computed, copied = [], []
+    computed: list[Span] = []
+    copied: list[Span] = []
     for event in events:
-        if event.device_type == torch.autograd.DeviceType.CUDA:
+        if event.device_type.name == "CUDA":
             span = (event.time_range.start, event.time_range.end)
             (copied if event.name.startswith(COPIES) else computed).append(span)
     return computed, copied

@@ -105,5 +105,5 @@ def steps(
         return marks.on_gpu().times()
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    precision = {None: "", True: ", TF32", False: ", fp32"}[tf32]
+    precision = "" if tf32 is None or device.type == "cpu" else ", TF32" if tf32 else ", fp32"
     return step, f"PyTorch {torch.__version__} on {name}{precision}"

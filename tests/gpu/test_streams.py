@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-import torch
+from torch.autograd import DeviceType
 
 from suite.gpu import streams_torch
 
-CUDA, CPU = torch.autograd.DeviceType.CUDA, torch.autograd.DeviceType.CPU
+CUDA, CPU = DeviceType.CUDA, DeviceType.CPU
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Event:
     name: str
     start: float
     end: float
-    device_type: object = CUDA
+    device_type: DeviceType = CUDA
 
     @property
     def time_range(self) -> SimpleNamespace:
