@@ -31,6 +31,7 @@ class Adasum(Rounds):
 
     name: ClassVar[str] = "adasum"
     reduction: ClassVar[Reduction] = Reduction.ADASUM
+    refuses_formats: ClassVar[str] = "whose sums depend on the directions of what travels"
 
     def check(self, workers: int) -> None:
         if workers & (workers - 1):

@@ -81,6 +81,7 @@ class Algorithm(ABC):
 
     name: ClassVar[str]  # = file name = key in CATALOGUE = name in specifications and reports
     virtual_only: ClassVar[bool] = False
+    refuses_formats: ClassVar[str] = ""  # why numbers travel as they are and in no other form (`algorithms.wire`)
 
     def check(self, workers: int) -> None:  # noqa: B027 - most algorithms run on any number of workers
         """Raise ValueError where these hyper-parameters cannot work with this many workers."""
@@ -168,6 +169,7 @@ class Rounds(Algorithm):
 
     optimizer_at: ClassVar[Place] = Place.WORKER
     reduction: ClassVar[Reduction] = Reduction.SUM
+    offers_parameters: ClassVar[bool] = False  # what travels are parameters, not changes of them
     tagged: ClassVar[bool] = False  # a worker's step number is the round's: late ones skip what was done without them
 
     @property

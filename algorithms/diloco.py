@@ -31,6 +31,7 @@ class DiLoCo(Rounds):
     """
 
     name: ClassVar[str] = "diloco"
+    offers_parameters: ClassVar[bool] = True
 
     period: int = 500
     outer_rate: float = 0.7

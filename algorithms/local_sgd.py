@@ -31,6 +31,7 @@ class LocalSGD(Rounds):
     """
 
     name: ClassVar[str] = "local_sgd"
+    offers_parameters: ClassVar[bool] = True
 
     period: int = 10
     warmup: int = 0

@@ -32,6 +32,7 @@ class SlowMo(Rounds):
     """
 
     name: ClassVar[str] = "slowmo"
+    offers_parameters: ClassVar[bool] = True
 
     period: int = 48
     momentum: float = 0.5

@@ -27,3 +27,4 @@ class StockHorovod(Exchange):
     """
 
     name: ClassVar[str] = "stock_horovod"
+    refuses_formats: ClassVar[str] = "the control, which leaves Horovod as it is"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.quorum import Rules, rules
 from algorithms.mechanisms.validation import one_of, whole
+from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.clock import Clock, alone, round_robin
 from algorithms.virtual.compute import Compute, Constant, Draw
 from algorithms.virtual.events import Event, Recording
@@ -19,6 +21,8 @@ from algorithms.virtual.network import Instant, Network
 from algorithms.virtual.optimizers import Optimizer, Vector
 from algorithms.virtual.rounds import RoundsRun
 from algorithms.virtual.trace import Trace
+from algorithms.wire import Asked, Format, fitting
+from algorithms.wire.format import Shape, elements
 
 ARRIVALS = ("time", "serial", "round_robin")
 
@@ -30,7 +34,9 @@ class Cluster:
     arrivals: "time", whoever is ready takes part in a round; "serial", a round takes one offer, like a server that
     applies what arrives one by one; "round_robin", the workers take turns whatever the time.
     samples(worker, step): the size of the worker's mini-batch, which its gradient is the mean of; zero is legal.
-    layers: how many elements each layer has, front to back; matters to Adasum and to the time of overlapped exchanges.
+    layers: how many elements each layer has, front to back, or the rows and columns of a matrix; matters to Adasum, to
+    formats of the wire and to the time of overlapped exchanges.
+    wire: in which form numbers travel (`algorithms.wire`): "fp16", "powersgd:rank=2", PowerSGD(rank=2).
     """
 
     workers: int
@@ -41,7 +47,8 @@ class Cluster:
     compute: Compute = field(default_factory=Constant)
     network: Network = field(default_factory=Instant)
     samples: SamplesFunction | None = None
-    layers: Sequence[int] | None = None
+    layers: Sequence[int | tuple[int, int]] | None = None
+    wire: Asked = "none"
     arrivals: str = "time"
     seed: int = 0
 
@@ -55,7 +62,8 @@ class Cluster:
         x = np.asarray(self.parameters)
         if x.ndim != 1 or not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
             raise ValueError(f"parameters of shape {x.shape} and type {x.dtype}: must be one finite vector of floats")
-        if sum(self._layers) != x.size or min(self._layers, default=0) < 0:
+        self._form()
+        if sum(self._layers) != x.size or min(chain(*self._shapes), default=0) < 0:
             raise ValueError(f"layers={self.layers!r}: must be sizes >= 0 that add up to {x.size}")
         if isinstance(self.algorithm, Rounds):
             self._rules(self.algorithm)
@@ -63,8 +71,20 @@ class Cluster:
                 alone(self.algorithm, self.workers)
 
     @property
+    def _shapes(self) -> tuple[Shape, ...]:
+        if self.layers is None:
+            return ((np.asarray(self.parameters).size,),)
+        return tuple(layer if isinstance(layer, tuple) else (layer,) for layer in self.layers)
+
+    @property
     def _layers(self) -> tuple[int, ...]:
-        return tuple(self.layers) if self.layers is not None else (np.asarray(self.parameters).size,)
+        return tuple(map(elements, self._shapes))
+
+    def _form(self) -> Format:
+        return fitting(self.wire, self.algorithm, self.workers)
+
+    def _sent_bytes(self) -> int:
+        return Carriage(self._form(), self.workers, self._shapes, mean=False).bytes(np.asarray(self.parameters).itemsize)
 
     def _draws(self) -> list[Draw]:
         seeds = np.random.SeedSequence(self.seed).spawn(self.workers)
@@ -88,20 +108,21 @@ class Cluster:
         whole("record", record, 0)
         x = np.array(self.parameters)
         gradients = Gradients(self.gradient, self.samples)
+        carriage = Carriage(self._form(), self.workers, self._shapes, mean=False)
         if isinstance(self.algorithm, Exchange):
             if replay is not None or keep_events:
                 raise ValueError(
                     f"{self.algorithm.name} has no arrivals to keep or replay: all workers take part in all steps"
                 )
-            clock = LayerClock(self.algorithm, self._draws(), self._layers, x.itemsize, self.network)
-            return ExchangeRun(self.algorithm, self.optimizer, x, self.workers, gradients, clock).run(
+            clock = LayerClock(self.algorithm, self._draws(), self._layers, carriage.bytes(x.itemsize), self.network)
+            return ExchangeRun(self.algorithm, self.optimizer, x, self.workers, gradients, clock, carriage).run(
                 steps, record, keep_workers
             )
         assert isinstance(self.algorithm, Rounds)
         if replay is not None and replay.workers != self.workers:
             raise ValueError(f"the recording has {replay.workers} workers, the cluster has {self.workers}")
         events = replay.events if replay is not None else self._events(self.algorithm, steps)
-        run = RoundsRun(self.algorithm, self.optimizer, x, self.workers, gradients, self._layers, record, keep_workers)
+        run = RoundsRun(self.algorithm, self.optimizer, x, self.workers, gradients, self._layers, carriage, record, keep_workers)
         return run.run(events, keep_events=keep_events)
 
     def _rules(self, algorithm: Rounds) -> Rules:
@@ -115,7 +136,7 @@ class Cluster:
         return asked
 
     def _events(self, algorithm: Rounds, steps: int) -> Iterable[Event]:
-        sent = algorithm.bytes_per_exchange(self.workers, np.asarray(self.parameters).nbytes)
+        sent = algorithm.bytes_per_exchange(self.workers, self._sent_bytes())
         seconds = self.network.seconds(sent, self.workers)
         if self.arrivals == "round_robin":
             return round_robin(algorithm, self.workers, steps, self._draws(), seconds)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
+from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.compute import Draw
 from algorithms.virtual.gradients import Gradients
 from algorithms.virtual.network import Network
@@ -23,11 +24,11 @@ class LayerClock:
     """When steps end: each worker computes layer by layer, one wire carries the layers' gradients one after the other."""
 
     def __init__(
-        self, algorithm: Exchange, draws: Sequence[Draw], layers: Sequence[int], item_bytes: int, network: Network
+        self, algorithm: Exchange, draws: Sequence[Draw], layers: Sequence[int], sent_bytes: int, network: Network
     ) -> None:
         self.algorithm, self.draws = algorithm, draws
         total = sum(layers)
-        sent = algorithm.bytes_per_exchange(len(draws), total * item_bytes)
+        sent = algorithm.bytes_per_exchange(len(draws), sent_bytes)
         self.per_element = network.seconds(sent, len(draws)) / total if total and algorithm.reduces else 0.0
         self.layers = list(layers)
         self.free = np.zeros(len(draws))  # when each worker may begin its next step
@@ -88,8 +89,10 @@ class ExchangeRun:
         workers: int,
         gradients: Gradients,
         clock: LayerClock,
+        carriage: Carriage,
     ) -> None:
         self.algorithm, self.optimizer, self.gradients, self.clock = algorithm, optimizer, gradients, clock
+        self.carriage = carriage
         self.workers = workers
         replicas = 1 if algorithm.reduces else workers
         self.x = [x] * replicas
@@ -128,25 +131,27 @@ class ExchangeRun:
 
     def _exchange(self, step: int) -> None:
         self.flying.append((self._average(step), self.x[0]))
-        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(self.workers, self.x[0].nbytes)
+        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(
+            self.workers, self.carriage.bytes(self.x[0].itemsize)
+        )
         if len(self.flying) > self.algorithm.delay:
             self._apply(*self.flying.popleft())
 
     def _average(self, step: int) -> Vector | None:
         """The mean over all samples of the step; None where there are none."""
-        total: Vector | None = None
+        parts: list[Vector] = []
         samples = 0
         for worker in range(self.workers):
             weight = self.gradients.weight(worker, step)
             if not weight:
+                parts.append(self.x[0] * 0)  # what it remembers of other steps travels all the same
                 continue
             gradient = self.gradients(worker, step, self.x[0])
-            weighted = gradient if weight == 1 else gradient * weight
-            total = weighted if total is None else total + weighted
+            parts.append(gradient if weight == 1 else gradient * weight)
             samples += weight
             self.trace.used[worker] += 1
             self.trace.staleness.append(self.algorithm.delay)
-        return None if total is None else total / samples
+        return self.carriage(parts) / samples if samples else None
 
     def _apply(self, average: Vector | None, then: Vector) -> None:
         if average is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from algorithms.adasum import adaptive_sum
 from algorithms.contract import Own, Place, Reduction, Rounds, Situation
+from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Recording, Settle
 from algorithms.virtual.gradients import Gradients
 from algorithms.virtual.optimizers import Optimizer, Vector
@@ -35,9 +36,11 @@ class RoundsRun:
         workers: int,
         gradients: Gradients,
         layers: tuple[int, ...],
+        carriage: Carriage,
         record: int,
         keep_workers: bool,
     ) -> None:
+        self.carriage = carriage
         self.algorithm, self.optimizer, self.gradients = algorithm, optimizer, gradients
         self.centred = algorithm.optimizer_at is Place.CENTRE
         self.splits = np.cumsum(layers)[:-1]
@@ -116,7 +119,7 @@ class RoundsRun:
             age = self.trace.rounds - offered.read
             contribution = self.algorithm.offer(offered.own, self.centre, self._situation(staleness=age))
             self.contributions[worker] = contribution
-            contributions.append((contribution, offered.weight))
+            contributions.append((worker, contribution, offered.weight))
             self.trace.staleness.append(age)
             self.trace.used[worker] += 1
         total = self._reduce(contributions)
@@ -131,24 +134,21 @@ class RoundsRun:
         if self.centre.average is not None:
             average = self.algorithm.averaged(self.centre.average, self.centre.parameters, self.trace.rounds)
             self.centre = replace(self.centre, average=average)
-        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(len(self.own), self.x.nbytes)
+        self.trace.bytes_sent += self.algorithm.bytes_per_exchange(len(self.own), self.carriage.bytes(self.x.itemsize))
         if self.record and self.trace.rounds % self.record == 0:
             self._note(now)
 
-    def _reduce(self, contributions: list[tuple[Vector, int]]) -> Vector:
+    def _reduce(self, contributions: list[tuple[int, Vector, int]]) -> Vector:
         if self.algorithm.reduction is Reduction.ADASUM:
-            layers = zip(*(np.split(c, self.splits) for c, _ in contributions), strict=True)
+            layers = zip(*(np.split(c, self.splits) for _, c, _ in contributions), strict=True)
             return np.concatenate([adaptive_sum(layer, np.dot) for layer in layers])
-        weights = [weight for _, weight in contributions]
-        if not self.centred or min(weights) == max(weights):
-            total = contributions[0][0]
-            for contribution, _ in contributions[1:]:
-                total = total + contribution
-            return total
-        scale = len(weights) / sum(weights)  # so that the mean over contributions becomes the mean over samples
-        return sum(
-            (c * (weight * scale) for c, weight in contributions[1:]), contributions[0][0] * (weights[0] * scale)
-        )
+        weights = [weight for _, _, weight in contributions]
+        parts: list[Vector | None] = [None] * len(self.own)
+        for worker, contribution, weight in contributions:
+            parts[worker] = contribution
+            if self.centred and min(weights) < max(weights):  # the mean over contributions becomes the mean over samples
+                parts[worker] = contribution * (weight * (len(weights) / sum(weights))) if weight else None
+        return self.carriage(parts)
 
     def _settle(self, worker: int) -> None:
         offered, contribution = self.offered[worker], self.contributions[worker]
