@@ -58,11 +58,13 @@ def cut_flat(sizes: Sequence[int], largest: int) -> tuple[Cut, ...]:
     return tuple(cuts)
 
 
-def cut_between(sizes: Sequence[int]) -> tuple[Cut, ...]:
-    """One piece for each tensor, for what has to be done tensor by tensor."""
+def cut_between(sizes: Sequence[int], units: Sequence[Sequence[tuple[int, int]] | None] = ()) -> tuple[Cut, ...]:
+    """One piece for each tensor, for what is done tensor by tensor, or for each unit of a tensor that has units."""
     begins = offsets(sizes)
+    whole = units or [None] * len(sizes)
     return tuple(
-        Cut(begin, begin + size, (Span(tensor, 0, size, begin),))
-        for tensor, (begin, size) in enumerate(zip(begins, sizes, strict=False))
-        if size
+        Cut(begin + start, begin + stop, (Span(tensor, start, stop, begin + start),))
+        for tensor, (begin, size, parts) in enumerate(zip(begins, sizes, whole, strict=False))
+        for start, stop in (((0, size),) if parts is None else parts)
+        if start < stop
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 
 from algorithms.mechanisms.flights import Route
 from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, order
@@ -19,6 +20,34 @@ BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or 
 URGENT_SECONDS = 0.001  # that a tensor may land later for others in its bundle, whenever it is needed,
 SLACK_SECONDS = 0.01  # and otherwise only if it lands so long before it is needed
 WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
+
+Units = tuple[tuple[int, int], ...]  # first and behind the last element of what must not be cut
+
+
+@dataclass(frozen=True)
+class Freight:
+    """What a route must know of the form in which tensors travel."""
+
+    ratio: float = 1.0  # bytes on the wire for each byte of the tensors
+    units: tuple[Units | None, ...] = ()  # by tensor; None, or missing: it may be cut anywhere
+
+    def pieces(self, sizes: Sequence[int], largest: int) -> list[Piece]:
+        """Of at most `largest` elements where they may be cut."""
+        cuts = {number: units for number, units in enumerate(self.units) if units is not None}
+        free = cut([0 if number in cuts else size for number, size in enumerate(sizes)], largest)
+        return sorted([*free, *(Piece(number, *unit) for number, units in cuts.items() for unit in units)])
+
+    @property
+    def apart(self) -> bool:
+        """Whether neighbours must not become one."""
+        return any(units is not None for units in self.units)
+
+    def grain(self, elements: int) -> int:
+        """As many elements as are on the wire what so many would be as they are."""
+        return max(1, int(elements / self.ratio))
+
+
+AS_IT_IS = Freight()
 
 
 def seconds_per_element(send: Callable[[int], object], clock: Callable[[], float], rounds: int = 3) -> float:
@@ -37,16 +66,17 @@ def seconds_per_element(send: Callable[[int], object], clock: Callable[[], float
     return max(fastest[4 * MEGABYTE] - fastest[MEGABYTE], 0.0) / (3 * MEGABYTE)
 
 
-def first(sizes: Sequence[int]) -> Route:
+def first(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
     """Before anything is known: the last tensors first, since backward mostly goes that way; the header last."""
-    *parameters, header = cut(sizes, GRAIN)
+    grain = freight.grain(GRAIN)
+    *parameters, header = freight.pieces(sizes, grain)
     backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
-    return Route.singly((*backward, header), WINDOW * GRAIN)
+    return Route.singly((*backward, header), WINDOW * max(grain, *(piece.size for piece in (*backward, header))))
 
 
-def whole(sizes: Sequence[int]) -> Route:
-    """Everything at once, uncut."""
-    return Route.singly((Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size), sum(sizes))
+def whole(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
+    """Everything at once, uncut but for what the format cuts."""
+    return Route.singly(freight.pieces(sizes, max(sizes)), sum(sizes))
 
 
 def planned(
@@ -55,6 +85,7 @@ def planned(
     deadlines: Sequence[float],
     kinds: Sequence[Hashable],
     seconds_per_element: float,
+    freight: Freight = AS_IT_IS,
     *,
     by_need: bool,
 ) -> Route:
@@ -63,11 +94,13 @@ def planned(
     `deadlines` say when each tensor must have landed; `needed` in the timings says only which one goes first. Tensors of
     one of the `kinds` can share an exchange. `by_need`: they are waited for one by one, otherwise all together.
     """
-    grain = GRAIN
+    seconds_per_element *= freight.ratio
+    grain = largest = freight.grain(GRAIN)
     if by_need and seconds_per_element:
-        grain = min(GRAIN, max(sum(sizes) // SHARE, int(GRAIN_SECONDS / seconds_per_element), 1))
+        grain = min(largest, max(sum(sizes) // SHARE, int(GRAIN_SECONDS / seconds_per_element), 1))
     # The wire may be ahead of the plan by a piece before it idles.
-    pieces = joined(order(cut(sizes, grain), timings, seconds_per_element, grain * seconds_per_element), grain)
+    pieces = order(freight.pieces(sizes, grain), timings, seconds_per_element, grain * seconds_per_element)
+    pieces = pieces if freight.apart else joined(pieces, grain)
     bundles = bundled(
         pieces,
         timings,
@@ -79,7 +112,7 @@ def planned(
         slack=SLACK_SECONDS,
         queued=0 if by_need else grain,
     )
-    return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=GRAIN))
+    return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=largest))
 
 
 def joined(pieces: Iterable[Piece], largest: int) -> tuple[Piece, ...]:

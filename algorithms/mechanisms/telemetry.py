@@ -13,6 +13,7 @@ class Telemetry:
     steps: int = 0  # local steps
     rounds: int = 0  # exchanges of a gradient, or rounds closed
     bytes_sent: int = 0  # handed to Horovod
+    bytes_per_exchange: int = 0  # of these, as the format of the wire declares it for everything once; 0: nobody says
     exposed_seconds: float = 0.0  # the training thread stood still for an exchange
     exposed_vote_seconds: float | None = None  # of these, votes were taken; None: nobody votes
     vote_seconds: float = 0.0  # the helper spent on votes

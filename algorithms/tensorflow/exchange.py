@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish, Moment
-from algorithms.tensorflow.wire import exchange
+from algorithms.tensorflow.carriage import Carriage
 
 
 def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -28,13 +28,13 @@ def travels(algorithm: Exchange) -> bool:
     return algorithm.reduces and hvd.size() > 1
 
 
-def reduced(algorithm: Exchange, gradients: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+def reduced(
+    algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, carriage: Carriage
+) -> dict[int, tf.Tensor]:
     """Start the exchange of these gradients when the algorithm says so."""
-    if not travels(algorithm):
-        return list(gradients)
     if algorithm.start is Moment.BACKWARD_ENDED:
-        gradients = gated(gradients, by=gradients)
-    return [exchange(gradient, name) for gradient, name in zip(gradients, names, strict=True)]
+        gradients = dict(zip(gradients, gated(list(gradients.values()), by=list(gradients.values())), strict=True))
+    return {number: carriage.whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
 
 
 def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_agreement
+from algorithms.tensorflow.carriage import Carriage
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
@@ -21,6 +23,7 @@ from algorithms.tensorflow.profile import Stopwatch, planned_route
 from algorithms.tensorflow.ring import Ring
 from algorithms.tensorflow.scaling import Scales
 from algorithms.tensorflow.update import require_consumed, update
+from algorithms.wire import Format
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer
@@ -29,11 +32,14 @@ if TYPE_CHECKING:
 class ExchangeDriver:
     """The state of one wrapped optimizer between steps."""
 
-    def __init__(self, optimizer: DistributedOptimizer, algorithm: Exchange, *, checks: Checks, clock: Clock) -> None:
+    def __init__(
+        self, optimizer: DistributedOptimizer, algorithm: Exchange, *, form: Format, checks: Checks, clock: Clock
+    ) -> None:
         self.names = Names(in_flight=algorithm.delay + 2)
         self.route: Route | None = None
         self._optimizer = optimizer
         self._algorithm = algorithm
+        self._form = form
         self._clock = clock
         self._measures = False
         self._graph: tf.Graph | None = None  # that is being traced, and what it sends
@@ -54,6 +60,7 @@ class ExchangeDriver:
     def build(self, variables: Sequence[Any]) -> None:
         self._variables = tuple(variables)
         self._optimizer.inner_optimizer.build(list(variables))
+        self._carriage = Carriage(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=True)
         if self._algorithm.delay:
             create = self._optimizer.add_variable_from_reference
             self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
@@ -67,7 +74,7 @@ class ExchangeDriver:
 
     def common(self) -> list[tf.Variable]:
         held = [*self._variables, *self._optimizer.inner_optimizer.variables]
-        return [variable.value for variable in held]
+        return [variable.value for variable in (*held, *self._carriage.common)]
 
     def begin(self) -> None:
         """Nothing is left to do."""
@@ -95,7 +102,7 @@ class ExchangeDriver:
             return
         ready, self._stopwatch = self._stopwatch.ready, None
         sizes = [variable.shape.num_elements() for variable in self._variables]
-        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock)
+        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock, self._carriage.freight)
         # In a step of microseconds a gradient may be there before the clock has been read for the first time.
         self._first = min(range(len(ready)), key=lambda i: (ready[i] <= 0, ready[i]))
         self._exposure.undisturbed(max(float(ready[self._first]), 0.0))
@@ -164,10 +171,9 @@ class ExchangeDriver:
                 graph = tf.compat.v1.get_default_graph()
                 if self._graph is not graph:
                     self._graph, self._sent = graph, []
-                averages = exchanged(sent, self.route, prefix, sent=self._sent)
+                averages = exchanged(sent, self.route, prefix, self._carriage.carry, sent=self._sent)
             else:
-                names = [f"{prefix}.{i}" for i in sent]
-                averages = dict(zip(sent, reduced(algorithm, list(sent.values()), names), strict=True))
+                averages = reduced(algorithm, sent, prefix, self._carriage)
             ready, landed = list(made.values()), list(averages.values())
             crossed = self.crosses and not algorithm.delay and place > 0
             self._exposure.step(ready, landed, crossed, first=made.get(self._first, ready[0]))
@@ -241,15 +247,17 @@ class ExchangeDriver:
         # With a delay the first step exchanges an empty ring, so there is one exchange for each step here too.
         rounds = steps + self._drains if self._algorithm.reduces else 0
         kept = [variable for ring in self._rings for variable in ring.variables]
+        kept += self._carriage.variables if steps else []
         return Telemetry(
             steps=steps,
             rounds=rounds,
-            bytes_sent=rounds * _bytes(self._variables) if self._travels else 0,
+            bytes_sent=rounds * self._carriage.bytes if self._travels and rounds else 0,
+            bytes_per_exchange=self._carriage.bytes if rounds else 0,
             exposed_seconds=self._exposure.seconds,
             staleness={self._algorithm.delay: used} if used else {},
             used=used,
             dropped=self._dropped,
-            memory_declared=self._algorithm.memory(),
+            memory_declared=self._algorithm.memory() + self._form.memory(),
             memory_bytes=_bytes(kept),
         )
 

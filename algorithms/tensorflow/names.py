@@ -13,7 +13,9 @@ from typing import Any
 import tensorflow as tf
 
 _UPDATE = re.compile(r"(?:^|/)farandole/update\.(\d+)/")
-_EXCHANGE = re.compile(r"(?:^|/)farandole\.\d+\.\d+\.(\d+)(?:\.\d+)?$")  # of a step; a piece has its first element last
+_EXCHANGE = re.compile(
+    r"(?:^|/)farandole\.\d+\.\d+\.(\d+)(?:\.\d+){0,2}$"
+)  # of a step; behind it first element and leg
 
 
 def update_scope(variable: int) -> str:

@@ -24,6 +24,7 @@ from algorithms.tensorflow.exchange_driver import ExchangeDriver
 from algorithms.tensorflow.rounds_driver import RoundsDriver
 from algorithms.tensorflow.scaling import innermost
 from algorithms.tensorflow.start import begin_alike, initialised, require_alike, require_same_gradients
+from algorithms.wire import Asked, Format, fitting, named
 
 
 class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -34,6 +35,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before
     the first step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal
     ones: each rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, too.
+    `wire` is the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or such an
+    object. What it leaves behind of this rank's numbers is in variables of this optimizer, saved with it.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         *,
         check_agreement: bool = True,
         check_every: int = 0,
+        wire: Asked = "none",
         clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
@@ -52,8 +56,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.algorithm = algorithm
         self.check_agreement = check_agreement
         self.check_every = check_every
+        self.wire = str(named(wire))
         checks = Checks(first=check_agreement, every=check_every)
-        self._driver: Driver = _driver(self, algorithm, checks=checks, clock=clock)
+        form = fitting(wire, algorithm, hvd.size())
+        self._driver: Driver = _driver(self, algorithm, form=form, checks=checks, clock=clock)
         refuse_unkept(optimizer, algorithm)
         self._begun = False
         self._met = False  # the other ranks, with gradients for the same variables
@@ -137,6 +143,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             "options": dict(vars(self.algorithm)),
             "check_agreement": self.check_agreement,
             "check_every": self.check_every,
+            "wire": self.wire,
         }
 
     @classmethod
@@ -144,7 +151,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         inner = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects=custom_objects)
         algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
         checks = {"check_agreement": config["check_agreement"], "check_every": config["check_every"]}
-        return cls(inner, algorithm, **checks, name=config["name"])
+        return cls(inner, algorithm, **checks, wire=config.get("wire", "none"), name=config["name"])
 
     # What the algorithms add
 
@@ -242,7 +249,9 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if not initialised([variable.value for variable in held]):
             return
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
-        description = f"{type(inner).__name__}, {self.algorithm}, {self._driver.description}, {shapes}"
+        description = (
+            f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, {self._driver.description}, {shapes}"
+        )
         begin_alike(description, self._driver.common(), self._driver.names)
         with tf.init_scope():
             self._driver.begin()
@@ -278,11 +287,13 @@ def _refuse(optimizer: Any, algorithm: Any) -> None:
     algorithm.check(hvd.size())
 
 
-def _driver(optimizer: DistributedOptimizer, algorithm: Algorithm, *, checks: Checks, clock: Clock) -> Driver:
+def _driver(
+    optimizer: DistributedOptimizer, algorithm: Algorithm, *, form: Format, checks: Checks, clock: Clock
+) -> Driver:
     if isinstance(algorithm, Exchange):
-        return ExchangeDriver(optimizer, algorithm, checks=checks, clock=clock)
+        return ExchangeDriver(optimizer, algorithm, form=form, checks=checks, clock=clock)
     if isinstance(algorithm, Rounds):
-        return RoundsDriver(optimizer, algorithm, checks=checks, clock=clock)
+        return RoundsDriver(optimizer, algorithm, form=form, checks=checks, clock=clock)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.mechanisms.plan import Piece
-from algorithms.tensorflow.wire import exchange
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,13 @@ class Sent:
     landed: tf.Tensor
 
 
+Carry = Callable[[Piece, tf.Tensor, str], tf.Tensor]  # a flat piece, and the name it travels by
+
+
 def exchanged(
-    tensors: Mapping[int, tf.Tensor], route: Route, prefix: str, op: int = hvd.Average, sent: list[Sent] | None = None
+    tensors: Mapping[int, tf.Tensor], route: Route, prefix: str, carry: Carry, sent: list[Sent] | None = None
 ) -> dict[int, tf.Tensor]:
-    """The means (or another reduction) of these tensors over all ranks.
+    """What `carry` makes of these tensors over all ranks: means, or sums.
 
     A piece leaves when it is ready and when the pieces planned before it, but for a window full, have landed. It waits
     for earlier ones only, so there is always one that all ranks can send, however late one of them is.
@@ -45,7 +46,7 @@ def exchanged(
     for piece in order:
         with tf.control_dependencies(_gate(sent, piece.size, route.window)):
             part = tf.identity(parts[piece])
-        landed.append(exchange(part, f"{prefix}.{piece.tensor}.{piece.start}", op))
+        landed.append(carry(piece, part, f"{prefix}.{piece.tensor}.{piece.start}"))
         sent.append(Sent(piece.size, landed[-1]))
     by_tensor: dict[int, list[tuple[int, tf.Tensor]]] = {}
     for piece, part in zip(order, landed, strict=True):

@@ -10,7 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from algorithms.mechanisms import routes
-from algorithms.mechanisms.plan import Timing, cut, order
+from algorithms.mechanisms.plan import Timing, order
+from algorithms.mechanisms.routes import AS_IT_IS, Freight
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.pieces import Route
 from algorithms.tensorflow.wire import exchange, gather
@@ -57,7 +58,9 @@ def timings(ready: Sequence[float]) -> list[Timing]:
     return [Timing(ready=time, needed=last + FORWARD * (last - time)) for time in ready]
 
 
-def planned_route(sizes: Sequence[int], ready: NDArray[np.float64], name: str, clock: Clock) -> Route:
+def planned_route(
+    sizes: Sequence[int], ready: NDArray[np.float64], name: str, clock: Clock, freight: Freight = AS_IT_IS
+) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
 
     @cache
@@ -68,4 +71,7 @@ def planned_route(sizes: Sequence[int], ready: NDArray[np.float64], name: str, c
         sent(elements)()  # the first call traces
     mine = np.array([*ready, routes.seconds_per_element(lambda elements: sent(elements)(), clock)])
     *times, cost = gather(mine, f"{name}.times").mean(axis=0).tolist()
-    return Route(order(cut(sizes, PIECE), timings(times), cost, PIECE * cost), WINDOW)
+    cost *= freight.ratio
+    pieces = freight.pieces(sizes, freight.grain(PIECE))
+    largest = max((piece.size for piece in pieces), default=PIECE)
+    return Route(order(pieces, timings(times), cost, largest * cost), (WINDOW // PIECE) * max(largest, PIECE))

@@ -107,7 +107,7 @@ class CopyWork:
             sent = tuple(self.algorithm.offer(own, centre, offering) for own, centre in parts)
         else:
             sent = tuple(np.zeros(variable.shape, variable.dtype) for variable in self.variables)
-        totals = wire.exchange(sent)
+        totals = wire.exchange(sent, present=mine is not None)
         closed = tuple(self.algorithm.close(*pair, closing) for pair in zip(centres, totals, strict=True))
         with self.whole:
             for number, centre in enumerate(closed):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import horovod.tensorflow as hvd
@@ -24,6 +25,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_equal_arrays
 from algorithms.tensorflow.arguments import refuse_unfit
+from algorithms.tensorflow.carriage import Carriage
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense
 from algorithms.tensorflow.names import Names
@@ -32,6 +34,7 @@ from algorithms.tensorflow.rounds_gradients import GradientWork, settable
 from algorithms.tensorflow.rounds_wire import Array, RoundsWire, shared_memory
 from algorithms.tensorflow.turns import comes_to_its_end, in_turn
 from algorithms.tensorflow.update import update
+from algorithms.wire import Format
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer
@@ -45,10 +48,13 @@ class RoundsDriver:
     crosses = False
     planned = True
 
-    def __init__(self, optimizer: DistributedOptimizer, algorithm: Rounds, *, checks: Checks, clock: Clock) -> None:
+    def __init__(
+        self, optimizer: DistributedOptimizer, algorithm: Rounds, *, form: Format, checks: Checks, clock: Clock
+    ) -> None:
         refuse_unfit(algorithm)
         self.names = Names(in_flight=1)
         self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
+        self._form = form
         self._centred = algorithm.optimizer_at is Place.CENTRE
         self.worker = Worker(algorithm, rank=hvd.rank(), workers=hvd.size(), clock=clock)
         self._checks, self._carried = checks, 0
@@ -69,7 +75,8 @@ class RoundsDriver:
             inner.build(list(variables))
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
         adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
-        self.wire = RoundsWire(variables, self.names, self._clock, adasum=adasum)
+        carriage = Carriage(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=False)
+        self.wire = RoundsWire(variables, self.names, self._clock, carriage, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
@@ -83,7 +90,7 @@ class RoundsDriver:
         inner = [variable.value for variable in self._optimizer.inner_optimizer.variables]
         if not self._state()[1] and not self._state()[0]:
             return [*(variable.value for variable in self._variables), *inner]
-        centre = [variable.value for variable in self.work.replica.variables]
+        centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carriage.common)]
         return [*centre, *inner] if self._centred else centre
 
     def begin(self) -> None:
@@ -375,9 +382,15 @@ class RoundsDriver:
     def telemetry(self) -> Telemetry:
         if not self._variables:
             return self.worker.telemetry()
-        return self.worker.telemetry(
+        remembered = sum(v.value.dtype.size * v.shape.num_elements() for v in self.wire.carriage.variables)
+        counted = self.worker.telemetry(
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
             payload_seconds=self.wire.payload_seconds,
-            memory_bytes=self.work.bytes,
+            memory_bytes=self.work.bytes + remembered,
+        )
+        return replace(
+            counted,
+            bytes_per_exchange=self.wire.carriage.bytes,
+            memory_declared=counted.memory_declared + self._form.memory(),
         )

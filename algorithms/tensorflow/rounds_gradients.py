@@ -94,7 +94,7 @@ class GradientWork:
             for number, gradient in zip(self.present, self.offered, strict=True):
                 own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
                 sent[number] = self.algorithm.offer(own, self.replica.at(number), offering)
-        totals = wire.exchange(sent)
+        totals = wire.exchange(sent, present=mine is not None)
         combined = [tf.constant(self.algorithm.combine(totals[number], closing)) for number in self.present]
         with self.whole:
             if mine is not None:

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from algorithms.mechanisms.plan import Piece, cut
+from algorithms.mechanisms.plan import Piece
 from algorithms.mechanisms.quorum_ballot import Vector
 from algorithms.mechanisms.watching import Watcher
+from algorithms.tensorflow.carriage import Carriage
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.pieces import Route, exchanged
@@ -30,20 +31,29 @@ def shared_memory(tensor: Any) -> Array:
 class RoundsWire:
     """What the helper does with Horovod. Traced functions wait without spinning."""
 
-    def __init__(self, variables: Sequence[Any], names: Names, clock: Clock, *, adasum: bool) -> None:
+    def __init__(
+        self, variables: Sequence[Any], names: Names, clock: Clock, carriage: Carriage, *, adasum: bool
+    ) -> None:
         self._names, self._clock = names, clock  # ranks agree on names after this, but before anything travels
         self.alike = False  # what has failed has failed on every rank, and none waits for another
         sizes = [variable.shape.num_elements() for variable in variables]
-        self._bytes = sum(variable.value.dtype.size * size for variable, size in zip(variables, sizes, strict=True))
-        whole = [Piece(tensor, 0, size) for tensor, size in enumerate(sizes) if size]
+        self.carriage = carriage
+        freight = carriage.freight
         # Adasum combines tensor by tensor, so it must see them whole.
-        route = Route(tuple(whole), sum(sizes)) if adasum else Route(tuple(cut(sizes, PIECE)), WINDOW)
-        op = hvd.Adasum if adasum else hvd.Sum
+        pieces = freight.pieces(sizes, max(1, sum(sizes)) if adasum else freight.grain(PIECE))
+        largest = max((piece.size for piece in pieces), default=PIECE)
+        route = Route(tuple(pieces), sum(sizes) if adasum else (WINDOW // PIECE) * max(largest, PIECE))
 
-        def add_up(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-            return list(exchanged(dict(enumerate(tensors)), route, f"{names.prefix}.rounds.payload", op).values())
+        def add_up(tensors: list[tf.Tensor], present: tf.Tensor) -> list[tf.Tensor]:
+            def carry(piece: Piece, part: tf.Tensor, name: str) -> tf.Tensor:
+                return exchange(part, name, hvd.Adasum) if adasum else carriage.carry(piece, part, name, present)
 
-        signature = [[tf.TensorSpec(variable.shape, variable.value.dtype) for variable in variables]]
+            return list(exchanged(dict(enumerate(tensors)), route, f"{names.prefix}.rounds.payload", carry).values())
+
+        signature = [
+            [tf.TensorSpec(variable.shape, variable.value.dtype) for variable in variables],
+            tf.TensorSpec((), tf.bool),
+        ]
         self._add_up = tf.function(add_up, input_signature=signature, autograph=False)
         self._votes: dict[int, Any] = {}
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
@@ -64,15 +74,15 @@ class RoundsWire:
         if not self.alike:
             hvd.shutdown()
 
-    def exchange(self, arrays: Sequence[Array]) -> list[Array]:
-        """The sums over all workers."""
+    def exchange(self, arrays: Sequence[Array], *, present: bool = True) -> list[Array]:
+        """The sums over all workers. `present`: this one has something to add; else these are zeros."""
         begun = self._clock()
-        totals = self._add_up([tf.constant(array) for array in arrays])
+        totals = self._add_up([tf.constant(array) for array in arrays], tf.constant(present))
         seconds = self._clock() - begun
         self.payload_seconds += seconds
         if self.watcher is not None:  # one function carries all
             self.watcher.add("exchange all", self.watcher.clock() - seconds, seconds)
-        self.bytes_sent += self._bytes
+        self.bytes_sent += self.carriage.bytes
         return [shared_memory(total) for total in totals]
 
     def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:

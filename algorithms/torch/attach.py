@@ -20,6 +20,7 @@ from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.memory import flat
+from algorithms.wire import NONE, Asked, fitting
 
 _numbers = count()  # of the optimizers wrapped in this process: ranks wrap in the same order
 _taken: WeakIdKeyDictionary = WeakIdKeyDictionary()  # parameters that a wrapper holds -> that wrapper
@@ -33,6 +34,7 @@ class Wishes:
     weighted: bool
     clip_norm: float | None
     check_every: int
+    wire: Asked = NONE
     others: tuple[torch.optim.Optimizer, ...] = ()
     clock: Callable[[], float] = time.perf_counter
 
@@ -65,6 +67,7 @@ def attach(
         prefix=prefix,
         passes=wishes.passes,
         weighted=wishes.weighted,
+        form=fitting(wishes.wire, algorithm, hvd.size()),
         clip_norm=wishes.clip_norm,
         clock=wishes.clock,
         late=threading.Event() if isinstance(algorithm, Rounds) and algorithm.gives_up else None,
@@ -105,6 +108,7 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
     if wishes.check_every and isinstance(algorithm, Exchange) and not algorithm.reduces:
         raise ValueError(f"check_every={wishes.check_every}: {algorithm.name} lets parameters differ; use 0")
     algorithm.check(hvd.size())
+    fitting(wishes.wire, algorithm, hvd.size())
     _check_parameters(optimizer, model, wishes.others)
 
 
@@ -162,7 +166,8 @@ def _description(
     ]
     buffers = [(name, tuple(b.shape), str(b.dtype)) for name, b in model.named_buffers()]
     options = (wishes.passes, wishes.weighted, wishes.clip_norm, wishes.check_every)
-    return (repr(algorithm), type(optimizer).__name__, options, *parameters, *buffers)
+    form = fitting(wishes.wire, algorithm, hvd.size())
+    return (repr(algorithm), f"wire={str(form)!r}", type(optimizer).__name__, options, *parameters, *buffers)
 
 
 def equalise(tensors: Sequence[torch.Tensor], prefix: str) -> None:

@@ -15,6 +15,7 @@ from algorithms.torch import travelling
 from algorithms.torch.header import Fault
 from algorithms.torch.memory import like
 from algorithms.torch.wire import Cargo, load
+from algorithms.wire import Format
 
 
 @dataclass(eq=False)
@@ -47,6 +48,7 @@ class Departures:
         *,
         passes: int,
         weighted: bool,
+        form: Format,
         at_once: bool,
         alone: bool,
         flight: Callable[[], Flight[Cargo] | None],
@@ -61,6 +63,7 @@ class Departures:
         self._frozen = frozen
         self._passes = passes
         self._weighted = weighted
+        self._form = form
         self._at_once = at_once
         self._alone = alone
         self._flight = flight
@@ -152,7 +155,7 @@ class Departures:
                 taken.gradient.mul_(self.weight) if self.weight else taken.gradient.zero_()
         flight = self._flight()
         if flight is not None:
-            flight.give(number, load(taken.gradient))
+            flight.give(number, load(taken.gradient, self._form))
         taken.sent = True
 
     def close(self) -> Closed:

@@ -13,6 +13,7 @@ from torch import nn
 
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.wire import NONE, Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Attached:
     prefix: str  # begins the name of every collective of this optimizer; ends in a full stop
     passes: int = 1  # backward passes per step
     weighted: bool = False  # whether `weigh` is called before each backward
+    form: Format = NONE  # of what travels
     clip_norm: float | None = None  # of the average of all gradients
     clock: Callable[[], float]
     late: Event | None = None  # set while this worker computes what could only be dropped, where that is given up

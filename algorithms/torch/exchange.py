@@ -20,10 +20,11 @@ from algorithms.torch.departures import Departures
 from algorithms.torch.driver import Attached
 from algorithms.torch.header import Fault, Header, kind_of_header, length
 from algorithms.torch.history import History, compare
-from algorithms.torch.profile import STEPS, Stopwatch, planned_route
+from algorithms.torch.profile import STEPS, Stopwatch, freight, planned_route
 from algorithms.torch.shown import Shown
 from algorithms.torch.travelling import Travelling
-from algorithms.torch.wire import Cargo, HorovodWire, load
+from algorithms.torch.wire import Cargo, HorovodWire, declared_bytes, load
+from algorithms.wire import NONE
 
 
 class ExchangeDriver:
@@ -37,14 +38,20 @@ class ExchangeDriver:
         self._parameters = attached.parameters
         self._sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self._parameters]
         self._sizes.append(length(attached.workers, len(self._parameters)))
-        self._kinds = [*((p.dtype, p.device) for p in self._parameters), kind_of_header(self._parameters)]
+        form, header = attached.form, kind_of_header(self._parameters)
+        self._freight = freight(form, self._parameters)
+        self._kinds = [
+            *((p.dtype, p.device) for p in self._parameters),
+            header if form == NONE else ("header", *header),  # it travels as it is whatever the format
+        ]
+        self._wire = HorovodWire(form, attached.workers)
         self._stopwatch = Stopwatch(len(self._sizes), attached.clock)
         self._courier: Courier[Cargo] | None = None
         if attached.workers > 1:
-            self._courier = Courier(HorovodWire(), attached.prefix, lanes=self._lanes())
+            self._courier = Courier(self._wire, attached.prefix, lanes=self._lanes())
             meeting.couriers.add(self._courier)
         self._planned = algorithm.start is Moment.GRADIENT_READY and attached.workers > 1
-        self._route = routes.first(self._sizes) if self._planned else routes.whole(self._sizes)
+        self._route = (routes.first if self._planned else routes.whole)(self._sizes, self._freight)
         self._current: Flight[Cargo] | None = None
         self._departed: deque[Departed] = deque()
         self._apply = applied(algorithm, attached, self._stopwatch)
@@ -59,6 +66,7 @@ class ExchangeDriver:
             [p for group in attached.optimizer.param_groups for p in group["params"] if id(p) not in taken],
             passes=attached.passes,
             weighted=attached.weighted,
+            form=form,
             at_once=algorithm.start is Moment.GRADIENT_READY and attached.workers > 1,
             alone=attached.workers == 1,
             flight=self._flight,
@@ -68,7 +76,6 @@ class ExchangeDriver:
         self._steps = 0
         self._rounds = 0
         self._used = 0
-        self._bytes = 0
         self._fresh = True
 
     @property
@@ -77,7 +84,9 @@ class ExchangeDriver:
 
     def _lanes(self) -> int:
         """As many flights share the wire as are in flight, unless Horovod would forget the names between two uses."""
-        pieces = len(routes.first(self._sizes).order)
+        if self._attached.form.feeds_back:
+            return 1  # what an exchange leaves behind goes with the next one of the same tensor, so that one has to end
+        pieces = len(routes.first(self._sizes, self._freight).order)
         remembered = 900  # of the 1024 names in Horovod's response cache, some of which others need
         return max(1, min(self._algorithm.delay + 1, remembered // pieces))
 
@@ -170,10 +179,9 @@ class ExchangeDriver:
         )
         flight = self._flight()
         if flight is not None:
-            dtype, _ = self._kinds[-1]
+            dtype, _ = kind_of_header(self._parameters)
             self._stopwatch.ready(len(self._parameters))
             flight.give(len(self._parameters), load(header.encode(self._attached.rank, self._attached.workers, dtype)))
-            self._bytes += sum(flight.cargo(number).bytes for number in range(len(self._sizes)))
         departed = Departed(
             gradients=closed.gradients,
             header=header,
@@ -203,6 +211,7 @@ class ExchangeDriver:
             self._route = planned_route(
                 self._sizes,
                 self._kinds,
+                self._freight,
                 self._stopwatch,
                 by_need=self._algorithm.finish is Finish.NEXT_USE,
                 delay=self._algorithm.delay,
@@ -265,12 +274,13 @@ class ExchangeDriver:
         return Telemetry(
             steps=self._steps,
             rounds=self._rounds,
-            bytes_sent=self._bytes,
+            bytes_sent=self._wire.bytes_sent,
+            bytes_per_exchange=declared_bytes(self._attached.form, self._parameters),
             exposed_seconds=self._stopwatch.waited,
             staleness={self._algorithm.delay: self._used},
             used=self._used,
-            memory_declared=self._algorithm.memory(),
-            memory_bytes=sum(departed.held_bytes() for departed in self._departed),
+            memory_declared=self._algorithm.memory() + self._attached.form.memory(),
+            memory_bytes=sum(departed.held_bytes() for departed in self._departed) + self._wire.memories.bytes,
         )
 
     def watch(self, watcher: Watcher) -> bool:
@@ -280,11 +290,14 @@ class ExchangeDriver:
 
     def state_dict(self) -> dict[str, Any]:
         self._apply.settle()
-        return {"departed": [departed.state() for departed in self._departed]}
+        departed = [departed.state() for departed in self._departed]
+        return {"departed": departed, "wire": self._wire.memories.state_dict(self._attached.names)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._apply.settle()
         self._departed = deque(self._restored(saved) for saved in state["departed"])
+        if "wire" in state:
+            self._wire.memories.load_state_dict(self._attached.names, state["wire"])
 
     def _restored(self, saved: dict[str, Any]) -> Departed:
         def back(tensors: list[torch.Tensor]) -> list[torch.Tensor]:

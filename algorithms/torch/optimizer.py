@@ -28,6 +28,7 @@ from algorithms.torch.driver import Attached, Driver
 from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange import ExchangeDriver
 from algorithms.torch.stock import StockDriver
+from algorithms.wire import Asked
 
 STATE = "farandole"  # key of what is ours in state_dict()
 
@@ -53,6 +54,8 @@ class DistributedOptimizer(torch.optim.Optimizer):
                  the rank's samples, are averaged over all samples. `weigh(0)` and `step()` without a backward: no sample.
     clip_norm:   the averaged gradient is made no longer than this (algorithms that apply all layers together).
     check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never.
+    wire:        the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or
+                 such an object. What it leaves behind of this rank's numbers is in `state_dict()`, as each rank's own.
     others:      optimizers, wrapped or to be wrapped, that train the rest of the model's parameters.
     clock:       seconds, for telemetry.
 
@@ -73,6 +76,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
         weighted: bool = False,
         clip_norm: float | None = None,
         check_every: int = 0,
+        wire: Asked = "none",
         others: Sequence[torch.optim.Optimizer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -81,6 +85,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
             weighted=weighted,
             clip_norm=clip_norm,
             check_every=check_every,
+            wire=wire,
             others=tuple(others),
             clock=clock,
         )

@@ -12,7 +12,11 @@ import torch
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Route
 from algorithms.mechanisms.plan import Timing
+from algorithms.mechanisms.routes import Freight
 from algorithms.torch import collectives
+from algorithms.torch.arrays import shape_of
+from algorithms.torch.wire import declared_bytes
+from algorithms.wire import NONE, Format
 
 STEPS = range(1, 4)  # that are measured: the first one allocates and compiles
 
@@ -78,6 +82,7 @@ class Stopwatch:
 def planned_route(
     sizes: Sequence[int],
     kinds: Sequence[Hashable],
+    freight: Freight,
     stopwatch: Stopwatch,
     *,
     by_need: bool,
@@ -100,4 +105,11 @@ def planned_route(
     deadlines[-1] = 0.0  # without the header nothing can be used
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
     timings[-1] = Timing(ready=ready[-1], needed=0.0)
-    return routes.planned(sizes, timings, deadlines, kinds, cost, by_need=by_need)
+    return routes.planned(sizes, timings, deadlines, kinds, cost, freight, by_need=by_need)
+
+
+def freight(form: Format, parameters: Sequence[torch.Tensor]) -> Freight:
+    """What a route must know of these tensors in this format, the header behind them."""
+    plain = declared_bytes(NONE, parameters)
+    ratio = declared_bytes(form, parameters) / plain if plain else 1.0
+    return Freight(ratio, tuple(form.units(shape_of(parameter)) for parameter in parameters))

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import horovod.torch as hvd
@@ -28,6 +29,7 @@ from algorithms.torch.rounds_copies import CopyWork
 from algorithms.torch.rounds_gradients import GradientWork
 from algorithms.torch.rounds_space import Space, laid_out
 from algorithms.torch.rounds_wire import TorchWire
+from algorithms.torch.wire import declared_bytes
 
 
 def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
@@ -64,9 +66,14 @@ class RoundsDriver:
             algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock, late=attached.late
         )
         tensors = algorithm.reduction is Reduction.ADASUM
-        self.space = Space(attached.parameters, tensor_by_tensor=tensors)
+        self.space = Space(attached.parameters, tensor_by_tensor=tensors, form=attached.form)
         self.wire = TorchWire(
-            self.space, attached.prefix + "rounds.", attached.clock, adasum=tensors and attached.workers > 1
+            self.space,
+            attached.prefix + "rounds.",
+            attached.clock,
+            adasum=tensors and attached.workers > 1,
+            form=attached.form,
+            workers=attached.workers,
         )
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
@@ -269,11 +276,17 @@ class RoundsDriver:
         )
 
     def telemetry(self) -> Telemetry:
-        return self.worker.telemetry(
+        counted = self.worker.telemetry(
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
             payload_seconds=self.wire.payload_seconds,
             memory_bytes=self.work.bytes + self.wire.bytes_held,
+        )
+        form = self.attached.form
+        return replace(
+            counted,
+            bytes_per_exchange=declared_bytes(form, self.attached.parameters),
+            memory_declared=counted.memory_declared + form.memory(),
         )
 
     def watch(self, watcher: Watcher) -> bool:

@@ -149,7 +149,7 @@ class CopyWork:
                 self._keep(piece, self.algorithm.adopt(*kept, centre))
 
         with self.whole:
-            self.wire.exchange(self.space.pieces, fill, land)
+            self.wire.exchange(self.space.pieces, fill, land, present=mine is not None)
             self.rounds = verdict.round + 1
             if mine is not None:
                 self.adopted = self.rounds
@@ -160,7 +160,11 @@ class CopyWork:
     def state_dict(self) -> dict[str, Any]:
         """The replica and what this worker keeps beside its parameters."""
         names = self.attached.names
-        state: dict[str, Any] = {"centre": self.replica.state_dict(names), "copied": self.copied}
+        state: dict[str, Any] = {
+            "centre": self.replica.state_dict(names),
+            "copied": self.copied,
+            "wire": self.wire.memories.state_dict(names),
+        }
         if self.anchor is not None:
             state["anchor"] = self.anchor.copies(names)
         if self.ahead and self.contribution is not None:
@@ -171,6 +175,8 @@ class CopyWork:
         names = self.attached.names
         self.replica.load_state_dict(names, state["centre"])
         self.copied = state["copied"]
+        if "wire" in state:
+            self.wire.memories.load_state_dict(names, state["wire"])
         if self.anchor is not None:
             self.anchor.take(names, state["anchor"])
         if "contribution" in state:

@@ -133,7 +133,7 @@ class GradientWork:
         def land(piece: Piece, buffer: torch.Tensor, kept: None) -> None:
             self.total.put(piece, self.algorithm.combine(buffer, situation))
 
-        self.wire.exchange(self.space.pieces, fill, land)
+        self.wire.exchange(self.space.pieces, fill, land, present=mine is not None and share != 0)
         with self.whole:
             if mine is not None:
                 self.offered = ()
@@ -148,11 +148,17 @@ class GradientWork:
     # -- checkpoints; the optimizer's state is saved with the user's optimizer
 
     def state_dict(self) -> dict[str, Any]:
-        return {"centre": self.replica.state_dict(self.attached.names), "options_step": self.options_step}
+        return {
+            "centre": self.replica.state_dict(self.attached.names),
+            "options_step": self.options_step,
+            "wire": self.wire.memories.state_dict(self.attached.names),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.replica.load_state_dict(self.attached.names, state["centre"])
         self.options_step = state["options_step"]
+        if "wire" in state:
+            self.wire.memories.load_state_dict(self.attached.names, state["wire"])
 
     def agree(self) -> None:
         """After each worker has loaded a state: go on from one centre with one optimizer."""

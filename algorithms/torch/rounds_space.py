@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from algorithms.mechanisms.flat import Cut, cut_between, cut_flat
+from algorithms.torch.arrays import shape_of
 from algorithms.torch.memory import flat, size_in_bytes
+from algorithms.wire import NONE, Format
 
 PIECE_BYTES = 4 << 20  # of one exchange: large against a collective's latency, small against a model
 MOST_PIECES = 256  # Horovod remembers 1024 names of tensors; a piece needs one
@@ -40,17 +42,17 @@ class Group:
     members: tuple[int, ...]  # places in the list of parameters
     elements: int
 
-    @property
-    def wire_dtype(self) -> torch.dtype:
-        """What Horovod adds up: it knows no bfloat16."""
-        return torch.float32 if self.dtype is torch.bfloat16 else self.dtype
-
 
 class Space:
     """Where each parameter lies in flat arrays; the same on every worker."""
 
     def __init__(
-        self, parameters: Sequence[torch.Tensor], *, piece_bytes: int = PIECE_BYTES, tensor_by_tensor: bool = False
+        self,
+        parameters: Sequence[torch.Tensor],
+        *,
+        piece_bytes: int = PIECE_BYTES,
+        tensor_by_tensor: bool = False,
+        form: Format = NONE,
     ) -> None:
         self.parameters = tuple(parameters)
         for place, parameter in enumerate(self.parameters):
@@ -67,7 +69,9 @@ class Space:
             members = tuple(i for i, p in enumerate(self.parameters) if (p.dtype, p.device) == (dtype, device))
             sizes = [self.parameters[i].numel() for i in members]
             largest = max(1, piece_bytes // dtype.itemsize, most_bytes // dtype.itemsize + 1)
-            cuts = cut_between(sizes) if tensor_by_tensor else cut_flat(sizes, largest)
+            units = [form.units(shape_of(self.parameters[i])) for i in members]
+            apart = tensor_by_tensor or any(unit is not None for unit in units)
+            cuts = cut_between(sizes, units) if apart else cut_flat(sizes, largest)
             first = len(self.pieces)
             self.pieces += [Piece(first + i, len(self.groups), cut) for i, cut in enumerate(cuts)]
             self.groups.append(Group(dtype, device, members, sum(sizes)))
@@ -75,6 +79,11 @@ class Space:
     @property
     def bytes(self) -> int:
         return sum(group.elements * group.dtype.itemsize for group in self.groups)
+
+    def part(self, piece: Piece) -> tuple[int, int, int]:
+        """Where a piece lies that is cut from one tensor: its place in the list, first element and the one behind."""
+        span = piece.cut.spans[0]
+        return self.groups[piece.group].members[span.tensor], span.start, span.stop
 
     def titles(self, names: Sequence[str]) -> list[str]:
         """What to call each piece: the parameters that it is of, which have these names."""

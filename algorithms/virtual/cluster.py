@@ -84,7 +84,9 @@ class Cluster:
         return fitting(self.wire, self.algorithm, self.workers)
 
     def _sent_bytes(self) -> int:
-        return Carriage(self._form(), self.workers, self._shapes, mean=False).bytes(np.asarray(self.parameters).itemsize)
+        return Carriage(self._form(), self.workers, self._shapes, mean=False).bytes(
+            np.asarray(self.parameters).itemsize
+        )
 
     def _draws(self) -> list[Draw]:
         seeds = np.random.SeedSequence(self.seed).spawn(self.workers)
@@ -122,7 +124,9 @@ class Cluster:
         if replay is not None and replay.workers != self.workers:
             raise ValueError(f"the recording has {replay.workers} workers, the cluster has {self.workers}")
         events = replay.events if replay is not None else self._events(self.algorithm, steps)
-        run = RoundsRun(self.algorithm, self.optimizer, x, self.workers, gradients, self._layers, carriage, record, keep_workers)
+        run = RoundsRun(
+            self.algorithm, self.optimizer, x, self.workers, gradients, self._layers, carriage, record, keep_workers
+        )
         return run.run(events, keep_events=keep_events)
 
     def _rules(self, algorithm: Rounds) -> Rules:

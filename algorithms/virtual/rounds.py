@@ -146,7 +146,9 @@ class RoundsRun:
         parts: list[Vector | None] = [None] * len(self.own)
         for worker, contribution, weight in contributions:
             parts[worker] = contribution
-            if self.centred and min(weights) < max(weights):  # the mean over contributions becomes the mean over samples
+            if self.centred and min(weights) < max(
+                weights
+            ):  # the mean over contributions becomes the mean over samples
                 parts[worker] = contribution * (weight * (len(weights) / sum(weights))) if weight else None
         return self.carriage(parts)
 

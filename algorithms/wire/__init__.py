@@ -23,7 +23,9 @@ FORMATS: dict[str, type[Format]] = {
 
 NONE = Uncoded()
 
-Asked = str | Mapping[str, Any] | Format  # "powersgd", "powersgd:rank=2", {"name": "powersgd", "rank": 2}, PowerSGD(rank=2)
+Asked = (
+    str | Mapping[str, Any] | Format
+)  # "powersgd", "powersgd:rank=2", {"name": "powersgd", "rank": 2}, PowerSGD(rank=2)
 
 
 def named(asked: Asked) -> Format:
@@ -46,7 +48,7 @@ def named(asked: Asked) -> Format:
         if key not in known:
             has = f"has {', '.join(known)}" if known else "has no options"
             raise ValueError(f"wire={asked!r}: {name} {has}, not {key!r}{_nearest(key, known)}")
-    return kind(**options)
+    return kind(**options) if kind is not Uncoded else NONE
 
 
 def fitting(asked: Asked, algorithm: Algorithm, workers: int) -> Format:
@@ -59,8 +61,8 @@ def fitting(asked: Asked, algorithm: Algorithm, workers: int) -> Format:
         raise ValueError(f"wire={str(wanted)!r}: must be 'none' with {algorithm.name}, {algorithm.refuses_formats}")
     if wanted.of_changes_only and isinstance(algorithm, Rounds) and algorithm.offers_parameters:
         raise ValueError(
-            f"wire={str(wanted)!r}: {algorithm.name} sends parameters, and {wanted.name} is for gradients and for changes of "
-            "parameters only: use 'fp16' or 'int16'"
+            f"wire={str(wanted)!r}: {algorithm.name} sends parameters, and {wanted.name} is for gradients and for changes "
+            "of parameters only: use 'fp16' or 'int16'"
         )
     return wanted if workers > 1 else NONE
 

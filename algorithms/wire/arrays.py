@@ -11,10 +11,10 @@ Array = Any  # numpy.ndarray, torch.Tensor or tensorflow.Tensor, with + - * / @
 
 
 class Arrays(Protocol):
-    """One framework's. What is true or false may be an array of it."""
+    """One framework's. What is true or false may be an array of it, of one element."""
 
     def cast(self, x: Array, kind: str) -> Array:
-        """As numbers of this kind: "float16", "int16"."""
+        """As numbers of this kind: "float16", "int32"."""
 
     def like(self, x: Array, other: Array) -> Array:
         """As numbers of the kind that `other` has."""
@@ -22,8 +22,8 @@ class Arrays(Protocol):
     def largest(self, x: Array) -> Array:
         """The largest magnitude, as an array of one element; infinite where anything is not finite."""
 
-    def whole(self, x: Array, limit: int) -> Array:
-        """The nearest whole numbers, of two the even one, none beyond the limit."""
+    def whole(self, x: Array) -> Array:
+        """The nearest whole numbers, of two the even one."""
 
     def finite(self, x: Array) -> Any:
         """Whether all of it is finite."""
@@ -37,6 +37,9 @@ class Arrays(Protocol):
     def turned(self, x: Array) -> Array:
         """A matrix with rows for columns."""
 
+    def joined(self, first: Array, second: Array) -> Array:
+        """One behind the other."""
+
     def orthonormal(self, x: Array) -> Array:
         """Columns of length one, at right angles, that span what the columns of `x` span, and more where those don't."""
 
@@ -46,7 +49,8 @@ class NumPyArrays:
 
     def cast(self, x: Array, kind: str) -> Array:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, as on the wire
-            return x.astype(kind)
+            # Doubles become halves by way of singles, as PyTorch and TensorFlow make them: that may round twice.
+            return (x.astype(np.float32) if kind == "float16" else x).astype(kind)
 
     def like(self, x: Array, other: Array) -> Array:
         return x.astype(other.dtype)
@@ -55,8 +59,8 @@ class NumPyArrays:
         highest = np.abs(x).max(keepdims=True)
         return np.where(np.isfinite(highest), highest, np.asarray(np.inf, x.dtype))
 
-    def whole(self, x: Array, limit: int) -> Array:
-        return np.clip(np.rint(x), -limit, limit)
+    def whole(self, x: Array) -> Array:
+        return np.rint(x)
 
     def finite(self, x: Array) -> Any:
         return np.isfinite(x).all()
@@ -69,6 +73,9 @@ class NumPyArrays:
 
     def turned(self, x: Array) -> Array:
         return x.T
+
+    def joined(self, first: Array, second: Array) -> Array:
+        return np.concatenate([first, second])
 
     def orthonormal(self, x: Array) -> Array:
         return np.linalg.qr(x)[0]

@@ -114,7 +114,9 @@ class Format(ABC):
 
     def __str__(self) -> str:
         """As one writes it: the name, and behind a colon what is not as usual."""
-        options = {key: value for key, value in vars(self).items() if value != type(self).__dataclass_fields__[key].default}
+        options = {
+            key: value for key, value in vars(self).items() if value != type(self).__dataclass_fields__[key].default
+        }
         return self.name + "".join(f":{key}={value}" for key, value in options.items())
 
 

@@ -10,7 +10,7 @@ from algorithms.wire.format import Crossing, Format, Journey, Landed, Leg, Memor
 
 
 def room(workers: int) -> int:
-    """A power of two, so that dividing by it rounds nothing, and twice what is needed: rounded sums cannot reach the end."""
+    """A power of two, so that dividing rounds nothing, and twice what is needed: rounded sums cannot reach the end."""
     return 2 << (workers - 1).bit_length()
 
 

@@ -15,7 +15,7 @@ from algorithms.wire.format import Crossing, Format, Journey, Landed, Leg, Memor
 
 @dataclass(frozen=True, kw_only=True)
 class PowerSGD(Format):
-    """Of every matrix the `rank` most important directions travel, found by one step of power iteration, and the rest waits.
+    """Of every matrix the `rank` main directions travel, found by one step of power iteration, and the rest waits.
 
         M_i = X_i + E_i
         P = orthonormal columns of  sum_i M_i Q            an all-reduce of rows * rank numbers
@@ -27,9 +27,9 @@ class PowerSGD(Format):
     ones would not make smaller, travel as they are. Where a number is not finite the mean is NaN on every worker, and Q and
     E_i stay as they were.
 
-    `rank` is r. Departures from the paper: E_i is what this worker has not sent, M_i - P Q_i^T, instead of M_i - P Q'^T / N;
-    both add up to the same over all workers. All workers compute P from the same sum; unlike processors may round it
-    differently, which `check_every` tells.
+    `rank` is r. Departures from the paper: E_i is what this worker has not sent, M_i - P Q_i^T, and not
+    M_i - P Q'^T / N; both add up to the same over all workers. All workers compute P from the same sum; unlike
+    processors may round it differently, which `check_every` tells.
 
     Of use for changes of parameters, not for parameters themselves: what is missing of them is no small change.
 
@@ -55,13 +55,13 @@ class PowerSGD(Format):
             result = yield Leg(part, crossing.plain)
             return Landed(result, memory)
         wanted = arrays.shaped(part + memory.residual, crossing.shape)
-        spanned = yield Leg(wanted @ memory.basis)
+        spanned = yield Leg(wanted @ arrays.turned(memory.basis))
         finite = arrays.finite(spanned)
         p = arrays.orthonormal(arrays.chosen(finite, spanned, 0.0))
-        own = arrays.turned(wanted) @ p
-        left = arrays.shaped(wanted - p @ arrays.turned(own), (elements(crossing.shape),))
+        own = arrays.turned(p) @ wanted  # Q_i^T: a product with the large matrix turned would take far longer
+        left = arrays.shaped(wanted - p @ own, (elements(crossing.shape),))
         q = yield Leg(own)
-        mean = arrays.shaped(p @ arrays.turned(q / crossing.divisor), (elements(crossing.shape),))
+        mean = arrays.shaped(p @ (q / crossing.divisor), (elements(crossing.shape),))
         finite = finite & arrays.finite(q)
         lives = finite & (arrays.largest(q) > 0)  # of zeros nothing would ever come again
         kept = Memory(arrays.chosen(finite, left, memory.residual), arrays.chosen(lives, q, memory.basis))
@@ -83,7 +83,7 @@ class PowerSGD(Format):
 
     def basis(self, shape: Shape, number: int) -> NDArray[np.float64] | None:
         rank = self._thin(shape)
-        return np.random.default_rng(number).standard_normal((shape[1], rank)) if rank else None
+        return np.random.default_rng(number).standard_normal((rank, shape[1])) if rank else None
 
     def leaves(self, shape: Shape) -> bool:
         return bool(self._thin(shape))

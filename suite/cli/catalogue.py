@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 import algorithms
+from algorithms import wire
 from suite import data, models
 
 
@@ -17,6 +18,13 @@ def algorithms_table() -> Table:
     for name, kind in algorithms.CATALOGUE.items():
         where = " [dim](virtual cluster only)[/]" if kind.virtual_only else ""
         table.add_row(name + where, summary(kind), options(kind))
+    return table
+
+
+def formats_table() -> Table:
+    table = _table("Formats of the wire", "name", "what travels", "options")
+    for name, kind in wire.FORMATS.items():
+        table.add_row(name, summary(kind), options(kind))
     return table
 
 

@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EXAMPLE = "Example: farandole list algorithms"
-KINDS = ("algorithms", "models", "data", "experiments")
+KINDS = ("algorithms", "formats", "models", "data", "experiments")
 
 
 def list_what_there_is(
     what: Annotated[str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", help="All of it if left out.")] = "",
 ) -> None:
-    """Show the algorithms, models, data sets and experiments that there are, with their options."""
+    """Show the algorithms, formats of the wire, models, data sets and experiments that there are, with their options."""
     from suite.cli import catalogue
     from suite.cli.screen import wide_console
 
     makers = {
         "algorithms": catalogue.algorithms_table,
+        "formats": catalogue.formats_table,
         "models": catalogue.models_table,
         "data": catalogue.data_table,
         "experiments": catalogue.experiments_table,

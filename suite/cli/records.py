@@ -50,7 +50,7 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
         names = (
             labels.framework,
             labels.model,
-            labels.algorithm,
+            labels.contender,
             str(labels.workers),
             labels.network,
             labels.straggler,

@@ -46,6 +46,7 @@ class Wanted:
     warmup: int = 3
     evaluate_every: int = 0
     targets: Sequence[float] = ()
+    wire: str = "none"
     straggler: str = "none"
     steps_per_execution: int = 1
     agreement_every: int = 0
@@ -73,6 +74,7 @@ def specification(wanted: Wanted, workers: int) -> Specification:
             raise ValueError(f"algorithm {wanted.algorithm!r} does not run on {wanted.framework}")
         made = choices.make_algorithm(algorithm.name, algorithm.options)
         made.check(workers)
+        choices.refuse_unfit_form(wanted.wire, made, workers)
         straggler = resolve_straggler(wanted.straggler, workers)
         try:
             model = choices.resolve_model(_model(wanted), wanted.data)
@@ -94,6 +96,7 @@ def specification(wanted: Wanted, workers: int) -> Specification:
                     weight_decay=wanted.weight_decay,
                 ),
                 workers=workers,
+                wire=None if wanted.wire == "none" else wanted.wire,
                 straggler=straggler,
                 seed=wanted.seed,
                 batch_size=wanted.batch_size,

@@ -42,6 +42,9 @@ def train(
     weight_decay: Annotated[float, typer.Option()] = 0.0,
     evaluate_every: Annotated[int, typer.Option(help="Samples between evaluations; 0: none.")] = 0,
     target: Annotated[list[float] | None, typer.Option(help="Test accuracy to reach; repeatable.")] = None,
+    wire: Annotated[
+        str, typer.Option(help="Form in which numbers travel: none, fp16, int16 or powersgd:rank=4.")
+    ] = "none",
     straggler: Annotated[str, typer.Option(help="For example lognormal:sigma=1,rank=1")] = "none",
     steps_per_execution: Annotated[int, typer.Option(help="TensorFlow: steps in one traced function.")] = 1,
     agreement_every: Annotated[int, typer.Option(help="Steps between checks that replicas agree; 0: off.")] = 0,
@@ -75,6 +78,7 @@ def train(
         warmup=warmup,
         evaluate_every=evaluate_every,
         targets=target or (),
+        wire=wire,
         straggler=straggler,
         steps_per_execution=steps_per_execution,
         agreement_every=agreement_every,

@@ -1,4 +1,4 @@
-"""Records put together: an arm is one algorithm in one setting, all the runs of which may be averaged."""
+"""Records put together: an arm is one algorithm, and form of the wire, in one setting, all whose runs may be averaged."""
 
 from __future__ import annotations
 
@@ -88,6 +88,11 @@ class Arm:
         return bool(self.runs[0].record.specification.measure_memory)
 
     @property
+    def coded(self) -> bool:
+        """Whether numbers travel in another form than they have."""
+        return self.runs[0].record.specification.form != "none"
+
+    @property
     def overlaps(self) -> bool:
         return bool(self.runs[0].record.specification.algorithm.options.get("overlap"))
 
@@ -105,8 +110,8 @@ class Group:
 
     @property
     def reference(self) -> Arm | None:
-        """Synchronous without overlap: the papers' baseline."""
-        plain = [one for one in self.arms if one.name == REFERENCE and not one.overlaps]
+        """Synchronous without overlap, its numbers as they are: the papers' baseline."""
+        plain = [one for one in self.arms if one.name == REFERENCE and not one.overlaps and not one.coded]
         return plain[0] if plain else None
 
     @property
@@ -127,7 +132,7 @@ def groups(
     found: dict[Setting, dict[str, list[Run]]] = {}
     for record in records:
         setting = setting_of(record, environments)
-        found.setdefault(setting, {}).setdefault(record.labels.algorithm, []).append(
+        found.setdefault(setting, {}).setdefault(record.labels.contender, []).append(
             Run(record, troubled.get(record.key, ()))
         )
     return tuple(

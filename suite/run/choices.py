@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import algorithms
+from algorithms.contract import Algorithm as Contract
 from algorithms.contract import Reduction, Rounds
+from algorithms.wire import NONE, fitting, named
 from suite.data import NAMES as DATA_NAMES
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
@@ -52,6 +54,14 @@ def make_algorithm(name: str, options: Mapping[str, Any]) -> Any:
         return kind(**options)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def refuse_unfit_form(form: str, algorithm: Any, workers: int) -> None:
+    """ValueError where what this algorithm, or control, sends cannot travel in this form."""
+    if isinstance(algorithm, Contract):
+        fitting(form, algorithm, workers)
+    elif named(form) != NONE:
+        raise ValueError(f"wire={form!r}: must be 'none' with {algorithm.name}, a control that sends without Farandole")
 
 
 def needs_mpi(specification: Specification) -> bool:

@@ -50,6 +50,7 @@ class _Cell:
     framework: str
     model: ModelChoice
     algorithm: AlgorithmChoice
+    wire: str
     workers: int
     network: NetworkChoice
     straggler: str
@@ -63,6 +64,7 @@ class _Cell:
             "framework": (self.framework,),
             "model": (self.model.called(), self.model.name),
             "algorithm": (self.algorithm.called(), self.algorithm.name),
+            "wire": (self.wire, self.wire.split(":")[0]),
             "workers": (self.workers,),
             "network": (network, self.network.name),
             "straggler": (self.straggler,),
@@ -78,9 +80,9 @@ def _cells(experiment: Experiment) -> Iterable[_Cell]:
     axes = experiment.file.axes
     columns = [list(enumerate(getattr(axes, axis) or (None,))) for axis in AXES]
     for chosen in itertools.product(*columns):
-        framework, model, algorithm, workers, network, straggler, rate, seed = (value for _, value in chosen)
+        framework, model, algorithm, wire, workers, network, straggler, rate, seed = (value for _, value in chosen)
         places = tuple(index for index, _ in chosen)
-        yield _Cell(framework, model, algorithm, workers, network, straggler, rate, seed, places)
+        yield _Cell(framework, model, algorithm, wire, workers, network, straggler, rate, seed, places)
 
 
 class _Resolver:
@@ -125,6 +127,7 @@ class _Resolver:
         checks = (
             fits(cell.place("algorithm"), ("algorithm", "workers"), lambda: _takes_part(cell)),
             fits(cell.place("algorithm"), ("algorithm", "framework"), lambda: _runs_on(cell)),
+            fits(cell.place("wire"), ("wire", "algorithm", "workers"), lambda: _carries(cell)),
             fits(cell.place("straggler"), ("straggler", "workers"), lambda: _slows(cell)),
             fits(cell.place("framework"), ("framework", "optimizer"), lambda: _trains(cell, optimizer)),
             fits(cell.place("network"), ("network", "workers"), lambda: check_room(network, cell.workers)),
@@ -141,6 +144,7 @@ class _Resolver:
             straggler=cell.straggler,
             learning_rate=rate,
             seed=cell.seed,
+            wire=cell.wire,
         )
         settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
         specification = Specification(
@@ -151,6 +155,7 @@ class _Resolver:
             optimizer=optimizer,
             workers=cell.workers,
             network=network,
+            wire=None if cell.wire == "none" else cell.wire,
             straggler=None if cell.straggler == "none" else cell.straggler,
             seed=cell.seed,
             batch_size=batch,
@@ -240,6 +245,15 @@ def _runs_on(cell: _Cell) -> bool:
     if cell.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
         called = cell.algorithm.called()
         raise ValueError(f"{called} does not run on tensorflow, whose steps cannot be left; exclude the pair")
+    return True
+
+
+def _carries(cell: _Cell) -> bool:
+    made = choices.make_algorithm(cell.algorithm.name, cell.algorithm.options)
+    try:
+        choices.refuse_unfit_form(cell.wire, made, cell.workers)
+    except ValueError as error:
+        raise ValueError(f"{error}; exclude the pair") from error
     return True
 
 

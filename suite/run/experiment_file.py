@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from algorithms.wire import named
 from suite.cluster import stragglers
 from suite.data import NAMES as DATA_NAMES
 from suite.run import choices
@@ -27,7 +28,7 @@ from suite.run.strict import Strict, arrays
 from suite.suggest import unknown
 from suite.training import learning_rates
 
-AXES = ("framework", "model", "algorithm", "workers", "network", "straggler", "learning_rate", "seed")
+AXES = ("framework", "model", "algorithm", "wire", "workers", "network", "straggler", "learning_rate", "seed")
 
 
 def _named(*own: str) -> Callable[[Any], Any]:
@@ -147,12 +148,18 @@ def _readable(straggler: str) -> str:
     return straggler
 
 
+def _form(asked: Any) -> str:
+    """A name, with options behind colons, or a table with a name; as the name is written."""
+    return str(named(asked))
+
+
 class Axes(Strict):
     framework: tuple[Literal["torch", "tensorflow"], ...] = Field(min_length=1)
     model: tuple[Annotated[ModelChoice, BeforeValidator(_named("image", "width", "classes", "replay"))], ...] = Field(
         min_length=1
     )
     algorithm: tuple[Annotated[AlgorithmChoice, BeforeValidator(_named())], ...] = Field(min_length=1)
+    wire: tuple[Annotated[str, BeforeValidator(_form)], ...] = Field(default=("none",), min_length=1)
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
     network: tuple[Annotated[NetworkChoice, BeforeValidator(spelled_out)], ...] = Field(
         default=(NetworkChoice(name="local"),), min_length=1
@@ -175,6 +182,7 @@ class Where(Strict):
     framework: Selector | None = None
     model: Selector | None = None
     algorithm: Selector | None = None
+    wire: Selector | None = None
     workers: Selector | None = None
     network: Selector | None = None
     straggler: Selector | None = None

@@ -1,8 +1,8 @@
 """From an experiment to the runs that answer it, in the order in which they will be done.
 
 Order: repetitions and seeds are blocks, one after another, so that a sweep cut short has compared everything a little.
-In a block, what differs only in the algorithm stands together and in random order: slow drift of the machine then hits
-every algorithm alike, and their ratios can be taken in pairs.
+In a block, what differs only in the algorithm, or in the form in which its numbers travel, stands together and in random
+order: slow drift of the machine then hits every algorithm alike, and their ratios can be taken in pairs.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _ordered(
         groups: dict[str, list[tuple[Specification, Labels]]] = {}
         for specification, labels in resolved:
             if specification.seed == seed:
-                groups.setdefault(_line(labels.model_copy(update={"algorithm": ""})), []).append(
+                groups.setdefault(_line(labels.model_copy(update={"algorithm": "", "wire": ""})), []).append(
                     (specification, labels)
                 )
         order = list(groups.values())

@@ -257,6 +257,12 @@ class Labels(Part):
     straggler: str
     seed: int
     learning_rate: float = 0.0
+    wire: str = "none"
+
+    @property
+    def contender(self) -> str:
+        """What is compared: the algorithm, with the form in which its numbers travel where that is not as they are."""
+        return self.algorithm if self.wire == "none" else f"{self.algorithm} in {self.wire}"
 
 
 class Record(Part):

@@ -161,6 +161,7 @@ class Specification(Part):
     optimizer: Optimizer = Optimizer()
     workers: Positive = 1
     network: Network = Network()
+    wire: str | None = Field(default=None, description="form in which numbers travel; None: as they are")
     straggler: str | None = Field(default=None, description="as suite.cluster.stragglers.parse reads it")
     seed: Count = 0
     batch_size: Positive = Field(default=8, description="samples per worker and step")
@@ -191,6 +192,10 @@ class Specification(Part):
         refuse_targets_without_evaluations(self.targets, self.evaluate_every)
         refuse_uneven_hosts(self.workers, self.network)
         return self
+
+    @property
+    def form(self) -> str:
+        return self.wire or "none"
 
     @property
     def replayed(self) -> bool:

@@ -65,7 +65,9 @@ def build(specification: Specification, place: Place) -> Built:
         optimizer, telemetry = Bare(inner), Telemetry
     else:
         algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-        optimizer = DistributedOptimizer(inner, algorithm, check_every=specification.agreement_every)
+        optimizer = DistributedOptimizer(
+            inner, algorithm, check_every=specification.agreement_every, wire=specification.form
+        )
         telemetry = optimizer.telemetry
     rule = specification.optimizer.schedule
     constant = rule.rule == "constant"

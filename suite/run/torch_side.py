@@ -70,7 +70,9 @@ def build(specification: Specification, place: Place) -> Built:
     else:
         from algorithms.torch import DistributedOptimizer  # the controls do without it
 
-        optimizer = DistributedOptimizer(inner, model, algorithm, check_every=specification.agreement_every)
+        optimizer = DistributedOptimizer(
+            inner, model, algorithm, check_every=specification.agreement_every, wire=specification.form
+        )
         telemetry = optimizer.telemetry
         late = optimizer.late
     if late is not None:

@@ -9,6 +9,7 @@ from algorithms.contract import Algorithm
 from algorithms.virtual import SGD, AdamW, Cluster, Optimizer
 from algorithms.virtual.events import Recording
 from algorithms.virtual.trace import Trace
+from algorithms.wire import Asked
 
 SHAPES = ((4, 3), (3,), (2, 2))
 LAYERS = tuple(int(np.prod(shape)) for shape in SHAPES)
@@ -67,7 +68,12 @@ def gradient(worker: int, step: int, x: np.ndarray) -> np.ndarray:
 
 
 def oracle(
-    algorithm: Algorithm, optimizer: str, workers: int, steps: int = STEPS, replay: Recording | None = None
+    algorithm: Algorithm,
+    optimizer: str,
+    workers: int,
+    steps: int = STEPS,
+    replay: Recording | None = None,
+    wire: Asked = "none",
 ) -> Trace:
     cluster = Cluster(
         workers=workers,
@@ -75,7 +81,8 @@ def oracle(
         optimizer=RULES[optimizer],
         parameters=start(),
         gradient=gradient,
-        layers=LAYERS,
+        layers=SHAPES,
+        wire=wire,
     )
     return cluster.run(steps=steps, record=0, replay=replay)
 

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from algorithms.contract import Algorithm
+from algorithms.torch.arrays import shape_of
 from algorithms.virtual import Cluster
 from algorithms.virtual import Optimizer as VirtualOptimizer
+from algorithms.wire import Asked
+from algorithms.wire.format import Shape
 
 CLASSES = 5
 T = TypeVar("T")
@@ -73,7 +76,14 @@ def told_by_rank_0(compute: Callable[[], T], name: str) -> T:
     return told
 
 
-def reference(algorithm: Algorithm, optimizer: VirtualOptimizer, workers: int, steps: int) -> list[NDArray[np.float64]]:
+def shapes(net: nn.Module) -> list[Shape]:
+    """Of the same, as a format of the wire sees them."""
+    return [shape_of(p) for p in net.parameters() if p.requires_grad]
+
+
+def reference(
+    algorithm: Algorithm, optimizer: VirtualOptimizer, workers: int, steps: int, wire: Asked = "none"
+) -> list[NDArray[np.float64]]:
     """Each worker's parameters at the end, by the virtual driver."""
     net = make()
 
@@ -95,6 +105,12 @@ def reference(algorithm: Algorithm, optimizer: VirtualOptimizer, workers: int, s
         )
 
     cluster = Cluster(
-        workers=workers, algorithm=algorithm, optimizer=optimizer, parameters=vector(net), gradient=gradient
+        workers=workers,
+        algorithm=algorithm,
+        optimizer=optimizer,
+        parameters=vector(net),
+        gradient=gradient,
+        layers=shapes(net),
+        wire=wire,
     )
     return [np.asarray(w) for w in cluster.run(steps=steps, record=0).workers]

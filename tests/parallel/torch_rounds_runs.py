@@ -14,6 +14,7 @@ from algorithms.contract import Rounds
 from algorithms.torch import DistributedOptimizer
 from algorithms.torch.rounds import RoundsDriver
 from algorithms.virtual import SGD, AdamW, Cluster
+from algorithms.wire import Asked
 from tests.parallel import torch_nets
 
 OPTIMIZERS = {
@@ -38,12 +39,19 @@ class Run:
     """What one rank did."""
 
     def __init__(
-        self, algorithm: Rounds, optimizer: str, steps: int, rank: int, pause: float = 0.0, slowest: float = 1.0
+        self,
+        algorithm: Rounds,
+        optimizer: str,
+        steps: int,
+        rank: int,
+        pause: float = 0.0,
+        slowest: float = 1.0,
+        wire: Asked = "none",
     ) -> None:
         net = torch_nets.make(seed=5 + rank)
         draw = np.random.default_rng(rank)
         factor = slowest if rank == hvd.size() - 1 else 1.0
-        with DistributedOptimizer(OPTIMIZERS[optimizer][0](net), net, algorithm) as opt:
+        with DistributedOptimizer(OPTIMIZERS[optimizer][0](net), net, algorithm, wire=wire) as opt:
             self.records = opt.keep_records()
             for step in range(steps):
                 number = driver(opt).worker.step_number if algorithm.tagged else step
@@ -78,7 +86,7 @@ def gradient_of(net: torch.nn.Module) -> Callable[[int, int, NDArray[np.float64]
     return gradient
 
 
-def cluster(algorithm: Rounds, optimizer: str, workers: int) -> Cluster:
+def cluster(algorithm: Rounds, optimizer: str, workers: int, wire: Asked = "none") -> Cluster:
     """The same training in virtual time."""
     net = torch_nets.make()
     return Cluster(
@@ -87,7 +95,8 @@ def cluster(algorithm: Rounds, optimizer: str, workers: int) -> Cluster:
         optimizer=OPTIMIZERS[optimizer][1],
         parameters=torch_nets.vector(net),
         gradient=gradient_of(net),
-        layers=tuple(p.numel() for p in net.parameters() if p.requires_grad),
+        layers=torch_nets.shapes(net),
+        wire=wire,
     )
 
 

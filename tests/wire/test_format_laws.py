@@ -16,6 +16,7 @@ from algorithms.virtual.carriage import Carriage, in_step
 from algorithms.wire import FORMATS, FP16, NONE, Format, Int16, PowerSGD
 from algorithms.wire.arrays import NumPyArrays
 from algorithms.wire.format import Crossing, Landed, Leg, Memory, Shape, elements
+from algorithms.wire.int16 import out_of_pairs
 
 SHAPES: list[Shape] = [(1,), (13,), (5, 7), (12, 12)]
 EACH: list[Format] = [kind() for kind in FORMATS.values()] + [PowerSGD(rank=1)]
@@ -26,7 +27,9 @@ def numbers(largest: float) -> Any:
     return st.floats(-largest, largest, width=32)
 
 
-def cross(form: Format, parts: Sequence[Any], shape: Shape, memories: Sequence[Memory] = ()) -> tuple[list[Landed], list[list[Leg]]]:
+def cross(
+    form: Format, parts: Sequence[Any], shape: Shape, memories: Sequence[Memory] = ()
+) -> tuple[list[Landed], list[list[Leg]]]:
     """One exchange of one unit; what came of it for each worker, and what each had on the wire."""
     crossing = Crossing(workers=len(parts), shape=shape, mean=True)
     basis = form.basis(shape, 0)
@@ -93,18 +96,23 @@ def test_int16_sends_and_keeps_a_number_to_the_last_bit(given_: tuple[list[Any],
     for _ in range(steps):
         landed, sent = cross(Int16(), parts, shape, memories)
         highest = np.max([legs[0].array for legs in sent], axis=0)
-        step = highest / (32767 // len(parts))
+        limit = 32767 // len(parts)
+        step = highest / limit
         for part, before, end, legs in zip(parts, memories, landed, sent, strict=True):
-            counts = legs[1].array
-            assert counts.dtype == np.int16
+            counts = out_of_pairs(legs[1].array, limit, part, NumPyArrays())
             assert np.array_equal(counts * step + end.memory.residual, part + before.residual)
         memories = [end.memory for end in landed]
 
 
 @given(given_=gradients(largest=float(np.finfo(np.float32).max) / 8))
 def test_int16_sums_fit_into_16_bits(given_: tuple[list[Any], Shape]) -> None:
-    _, sent = cross(Int16(), *given_)
-    assert np.abs(np.sum([legs[1].array.astype(np.int64) for legs in sent], axis=0)).max() <= 32767
+    parts, shape = given_
+    limit, arrays = 32767 // len(parts), NumPyArrays()
+    _, sent = cross(Int16(), parts, shape)
+    apart = sum(out_of_pairs(legs[1].array, limit, parts[0], arrays) for legs in sent)
+    summed = np.sum([legs[1].array for legs in sent], axis=0, dtype=np.int32)
+    assert np.abs(apart).max() <= 32767
+    assert np.array_equal(out_of_pairs(summed, limit * len(parts), parts[0], arrays), apart)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64, 127, 300])
@@ -121,7 +129,7 @@ def test_fp16_is_finite_wherever_numbers_fit_into_it(given_: tuple[list[Any], Sh
     assert np.abs(landed[0].result - np.mean(parts, axis=0, dtype=np.float64)).max() <= rounded
 
 
-@given(workers=st.integers(1, 8), values=arrays_of(np.int16, 8, elements=st.integers(-128, 128)))
+@given(workers=st.integers(1, 8), values=arrays_of(np.int16, 8, elements=st.integers(-64, 64)))
 def test_fp16_adds_small_whole_numbers_exactly(workers: int, values: Any) -> None:
     """Linearity: what is coded apart and added up is what would have been coded together."""
     parts = [(values * worker).astype(np.float32) for worker in range(workers)]
@@ -221,7 +229,7 @@ def test_a_worker_without_anything_to_send_keeps_what_it_remembers(form: Format)
 def test_large_tensors_have_scales_of_their_own_by_unit() -> None:
     form, size = Int16(), (1 << 20) + 5
     assert sum(stop - start for start, stop in form.units((size,))) == size
-    assert form.bytes((size,), 4) == 2 * size + 4 * len(form.units((size,)))
+    assert form.bytes((size,), 4) == 2 * (size + 1) + 4 * len(form.units((size,)))
     quiet, loud = np.full(size, 1e-6, np.float32), np.full(size, 1e-6, np.float32)
     loud[-1] = 100.0
     mean = Carriage(form, 2, [(size,)], mean=True)([quiet, loud])

@@ -96,7 +96,7 @@ def _machine(record: Record) -> dict[str, str]:
 def _by_place(records: Iterable[Record]) -> dict[Place, list[Run]]:
     found: dict[Place, list[Run]] = {}
     for record in records:
-        place = Place(setting_of(record, {}), record.labels.algorithm, record.labels.learning_rate)
+        place = Place(setting_of(record, {}), record.labels.contender, record.labels.learning_rate)
         found.setdefault(place, []).append(Run(record))
     return found
 

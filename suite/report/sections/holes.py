@@ -50,7 +50,7 @@ def _table(failed: list[Record]) -> Table:
 def _row(record: Record) -> tuple[Entry, ...]:
     labels, outcome = record.labels, record.outcome
     name = ", ".join(
-        (labels.framework, labels.model, labels.algorithm, f"{labels.workers} workers", labels.network)
+        (labels.framework, labels.model, labels.contender, f"{labels.workers} workers", labels.network)
         + ((labels.straggler,) if labels.straggler != "none" else ())
         + (f"seed {labels.seed}", f"repetition {record.repetition}")
     )

@@ -43,7 +43,7 @@ def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
         Entry(record.identity[:12], record.identity, code=True),
         Entry(FRAMEWORK[labels.framework], labels.framework),
         Entry(labels.model, labels.model),
-        Entry(labels.algorithm, labels.algorithm),
+        Entry(labels.contender, labels.contender),
         Entry(str(labels.workers), labels.workers),
         Entry(labels.network, labels.network),
         Entry(labels.straggler, labels.straggler),

@@ -1,0 +1,57 @@
+"""What wire formats do with arrays, in TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from algorithms.wire.format import Format, Shape, elements
+
+
+class TensorFlowArrays:
+    """Inside or outside of traces."""
+
+    def cast(self, x: tf.Tensor, kind: str) -> tf.Tensor:
+        return tf.cast(tf.cast(x, tf.float32) if kind == "float16" else x, kind)  # as everywhere, by way of singles
+
+    def like(self, x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x, other.dtype)
+
+    def largest(self, x: tf.Tensor) -> tf.Tensor:
+        highest = tf.reshape(tf.reduce_max(tf.abs(x)), [1])
+        return self.chosen(self.finite(x), highest, float("inf"))
+
+    def whole(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.round(x)
+
+    def finite(self, x: tf.Tensor) -> Any:
+        return tf.reduce_all(tf.math.is_finite(x))
+
+    def chosen(self, condition: Any, yes: tf.Tensor, no: Any) -> tf.Tensor:
+        return tf.where(condition, yes, tf.cast(no, yes.dtype))
+
+    def shaped(self, x: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+        return tf.reshape(x, shape)
+
+    def turned(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.transpose(x)
+
+    def joined(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        return tf.concat([first, second], 0)
+
+    def orthonormal(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.qr(x).q
+
+
+def shape_of(variable: Any) -> Shape:
+    """As a format sees it: a matrix has a column for each output, which Keras's layers have last."""
+    shape = tuple(variable.shape)
+    return (elements(shape),) if len(shape) < 2 else (elements(shape[:-1]), shape[-1])
+
+
+def kind_on_wire(variable: Any, form: Format) -> tf.DType:
+    """What a format is given. What it leaves behind of half a number would itself need more than half a number."""
+    kind = variable.value.dtype
+    return tf.float32 if form.feeds_back and kind in (tf.float16, tf.bfloat16) else kind
