@@ -9,7 +9,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish, Moment
-from algorithms.tensorflow.carriage import Carriage
+from algorithms.tensorflow.carrier import Carrier
 
 
 def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -29,12 +29,12 @@ def travels(algorithm: Exchange) -> bool:
 
 
 def reduced(
-    algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, carriage: Carriage
+    algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, carrier: Carrier
 ) -> dict[int, tf.Tensor]:
     """Start the exchange of these gradients when the algorithm says so."""
     if algorithm.start is Moment.BACKWARD_ENDED:
         gradients = dict(zip(gradients, gated(list(gradients.values()), by=list(gradients.values())), strict=True))
-    return {number: carriage.whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
+    return {number: carrier.whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
 
 
 def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:

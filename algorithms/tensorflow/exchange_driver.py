@@ -13,7 +13,7 @@ from algorithms.contract import Exchange, Finish
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_agreement
-from algorithms.tensorflow.carriage import Carriage
+from algorithms.tensorflow.carrier import Carrier
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense, finished, reduced, travels
 from algorithms.tensorflow.exposure import Exposure
@@ -60,7 +60,7 @@ class ExchangeDriver:
     def build(self, variables: Sequence[Any]) -> None:
         self._variables = tuple(variables)
         self._optimizer.inner_optimizer.build(list(variables))
-        self._carriage = Carriage(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=True)
+        self._carrier = Carrier(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=True)
         if self._algorithm.delay:
             create = self._optimizer.add_variable_from_reference
             self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
@@ -74,7 +74,7 @@ class ExchangeDriver:
 
     def common(self) -> list[tf.Variable]:
         held = [*self._variables, *self._optimizer.inner_optimizer.variables]
-        return [variable.value for variable in (*held, *self._carriage.common)]
+        return [variable.value for variable in (*held, *self._carrier.common)]
 
     def begin(self) -> None:
         """Nothing is left to do."""
@@ -102,7 +102,7 @@ class ExchangeDriver:
             return
         ready, self._stopwatch = self._stopwatch.ready, None
         sizes = [variable.shape.num_elements() for variable in self._variables]
-        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock, self._carriage.freight)
+        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock, self._carrier.freight)
         # In a step of microseconds a gradient may be there before the clock has been read for the first time.
         self._first = min(range(len(ready)), key=lambda i: (ready[i] <= 0, ready[i]))
         self._exposure.undisturbed(max(float(ready[self._first]), 0.0))
@@ -171,9 +171,9 @@ class ExchangeDriver:
                 graph = tf.compat.v1.get_default_graph()
                 if self._graph is not graph:
                     self._graph, self._sent = graph, []
-                averages = exchanged(sent, self.route, prefix, self._carriage.carry, sent=self._sent)
+                averages = exchanged(sent, self.route, prefix, self._carrier.carry, sent=self._sent)
             else:
-                averages = reduced(algorithm, sent, prefix, self._carriage)
+                averages = reduced(algorithm, sent, prefix, self._carrier)
             ready, landed = list(made.values()), list(averages.values())
             crossed = self.crosses and not algorithm.delay and place > 0
             self._exposure.step(ready, landed, crossed, first=made.get(self._first, ready[0]))
@@ -247,12 +247,12 @@ class ExchangeDriver:
         # With a delay the first step exchanges an empty ring, so there is one exchange for each step here too.
         rounds = steps + self._drains if self._algorithm.reduces else 0
         kept = [variable for ring in self._rings for variable in ring.variables]
-        kept += self._carriage.variables if steps else []
+        kept += self._carrier.variables if steps else []
         return Telemetry(
             steps=steps,
             rounds=rounds,
-            bytes_sent=rounds * self._carriage.bytes if self._travels and rounds else 0,
-            bytes_per_exchange=self._carriage.bytes if rounds else 0,
+            bytes_sent=rounds * self._carrier.bytes if self._travels and rounds else 0,
+            bytes_per_exchange=self._carrier.bytes if rounds else 0,
             exposed_seconds=self._exposure.seconds,
             staleness={self._algorithm.delay: used} if used else {},
             used=used,

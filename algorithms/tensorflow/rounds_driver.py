@@ -25,7 +25,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks, require_equal_arrays
 from algorithms.tensorflow.arguments import refuse_unfit
-from algorithms.tensorflow.carriage import Carriage
+from algorithms.tensorflow.carrier import Carrier
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.exchange import dense
 from algorithms.tensorflow.names import Names
@@ -75,8 +75,8 @@ class RoundsDriver:
             inner.build(list(variables))
             self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
         adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
-        carriage = Carriage(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=False)
-        self.wire = RoundsWire(variables, self.names, self._clock, carriage, adasum=adasum)
+        carrier = Carrier(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=False)
+        self.wire = RoundsWire(variables, self.names, self._clock, carrier, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
@@ -90,7 +90,7 @@ class RoundsDriver:
         inner = [variable.value for variable in self._optimizer.inner_optimizer.variables]
         if not self._state()[1] and not self._state()[0]:
             return [*(variable.value for variable in self._variables), *inner]
-        centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carriage.common)]
+        centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
         return [*centre, *inner] if self._centred else centre
 
     def begin(self) -> None:
@@ -382,7 +382,7 @@ class RoundsDriver:
     def telemetry(self) -> Telemetry:
         if not self._variables:
             return self.worker.telemetry()
-        remembered = sum(v.value.dtype.size * v.shape.num_elements() for v in self.wire.carriage.variables)
+        remembered = sum(v.value.dtype.size * v.shape.num_elements() for v in self.wire.carrier.variables)
         counted = self.worker.telemetry(
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
@@ -391,6 +391,6 @@ class RoundsDriver:
         )
         return replace(
             counted,
-            bytes_per_exchange=self.wire.carriage.bytes,
+            bytes_per_exchange=self.wire.carrier.bytes,
             memory_declared=counted.memory_declared + self._form.memory(),
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from algorithms.mechanisms.plan import Piece
 from algorithms.mechanisms.quorum_ballot import Vector
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.carriage import Carriage
+from algorithms.tensorflow.carrier import Carrier
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.pieces import Route, exchanged
@@ -31,14 +31,12 @@ def shared_memory(tensor: Any) -> Array:
 class RoundsWire:
     """What the helper does with Horovod. Traced functions wait without spinning."""
 
-    def __init__(
-        self, variables: Sequence[Any], names: Names, clock: Clock, carriage: Carriage, *, adasum: bool
-    ) -> None:
+    def __init__(self, variables: Sequence[Any], names: Names, clock: Clock, carrier: Carrier, *, adasum: bool) -> None:
         self._names, self._clock = names, clock  # ranks agree on names after this, but before anything travels
         self.alike = False  # what has failed has failed on every rank, and none waits for another
         sizes = [variable.shape.num_elements() for variable in variables]
-        self.carriage = carriage
-        freight = carriage.freight
+        self.carrier = carrier
+        freight = carrier.freight
         # Adasum combines tensor by tensor, so it must see them whole.
         pieces = freight.pieces(sizes, max(1, sum(sizes)) if adasum else freight.grain(PIECE))
         largest = max((piece.size for piece in pieces), default=PIECE)
@@ -46,7 +44,7 @@ class RoundsWire:
 
         def add_up(tensors: list[tf.Tensor], present: tf.Tensor) -> list[tf.Tensor]:
             def carry(piece: Piece, part: tf.Tensor, name: str) -> tf.Tensor:
-                return exchange(part, name, hvd.Adasum) if adasum else carriage.carry(piece, part, name, present)
+                return exchange(part, name, hvd.Adasum) if adasum else carrier.carry(piece, part, name, present)
 
             return list(exchanged(dict(enumerate(tensors)), route, f"{names.prefix}.rounds.payload", carry).values())
 
@@ -82,7 +80,7 @@ class RoundsWire:
         self.payload_seconds += seconds
         if self.watcher is not None:  # one function carries all
             self.watcher.add("exchange all", self.watcher.clock() - seconds, seconds)
-        self.bytes_sent += self.carriage.bytes
+        self.bytes_sent += self.carrier.bytes
         return [shared_memory(total) for total in totals]
 
     def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:

@@ -88,8 +88,8 @@ class Memories:
     def state_dict(self, names: Sequence[str]) -> dict[str, Any]:
         return {
             "format": str(self.form),
-            "residuals": {f"{names[number]}:{start}": kept.clone() for (number, start), kept in self.residuals.items()},
-            "bases": {names[number]: kept.clone() for number, kept in self.bases.items()},
+            "residuals": {f"{names[n]}:{start}": kept.clone() for (n, start), kept in list(self.residuals.items())},
+            "bases": {names[number]: kept.clone() for number, kept in list(self.bases.items())},
         }
 
     def load_state_dict(self, names: Sequence[str], state: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from algorithms.virtual.optimizers import Vector
 from algorithms.wire.arrays import NumPyArrays
 from algorithms.wire.format import Crossing, Format, Journey, Landed, Leg, Memory, Reduce, Shape, elements
 
-_ADDED = {
+_ADDED: dict[Reduce, Callable[[list[Any]], Any]] = {
     Reduce.SUM: lambda arrays: sum(arrays[1:], arrays[0]),
     Reduce.MEAN: lambda arrays: sum(arrays[1:], arrays[0]) / len(arrays),
     Reduce.MAX: lambda arrays: np.max(arrays, axis=0),

@@ -22,6 +22,12 @@ def test_a_format_is_a_file_and_a_name_in_one_table() -> None:
     assert {path.stem for path in Path(wire.__file__).parent.glob("*.py")} - beside == set(FORMATS)
 
 
+def test_the_readme_shows_every_format() -> None:
+    readme = (Path(wire.__file__).parents[2] / "README.md").read_text()
+    table = readme.split("| format | what travels |")[1].split("\n\n")[0]
+    assert [row.split("`")[1].split(":")[0] for row in table.splitlines()[2:]] == list(FORMATS)
+
+
 @pytest.mark.parametrize(
     ("asked", "form"),
     [

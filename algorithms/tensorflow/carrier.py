@@ -21,7 +21,7 @@ ARRAYS = TensorFlowArrays()
 Create = Callable[..., Any]  # a variable of the optimizer's: shape, initializer, dtype, name
 
 
-class Carriage:
+class Carrier:
     """One rank's side of every exchange."""
 
     def __init__(self, form: Format, variables: Sequence[Any], create: Create, *, workers: int, mean: bool) -> None:
@@ -62,15 +62,18 @@ class Carriage:
 
     def whole(self, number: int, tensor: tf.Tensor, name: str) -> tf.Tensor:
         """The mean or the sum of one tensor, which is cut as the format cuts it."""
-        units = self.form.units(self._shapes[number]) or ((0, elements(self._shapes[number])),)
-        if units[-1][1] == 0:
+        size = elements(self._shapes[number])
+        units = self.form.units(self._shapes[number]) or ((0, size),)
+        if not size:
             return tensor
         flat = tf.reshape(tensor, [-1])
+        cut = [flat] if len(units) == 1 else tf.split(flat, [stop - start for start, stop in units])
         parts = [
-            self.carry(Piece(number, start, stop), flat[start:stop], f"{name}.{start}" if start else name)
-            for start, stop in units
+            self.carry(Piece(number, start, stop), part, f"{name}.{start}" if start else name)
+            for (start, stop), part in zip(units, cut, strict=True)
         ]
-        return tf.reshape(parts[0] if len(parts) == 1 else tf.concat(parts, 0), tensor.shape)
+        shape = tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor)
+        return tf.reshape(parts[0] if len(parts) == 1 else tf.concat(parts, 0), shape)
 
     def carry(self, piece: Piece, part: tf.Tensor, name: str, present: tf.Tensor | None = None) -> tf.Tensor:
         """The mean or the sum of one flat piece. Where this rank is not `present` it sends zeros and keeps its residual."""
