@@ -58,7 +58,10 @@ class Profile(_Schema):
         return sum(layer.size for layer in self.layers)
 
     def scaled(self, size: float = 1.0, time: float = 1.0) -> "Profile":
-        """Every parameter `size` times as large (flat, at least one element), every duration `time` times as long."""
+        """Every parameter `size` times as large, every duration `time` times as long.
+
+        Of a matrix, so many rows are left, so that it is one, where their number comes out; else it becomes flat.
+        """
         for name, factor in (("size", size), ("time", time)):
             if not (factor > 0 and math.isfinite(factor)):
                 raise ValueError(f"{name} factor {factor} is not a number greater than 0")
@@ -67,11 +70,7 @@ class Profile(_Schema):
             return profile
         layers = tuple(
             layer.model_copy(
-                update={
-                    "parameters": tuple(
-                        (name, (max(1, round(math.prod(shape) * size)),)) for name, shape in layer.parameters
-                    )
-                }
+                update={"parameters": tuple((name, _scaled(shape, size)) for name, shape in layer.parameters)}
             )
             for layer in profile.layers
         )
@@ -157,3 +156,10 @@ def find_for(name_or_path: str, net: Net) -> Profile:
     except ValueError as error:
         raise ValueError(f"{name_or_path}: {error}") from None
     return profile
+
+
+def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, ...]:
+    rows = shape[0] * factor if shape else 0.0
+    if rows >= 1 and rows == int(rows):
+        return (int(rows), *shape[1:])
+    return (max(1, round(math.prod(shape) * factor)),)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from algorithms.tensorflow import exchange, pieces
+from algorithms.tensorflow import carrier
 from algorithms.tensorflow.rounds_wire import RoundsWire
 from algorithms.tensorflow.wire import exchange as plain
 
@@ -41,7 +41,6 @@ class Delays:
             return plain(self.slow(tensor), name, *op)
 
         vote, carry = RoundsWire.vote, RoundsWire.exchange
-        patch.setattr(exchange, "exchange", late)
-        patch.setattr(pieces, "exchange", late)
+        patch.setattr(carrier, "exchange", late)
         patch.setattr(RoundsWire, "vote", lambda wire, vector: (self.pause(), vote(wire, vector))[1])
-        patch.setattr(RoundsWire, "exchange", lambda wire, arrays: (self.pause(), carry(wire, arrays))[1])
+        patch.setattr(RoundsWire, "exchange", lambda *given, **told: (self.pause(), carry(*given, **told))[1])

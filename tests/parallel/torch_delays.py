@@ -46,9 +46,9 @@ class Delays:
             wait()
             return vote(wire, vector)
 
-        def late_exchange(wire: TorchWire, *arguments: Any) -> None:
+        def late_exchange(wire: TorchWire, *arguments: Any, **options: Any) -> None:
             wait()
-            exchange(wire, *arguments)
+            exchange(wire, *arguments, **options)
 
         patch.setattr(HorovodWire, "send", late_send)
         patch.setattr(TorchWire, "vote", late_vote)
