@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from algorithms.wire.format import Format, Shape, elements
 
 
 class TensorFlowArrays:
     """Inside or outside of traces."""
+
+    def made(self, values: NDArray[np.float64], like: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.constant(values), like.dtype)
 
     def cast(self, x: tf.Tensor, kind: str) -> tf.Tensor:
         return tf.cast(tf.cast(x, tf.float32) if kind == "float16" else x, kind)  # as everywhere, by way of singles

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from algorithms.wire.format import Format, Memory, Shape
 
 
 class TorchArrays:
     """On the device where a tensor is."""
+
+    def made(self, values: NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(values).to(like.device, like.dtype)
 
     def cast(self, x: torch.Tensor, kind: str) -> torch.Tensor:
         return x.to({"float16": torch.float16, "int32": torch.int32}[kind])
@@ -71,7 +76,7 @@ class Memories:
         if residual is None and self.form.leaves(shape):
             residual = torch.zeros(stop - start)
         if basis is None and (first := self.form.basis(shape, tensor)) is not None:
-            basis = torch.from_numpy(first)
+            basis = TorchArrays().made(first, part)
         return Memory(_as(residual, part), _as(basis, part))
 
     def keep(self, tensor: int, start: int, memory: Memory) -> None:

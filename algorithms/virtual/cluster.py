@@ -22,6 +22,7 @@ from algorithms.virtual.optimizers import Optimizer, Vector
 from algorithms.virtual.rounds import RoundsRun
 from algorithms.virtual.trace import Trace
 from algorithms.wire import Asked, Format, fitting
+from algorithms.wire.arrays import Arrays, NumPyArrays
 from algorithms.wire.format import Shape, elements
 
 ARRIVALS = ("time", "serial", "round_robin")
@@ -37,6 +38,7 @@ class Cluster:
     layers: how many elements each layer has, front to back, or the rows and columns of a matrix; matters to Adasum, to
     formats of the wire and to the time of overlapped exchanges.
     wire: in which form numbers travel (`algorithms.wire`): "fp16", "powersgd:rank=2", PowerSGD(rank=2).
+    arrays: what such a form does with vectors, where they are not NumPy's.
     """
 
     workers: int
@@ -49,6 +51,7 @@ class Cluster:
     samples: SamplesFunction | None = None
     layers: Sequence[int | tuple[int, int]] | None = None
     wire: Asked = "none"
+    arrays: Arrays = field(default_factory=NumPyArrays)
     arrivals: str = "time"
     seed: int = 0
 
@@ -83,10 +86,11 @@ class Cluster:
     def _form(self) -> Format:
         return fitting(self.wire, self.algorithm, self.workers)
 
+    def _carriage(self) -> Carriage:
+        return Carriage(self._form(), self.workers, self._shapes, self.arrays, mean=False)
+
     def _sent_bytes(self) -> int:
-        return Carriage(self._form(), self.workers, self._shapes, mean=False).bytes(
-            np.asarray(self.parameters).itemsize
-        )
+        return self._carriage().bytes(np.asarray(self.parameters).itemsize)
 
     def _draws(self) -> list[Draw]:
         seeds = np.random.SeedSequence(self.seed).spawn(self.workers)
@@ -110,7 +114,7 @@ class Cluster:
         whole("record", record, 0)
         x = np.array(self.parameters)
         gradients = Gradients(self.gradient, self.samples)
-        carriage = Carriage(self._form(), self.workers, self._shapes, mean=False)
+        carriage = self._carriage()
         if isinstance(self.algorithm, Exchange):
             if replay is not None or keep_events:
                 raise ValueError(

@@ -16,6 +16,7 @@ from algorithms.virtual.gradients import Gradients
 from algorithms.virtual.network import Network
 from algorithms.virtual.optimizers import Optimizer, Slots, Vector
 from algorithms.virtual.trace import Trace
+from algorithms.wire import NONE
 
 FORWARD = 1 / 3  # of a step's compute time; backward costs about twice the forward pass
 
@@ -139,19 +140,31 @@ class ExchangeRun:
 
     def _average(self, step: int) -> Vector | None:
         """The mean over all samples of the step; None where there are none."""
-        parts: list[Vector] = []
+        if self.carriage.form != NONE:
+            return self._coded_average(step)
+        total: Vector | None = None
         samples = 0
         for worker in range(self.workers):
             weight = self.gradients.weight(worker, step)
             if not weight:
-                parts.append(self.x[0] * 0)  # what it remembers of other steps travels all the same
                 continue
             gradient = self.gradients(worker, step, self.x[0])
-            parts.append(gradient if weight == 1 else gradient * weight)
+            weighted = gradient if weight == 1 else gradient * weight
+            total = weighted if total is None else total + weighted
             samples += weight
             self.trace.used[worker] += 1
             self.trace.staleness.append(self.algorithm.delay)
-        return self.carriage(parts) / samples if samples else None
+        return None if total is None else total / samples
+
+    def _coded_average(self, step: int) -> Vector | None:
+        """The same in a format. What a worker without samples remembers of other steps travels all the same."""
+        weights = [self.gradients.weight(worker, step) for worker in range(self.workers)]
+        parts: list[Vector] = []
+        for worker, weight in enumerate(weights):
+            parts.append(self.gradients(worker, step, self.x[0]) * weight if weight else self.x[0] * 0)
+            self.trace.used[worker] += weight > 0
+        self.trace.staleness += [self.algorithm.delay] * sum(weight > 0 for weight in weights)
+        return self.carriage(parts) / sum(weights) if any(weights) else None
 
     def _apply(self, average: Vector | None, then: Vector) -> None:
         if average is not None:

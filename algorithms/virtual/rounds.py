@@ -14,6 +14,7 @@ from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer
 from algorithms.virtual.gradients import Gradients
 from algorithms.virtual.optimizers import Optimizer, Vector
 from algorithms.virtual.trace import Trace
+from algorithms.wire import NONE
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,17 @@ class RoundsRun:
             layers = zip(*(np.split(c, self.splits) for _, c, _ in contributions), strict=True)
             return np.concatenate([adaptive_sum(layer, np.dot) for layer in layers])
         weights = [weight for _, _, weight in contributions]
-        parts: list[Vector | None] = [None] * len(self.own)
-        for worker, contribution, weight in contributions:
-            parts[worker] = contribution
-            if self.centred and min(weights) < max(
-                weights
-            ):  # the mean over contributions becomes the mean over samples
-                parts[worker] = contribution * (weight * (len(weights) / sum(weights))) if weight else None
-        return self.carriage(parts)
+        if self.centred and min(weights) != max(weights):
+            scale = len(weights) / sum(weights)  # so that the mean over contributions becomes the mean over samples
+            contributions = [(worker, c * (weight * scale), weight) for worker, c, weight in contributions]
+        if self.carriage.form != NONE:
+            silent = self.centred and any(weights)  # who has no sample
+            sent = {worker: c for worker, c, weight in contributions if weight or not silent}
+            return self.carriage([sent.get(worker) for worker in range(len(self.own))])
+        total = contributions[0][1]
+        for _, contribution, _ in contributions[1:]:
+            total = total + contribution
+        return total
 
     def _settle(self, worker: int) -> None:
         offered, contribution = self.offered[worker], self.contributions[worker]

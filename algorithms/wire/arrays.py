@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 Array = Any  # numpy.ndarray, torch.Tensor or tensorflow.Tensor, with + - * / @
 
 
 class Arrays(Protocol):
     """One framework's. What is true or false may be an array of it, of one element."""
+
+    def made(self, values: NDArray[np.float64], like: Array) -> Array:
+        """NumPy's numbers as an array of the kind that `like` is."""
 
     def cast(self, x: Array, kind: str) -> Array:
         """As numbers of this kind: "float16", "int32"."""
@@ -46,6 +50,9 @@ class Arrays(Protocol):
 
 class NumPyArrays:
     """NumPy's."""
+
+    def made(self, values: NDArray[np.float64], like: Array) -> Array:
+        return values.astype(like.dtype)
 
     def cast(self, x: Array, kind: str) -> Array:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, as on the wire

@@ -49,7 +49,7 @@ def cross(
             except StopIteration as end:
                 return end.value
 
-    return in_step([noted(worker, part) for worker, part in enumerate(parts)]), sent
+    return in_step([noted(worker, part) for worker, part in enumerate(parts)], NumPyArrays()), sent
 
 
 @st.composite
@@ -133,7 +133,7 @@ def test_fp16_is_finite_wherever_numbers_fit_into_it(given_: tuple[list[Any], Sh
 def test_fp16_adds_small_whole_numbers_exactly(workers: int, values: Any) -> None:
     """Linearity: what is coded apart and added up is what would have been coded together."""
     parts = [(values * worker).astype(np.float32) for worker in range(workers)]
-    carried = Carriage(FP16(), workers, [(8,)], mean=False)
+    carried = Carriage(FP16(), workers, [(8,)], NumPyArrays(), mean=False)
     assert np.array_equal(carried(parts), np.sum(parts, axis=0))
 
 
@@ -181,7 +181,7 @@ def test_what_is_left_behind_arrives_in_the_end(form: Format) -> None:
     """A gradient that stays the same: what has landed after many steps is the gradient that often, but for one residual."""
     draw = np.random.default_rng(3)
     parts = [draw.standard_normal(144).astype(np.float32) for _ in range(3)]
-    carried = Carriage(form, 3, [(12, 12)], mean=True)
+    carried = Carriage(form, 3, [(12, 12)], NumPyArrays(), mean=True)
     total = sum(carried(parts).astype(np.float64) for _ in range(200)) / 200
     assert np.abs(total - np.mean(parts, axis=0)).max() < 0.15
 
@@ -206,7 +206,7 @@ def test_what_is_not_finite_is_so_for_everybody_and_is_not_remembered(form: Form
 
 @pytest.mark.parametrize("form", EACH, ids=str)
 def test_zeros_stay_zeros_and_the_next_exchange_lives(form: Format) -> None:
-    carried = Carriage(form, 2, [(12, 12)], mean=True)
+    carried = Carriage(form, 2, [(12, 12)], NumPyArrays(), mean=True)
     zero, one = np.zeros(144, np.float32), np.ones(144, np.float32)
     assert np.array_equal(carried([zero, zero]), zero)
     assert np.allclose(carried([one, one]), one, rtol=1e-3)
@@ -216,7 +216,7 @@ def test_zeros_stay_zeros_and_the_next_exchange_lives(form: Format) -> None:
 def test_a_worker_without_anything_to_send_keeps_what_it_remembers(form: Format) -> None:
     draw = np.random.default_rng(5)
     part = draw.standard_normal(144).astype(np.float32)
-    carried = Carriage(form, 2, [(12, 12)], mean=False)
+    carried = Carriage(form, 2, [(12, 12)], NumPyArrays(), mean=False)
     carried([part, part * 0.3])
     before = {key: memory.residual for key, memory in carried.memories.items()}
     carried([part, None])
@@ -232,10 +232,10 @@ def test_large_tensors_have_scales_of_their_own_by_unit() -> None:
     assert form.bytes((size,), 4) == 2 * (size + 1) + 4 * len(form.units((size,)))
     quiet, loud = np.full(size, 1e-6, np.float32), np.full(size, 1e-6, np.float32)
     loud[-1] = 100.0
-    mean = Carriage(form, 2, [(size,)], mean=True)([quiet, loud])
+    mean = Carriage(form, 2, [(size,)], NumPyArrays(), mean=True)([quiet, loud])
     assert np.allclose(mean[:10], 1e-6, rtol=1e-3)  # the loud one is in another unit
 
 
 def test_none_is_the_mean_itself() -> None:
     parts = [np.array([1.0, 2.0], np.float32), np.array([2.0, 4.0], np.float32)]
-    assert np.array_equal(Carriage(NONE, 2, [(2,)], mean=True)(parts), [1.5, 3.0])
+    assert np.array_equal(Carriage(NONE, 2, [(2,)], NumPyArrays(), mean=True)(parts), [1.5, 3.0])
