@@ -68,14 +68,19 @@ def seconds_per_element(send: Callable[[int], object], clock: Callable[[], float
 
 def first(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
     """Before anything is known: the last tensors first, since backward mostly goes that way; the header last."""
-    grain = freight.grain(GRAIN)
-    *parameters, header = freight.pieces(sizes, grain)
+    *parameters, header = freight.pieces(sizes, freight.grain(GRAIN))
     backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
-    return Route.singly((*backward, header), WINDOW * max(grain, *(piece.size for piece in (*backward, header))))
+    return Route.singly(*_with_window([*backward, header]))
+
+
+def _with_window(pieces: list[Piece]) -> tuple[list[Piece], int]:
+    return pieces, WINDOW * max(GRAIN, *(piece.size for piece in pieces))
 
 
 def whole(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
-    """Everything at once, uncut but for what the format cuts."""
+    """Everything at once and uncut; what is coded piece by piece, so that one is coded while another travels."""
+    if freight.ratio != 1:
+        return Route.singly(*_with_window(freight.pieces(sizes, freight.grain(GRAIN))))
     return Route.singly(freight.pieces(sizes, max(sizes)), sum(sizes))
 
 

@@ -103,3 +103,17 @@ def test_the_cost_of_an_element_holds_nothing_that_every_exchange_costs():
         now += 0.25 + elements * 1e-6 + (next(noise) if elements > 1 else 0.0)
 
     assert routes.seconds_per_element(send, lambda: now) == pytest.approx(1e-6)
+
+
+@given(sizes, st.sampled_from([0.5, 0.015]), st.booleans())
+def test_what_is_coded_is_cut_as_its_format_allows(sizes: list[int], ratio: float, apart: bool) -> None:
+    units = tuple(((0, size // 2), (size // 2, size)) if apart and size > 1 else None for size in sizes[:-1])
+    freight = routes.Freight(ratio, units)
+    timings = [Timing(0.1 * tensor, 1.0) for tensor in range(len(sizes))]
+    planned = routes.planned(sizes, timings, [1.0] * len(sizes), [0] * len(sizes), 1e-8, freight, by_need=True)
+    for route in (routes.first(sizes, freight), routes.whole(sizes, freight), planned):
+        assert carries_everything_once(route, sizes)
+        for tensor, wanted in enumerate(units):
+            if wanted is not None:
+                assert {(piece.start, piece.stop) for piece in route.order if piece.tensor == tensor} == set(wanted)
+        assert max(piece.size for piece in route.order) <= max(routes.GRAIN / ratio, 2 * routes.GRAIN)
