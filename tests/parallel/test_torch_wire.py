@@ -59,13 +59,12 @@ def sgd(net: torch.nn.Module) -> torch.optim.Optimizer:
 def tolerance(wire: str, ranks: int) -> float:
     """Of parameters of about one.
 
-    Two ranks add in one order, on four a ring may take another than the virtual cluster: float64 apart from what fp16
-    rounds. The last bit of a gradient may turn a whole number of int16 into its neighbour, which comes back with the next.
-    PowerSGD divides by lengths of columns that may be short.
+    float64 on both sides. Two ranks add in one order; on four a ring may take another than the virtual cluster, and then
+    fp16 rounds otherwise. Whole numbers have no order. PowerSGD divides by lengths of columns, which may be short.
     """
-    if wire == "fp16":
-        return 1e-9 if ranks == 2 else 2e-3
-    return 1e-5 if wire == "int16" else 1e-6
+    if wire == "fp16" and ranks > 2:
+        return 2e-3
+    return 1e-6 if wire.startswith("powersgd") else 1e-9
 
 
 def carries(algorithm: Algorithm, wire: str) -> bool:
@@ -75,7 +74,7 @@ def carries(algorithm: Algorithm, wire: str) -> bool:
 @pytest.mark.parametrize("wire", FORMATS)
 @pytest.mark.parametrize("algorithm", EXCHANGES, ids=repr)
 def test_exchanges_reproduce_the_virtual_trajectory(algorithm: Algorithm, wire: str, rank: int, ranks: int) -> None:
-    steps = 20
+    steps = 12
     expected = torch_nets.reference(algorithm, SGD(learning_rate=0.02, momentum=0.8), ranks, steps, wire)[rank]
     net = torch_nets.make(seed=5 + rank)
     with DistributedOptimizer(sgd(net), net, algorithm, wire=wire) as opt:
@@ -87,7 +86,7 @@ def test_exchanges_reproduce_the_virtual_trajectory(algorithm: Algorithm, wire: 
         opt.check_agreement()
         told = opt.telemetry()
     plain = torch_nets.reference(algorithm, SGD(learning_rate=0.02, momentum=0.8), ranks, steps)[rank]
-    assert np.abs(plain - expected).max() > 1e-6, "the format changed nothing, so nothing was compared"
+    assert np.abs(plain - expected).max() > 2e-8, "the format changed nothing, so nothing was compared"
     np.testing.assert_allclose(torch_nets.vector(net), expected, rtol=0, atol=tolerance(wire, ranks))
     form, trained = named(wire), [p for p in net.parameters() if p.requires_grad]
     header = 8 * length(ranks, len(trained))
