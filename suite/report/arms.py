@@ -170,6 +170,7 @@ EXPERIMENTS = (
     "floor-tensorflow",
     "floor-period",
     "floor-quorum",
+    "wire",
     "order-statistics",
     "frameworks",
     "memory",
