@@ -49,7 +49,7 @@ class Cluster:
     compute: Compute = field(default_factory=Constant)
     network: Network = field(default_factory=Instant)
     samples: SamplesFunction | None = None
-    layers: Sequence[int | tuple[int, int]] | None = None
+    layers: Sequence[int | Shape] | None = None
     wire: Asked = "none"
     arrays: Arrays = field(default_factory=NumPyArrays)
     arrivals: str = "time"

@@ -32,6 +32,8 @@ def named(asked: Asked) -> Format:
     """The format that somebody asks for; ValueError, with the nearest name, where there is none."""
     if isinstance(asked, Format):
         return asked
+    name: Any
+    options: dict[str, Any]
     if isinstance(asked, str):
         name, *written = asked.split(":")
         options = dict(_option(asked, part) for part in written)
