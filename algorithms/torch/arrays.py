@@ -52,7 +52,8 @@ class TorchArrays:
         return torch.cat([first, second])
 
     def orthonormal(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.qr(x)[0]
+        columns: torch.Tensor = torch.linalg.qr(x)[0]
+        return columns
 
 
 def shape_of(tensor: torch.Tensor) -> Shape:

@@ -150,7 +150,8 @@ class RoundsRun:
         if self.carriage.form != NONE:
             silent = self.centred and any(weights)  # who has no sample
             sent = {worker: c for worker, c, weight in contributions if weight or not silent}
-            return self.carriage([sent.get(worker) for worker in range(len(self.own))])
+            coded: Vector = self.carriage([sent.get(worker) for worker in range(len(self.own))])
+            return coded
         total = contributions[0][1]
         for _, contribution, _ in contributions[1:]:
             total = total + contribution
