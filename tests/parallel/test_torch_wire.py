@@ -159,6 +159,7 @@ def test_averages_can_be_seen_and_clipped_before_the_step(wire: str, rank: int) 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_numbers_of_every_kind_travel(wire: str, dtype: torch.dtype, rank: int) -> None:
     net = torch.nn.Linear(40, 30).to(dtype)
+    torch.nn.init.zeros_(net.weight)  # the way from there has one direction, which every rank of PowerSGD holds
     with DistributedOptimizer(sgd(net), net, algorithms.Synchronous(overlap=True), wire=wire) as opt:
         for _ in range(30):
             opt.zero_grad()
