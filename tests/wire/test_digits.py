@@ -16,14 +16,13 @@ from suite.data import open_data
 from suite.models import describe, torch_builder
 
 WORKERS, BATCH, SEEDS, TARGET = 2, 16, (0, 1, 2), 0.97
-STEPS, EVERY = 400, 8
+STEPS, EVERY = 200, 2
 
 
 def split(name: str) -> tuple[torch.Tensor, torch.Tensor]:
     source = open_data("digits", split=name, batch_size=360, rank=0, size=1, seed=0)
-    batches = list(source.batches())
-    images = np.concatenate([batch.images for batch in batches]).transpose(0, 3, 1, 2)
-    return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(np.concatenate([b.labels for b in batches]))
+    images, labels = (np.concatenate(parts) for parts in zip(*source.batches(), strict=True))
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))), torch.from_numpy(labels)
 
 
 @cache
