@@ -1,14 +1,17 @@
-"""One worker's way through the rounds, as its training thread goes it: steps, offers, and what has been counted.
+"""One worker's life beside its helper thread: what it asks of both, the same in every binding.
 
-A binding says when something happens and moves the parameters; here stands what follows from it for the next step.
+A binding says when a step begins and ends, and moves the parameters; the helper votes and carries out rounds. Between them
+stands the life of `algorithms.life`, which says what happens when.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
-from algorithms.contract import Moment, Rounds
+from algorithms.contract import Rounds
+from algorithms.life import Life, Outcome, Standing, Verb
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_ballot import Terms
 from algorithms.mechanisms.quorum_helper import Helper, Wire, Work
@@ -16,6 +19,22 @@ from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+
+
+class Hands(Protocol):
+    """What a binding does to the parameters when a life asks for it. Called from the training thread."""
+
+    def offer(self) -> Terms:
+        """Keep what this worker holds now, for the round that takes it."""
+
+    def adopt(self, *, late: bool) -> int:
+        """Take what came of that round; `late` where the worker has gone on since. How many rounds the centre has seen."""
+
+    def read(self) -> int:
+        """Take the centre as it is. How many rounds it has seen."""
+
+    def anew(self) -> int:
+        """The same, and forget what nothing has come of."""
 
 
 class Worker:
@@ -35,15 +54,13 @@ class Worker:
         self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
         self.watcher: Watcher | None = None
         self.past = Telemetry()  # of helpers that have finished
-        self._begin(0)
+        self._begin(rounds=0)
 
-    def _begin(self, rounds: int) -> None:
+    def _begin(self, *, rounds: int, standing: Standing | None = None) -> None:
         self.member = Member(rank=self.rank, rules=self.rules, round=rounds, records=self.records)
         self.helper: Helper | None = None
-        self.read = rounds  # closed when it last took the centre
-        self.step_number = rounds if self.algorithm.tagged else 0
-        self.due: int | None = None  # the step after which it adopts what comes of its offer
-        self.begun = False  # the step, and what it offers at its beginning is on offer
+        fresh = Standing(step=rounds if self.algorithm.tagged else 0, read=rounds)
+        self.life = Life(self.algorithm, standing or fresh)
         self.steps = self.given_up = 0
         self._drops = 0  # of its offers when it made the last one
         if self.late is not None:
@@ -52,12 +69,12 @@ class Worker:
     def renew(self, rounds: int) -> None:
         """As from a new start, but what has been counted stays, and so does the number of rounds."""
         self.past = self.telemetry()
-        self._begin(rounds)
+        self._begin(rounds=rounds)
 
-    def resume(self, *, rounds: int, step: int, read: int, due: int | None = None) -> None:
+    def resume(self, rounds: int, standing: Standing) -> None:
         """Go on from a saved state."""
-        self.renew(rounds)
-        self.step_number, self.read, self.due = step, read, due
+        self.past = self.telemetry()
+        self._begin(rounds=rounds, standing=standing)
 
     def keep_records(self) -> list[RoundRecord]:
         """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
@@ -70,7 +87,7 @@ class Worker:
         self.helper = Helper(self.member, wire, work, clock=self.clock, late=self.late)
         self.helper.trainer = trainer or self.helper.trainer
         self.helper.watcher = self.watcher
-        self.helper.takes(self.read)
+        self.helper.takes(self.life.read)
         self.helper.start()
         return self.helper
 
@@ -84,37 +101,71 @@ class Worker:
         """Whether training has ended, and not because it failed: a failure tells its reason by itself."""
         return self.member.over and self.member.failed is None
 
-    def offers(self, moment: Moment) -> bool:
-        """Whether it puts something on offer at this moment of this step."""
-        return self.algorithm.departs is moment and self.algorithm.meets(self.step_number)
-
-    def offer(self, terms: Terms) -> None:
-        assert self.helper is not None
-        self.due = self.step_number + self.algorithm.overlap
-        self._drops = self.member.drops
-        self.helper.offer(self.step_number, self.read, terms)
-
     @property
-    def adopts(self) -> bool:
-        """Whether it takes what comes of its offer at the end of this step."""
-        return self.due == self.step_number
+    def offering(self) -> bool:
+        """Whether something of it is on offer, or in a round that has not closed."""
+        return self.member.offer is not None
 
     def wait(self) -> None:
         """Until nothing is on offer: the last offer is in a round that has closed, or was dropped."""
         if self.helper is not None:
             self.helper.settled()
 
-    def was_taken(self) -> bool:
-        """Behind `wait`: whether a round took the offer. If not, it was dropped."""
-        self.due = None
-        return self.member.drops == self._drops
+    def begins(self) -> None:
+        """The next step begins, unless it has."""
+        if self.life.verb is Verb.BEGIN:
+            self.life.answer(True)
 
-    def goes_on(self, read: int) -> None:
-        """To the next step, from the centre after so many rounds."""
-        self.read = read
-        self.step_number = read if self.algorithm.tagged else self.step_number + 1
+    def computed(self, *, in_vain: bool = False) -> None:
+        """The step has been computed; `in_vain` where nothing can come of it."""
+        self.life.answer(Outcome.IN_VAIN if in_vain else None)
+
+    def ends(self, hands: Hands) -> None:
+        """There is no further step: adopt what is due."""
+        while self.life.verb is not Verb.LEAVE:
+            if self.life.verb is Verb.BEGIN:
+                self.life.answer(False)
+            elif self.life.verb is Verb.COMPUTE:
+                self.life.answer(Outcome.ENDED)
+            self.carries_on(hands)
+
+    def carries_on(self, hands: Hands) -> None:
+        """Carry out what the life asks for, until it is the training loop's turn."""
+        life = self.life
+        while True:
+            match life.verb:
+                case Verb.OFFER:
+                    self._offer(hands.offer())
+                    life.answer()
+                case Verb.WAIT:
+                    self.wait()
+                    life.answer(self._outcome)
+                case Verb.LOOK:
+                    life.answer(None if self.offering else self._outcome)
+                case Verb.ADOPT | Verb.ADOPT_LATE:
+                    self._takes(hands.adopt(late=life.verb is Verb.ADOPT_LATE))
+                case Verb.READ:
+                    self._takes(hands.read())
+                case Verb.ANEW:
+                    if self.helper is not None and self.algorithm.gives_up:
+                        self.helper.closed()  # from the centre before the round under way it would be in vain again
+                    self._takes(hands.anew())
+                case Verb.BEGIN | Verb.COMPUTE | Verb.LEAVE:
+                    return
+
+    def _offer(self, terms: Terms) -> None:
+        assert self.helper is not None
+        self._drops = self.member.drops
+        self.helper.offer(self.life.step, self.life.read, terms)
+
+    @property
+    def _outcome(self) -> Outcome:
+        return Outcome.TAKEN if self.member.drops == self._drops else Outcome.DROPPED
+
+    def _takes(self, rounds: int) -> None:
+        self.life.answer(rounds)
         if self.helper is not None:
-            self.helper.takes(read)
+            self.helper.takes(self.life.read)
 
     def telemetry(
         self, *, rounds: int = 0, bytes_sent: int = 0, payload_seconds: float = 0.0, memory_bytes: int = 0

@@ -17,15 +17,7 @@ from algorithms.tensorflow.rounds_wire import Array, RoundsWire
 
 
 @dataclass(frozen=True)
-class Offered:
-    """What this worker held when it offered."""
-
-    own: tuple[Own, ...]
-    step: int
-
-
-@dataclass(frozen=True)
-class Outcome:
+class Closed:
     """What came of the round that took it."""
 
     contributions: tuple[Array, ...]
@@ -48,8 +40,8 @@ class CopyWork:
         self.plain = not moves_by_itself(algorithm)  # nothing follows from a local step
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
-        self.offered: Offered | None = None
-        self.outcome: Outcome | None = None
+        self.given: tuple[Own, ...] = ()  # what this worker held when it offered
+        self.outcome: Closed | None = None
         self.held_bytes = 0
 
     def begin(self, parameters: Sequence[Array]) -> None:
@@ -66,25 +58,28 @@ class CopyWork:
 
     # -- the training thread
 
-    def capture(self, own: Sequence[Own], step: int, rate: float) -> Terms:
+    def capture(self, own: Sequence[Own], rate: float) -> Terms:
         """Offer the copy as it is now; nobody will write into these arrays."""
-        self.offered, self.outcome = Offered(tuple(own), step), None
+        self.given, self.outcome = tuple(own), None
         return Terms(rate=rate)
 
-    def adopt(self, own: Sequence[Own], step: int) -> tuple[list[Own], int]:
+    def adopt(self, own: Sequence[Own], *, late: bool) -> tuple[list[Own], int]:
         """This worker after the round that took its offer, and how many rounds the centre had seen then."""
-        offered, outcome = self.offered, self.outcome
-        assert offered is not None and outcome is not None
-        self.offered = self.outcome = None
-        parts = zip(own, offered.own, outcome.contributions, outcome.centre, strict=True)
-        if offered.step == step:
+        given, outcome = self.given, self.outcome
+        assert outcome is not None
+        self.forget()
+        parts = zip(own, given, outcome.contributions, outcome.centre, strict=True)
+        if not late:
             return [self.algorithm.adopt(now, gave, centre) for now, _, gave, centre in parts], outcome.rounds
-        late = [self.algorithm.adopt_late(now, then, gave, centre) for now, then, gave, centre in parts]
-        return late, outcome.rounds
+        taken = [self.algorithm.adopt_late(now, then, gave, centre) for now, then, gave, centre in parts]
+        return taken, outcome.rounds
+
+    def forget(self) -> None:
+        """Nothing is on offer any more."""
+        self.given, self.outcome = (), None
 
     def refresh(self, own: Sequence[Own]) -> tuple[list[Own], int]:
         """This worker where it takes the centre as it is; where there is none it stays as it is."""
-        self.offered = self.outcome = None
         with self.whole:
             centres = [self.replica.at(number) for number in range(self.count)]
             taken = [
@@ -101,9 +96,9 @@ class CopyWork:
         rate = verdict.terms[verdict.leader].rate
         closing = replace(self._situation(), round=verdict.round, contributions=len(verdict.taken), learning_rate=rate)
         centres = [self.replica.at(number) for number in range(self.count)]
-        if mine is not None and self.offered is not None:
+        if mine is not None and self.given:
             offering = replace(closing, contributions=1, staleness=verdict.round - mine.read)
-            parts = zip(self.offered.own, centres, strict=True)
+            parts = zip(self.given, centres, strict=True)
             sent = tuple(self.algorithm.offer(own, centre, offering) for own, centre in parts)
         else:
             sent = tuple(np.zeros(variable.shape, variable.dtype) for variable in self.variables)
@@ -115,8 +110,8 @@ class CopyWork:
                 self.replica.grow_average(number, verdict.round + 1)
             self.rounds = verdict.round + 1
         if mine is not None:
-            self.outcome = Outcome(sent, closed, self.rounds)
-            same = self.offered is not None and sent[0] is self.offered.own[0].parameters
+            self.outcome = Closed(sent, closed, self.rounds)
+            same = bool(self.given) and sent[0] is self.given[0].parameters
             self.held_bytes = 0 if same else sum(array.nbytes for array in sent)
         return [centre.parameters for centre in closed]
 

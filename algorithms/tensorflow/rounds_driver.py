@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Moment, Own, Place, Reduction, Rounds
-from algorithms.mechanisms.quorum_ballot import Verdict
+from algorithms.life import Standing, Verb
+from algorithms.mechanisms.quorum_ballot import Terms, Verdict
 from algorithms.mechanisms.quorum_helper import Helper
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.quorum_worker import Worker
@@ -60,7 +61,11 @@ class RoundsDriver:
         self._checks, self._carried = checks, 0
         self._trainer = threading.current_thread()
         self._variables: tuple[Any, ...] = ()
-        self._taken: list[Own] = []  # what the graph is about to assign
+        # What its life may ask for: this step's gradients or copy and learning rate; and what the graph is to assign.
+        self._made: Sequence[Array] = ()
+        self._held: Sequence[Own] = ()
+        self._rate = 0.0
+        self._taken: list[Own] = []
 
     # -- around the first step
 
@@ -100,7 +105,7 @@ class RoundsDriver:
             raise ValueError(
                 "this state was saved while a round was in flight: call finish() on all ranks before saving"
             )
-        self.worker.resume(rounds=rounds, step=step, read=read)
+        self.worker.resume(rounds, Standing(step=step, read=read))
         self.work.rounds = rounds
         self._trainer = threading.current_thread()
         if not step and not rounds:
@@ -229,89 +234,86 @@ class RoundsDriver:
         return [np.array(value) for value in values]
 
     def _gradients_ready(self, rate: Array, *gradients: Array) -> np.bool_:
-        assert isinstance(self.work, GradientWork)
-        worker = self.worker
         self._start().check()
-        if worker.over:
+        if self.worker.over:
             return np.False_
-        worker.steps += 1
-        if not self._algorithm.waits:
-            worker.wait()  # for the offer before: a worker has one on offer at a time
-        worker.offer(self.work.capture(gradients, float(rate)))
-        if self._algorithm.waits:
-            self._settle([])
-        else:
-            self._take_centre()
+        self.worker.steps += 1
+        self._made, self._rate = gradients, float(rate)
+        self.worker.begins()
+        self.worker.computed()
+        self.worker.carries_on(self)
+        self._made = ()
         self._save()
         return np.True_
 
-    def _take_centre(self) -> None:
-        assert isinstance(self.work, GradientWork)
-        arrays, read = self.work.refresh()
-        self._taken = [Own(parameters=array) for array in arrays]
-        self.worker.goes_on(read)
-
     def _step_begins(self, token: Array) -> np.bool_:
-        return np.bool_(not self.worker.begun and self.worker.offers(Moment.STEP_BEGINS))
+        self.worker.begins()
+        return np.bool_(self.worker.life.verb is not Verb.COMPUTE)
 
     def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
-        self.worker.begun = True
-        self._offer(self._own(own), rate)
+        self._held, self._rate = self._own(own), float(rate)
+        self.worker.carries_on(self)
+        self._held = ()
         return np.True_
 
     def _step_ended(self, token: Array) -> np.bool_:
+        """Whether something follows that needs this worker's parameters."""
         worker = self.worker
         self._start().check()
         worker.steps += 1
-        worker.begun = False
-        if worker.offers(Moment.STEP_ENDED) or worker.adopts:
+        worker.begins()
+        worker.computed()
+        if worker.life.verb is not Verb.BEGIN:
             return np.True_
-        worker.step_number += 1
         self._save()
         return np.False_
 
     def _meet(self, rate: Array, *own: Array) -> np.bool_:
-        worker, held = self.worker, self._own(own)
-        if worker.offers(Moment.STEP_ENDED):
-            self._offer(held, rate)
-        settles = worker.adopts
-        if settles:
-            self._settle(held)
-        else:
-            worker.step_number += 1
+        self._held, self._rate = self._own(own), float(rate)
+        self.worker.carries_on(self)
+        self._held = ()
         self._save()
-        return np.bool_(settles)
+        return np.bool_(bool(self._taken))
 
     def _own(self, arrays: Sequence[Array]) -> list[Own]:
         count = len(self._variables)
         anchors = arrays[count:] or (None,) * count
         return [Own(parameters=x, anchor=a) for x, a in zip(arrays[:count], anchors, strict=True)]
 
-    def _offer(self, own: Sequence[Own], rate: Array) -> None:
-        assert isinstance(self.work, CopyWork)
-        self._start()
-        self.worker.offer(self.work.capture(own, self.worker.step_number, float(rate)))
+    # -- what its life asks for
 
-    def _settle(self, held: Sequence[Own]) -> None:
-        """Adopt what came of the offer, or take the centre where it was dropped."""
-        worker, work = self.worker, self.work
-        worker.wait()
-        taken = worker.was_taken()
-        if isinstance(work, GradientWork):
-            work.offered = ()  # dropped gradients would stay beside those of the next backward
-            self._take_centre()
-            return
-        self._taken, read = work.adopt(held, worker.step_number) if taken else work.refresh(held)
-        worker.goes_on(read)
+    def offer(self) -> Terms:
+        self._start()
+        if isinstance(self.work, GradientWork):
+            return self.work.capture(self._made, self._rate)
+        return self.work.capture(self._held, self._rate)
+
+    def adopt(self, *, late: bool) -> int:
+        if isinstance(self.work, GradientWork):
+            return self.read()
+        self._taken, rounds = self.work.adopt(self._held, late=late)
+        return rounds
+
+    def read(self) -> int:
+        if isinstance(self.work, GradientWork):
+            arrays, rounds = self.work.refresh()
+            self._taken = [Own(parameters=array) for array in arrays]
+        else:
+            self._taken, rounds = self.work.refresh(self._held)
+        return rounds
+
+    def anew(self) -> int:
+        self.work.forget()  # dropped gradients would stay beside those of the next backward
+        return self.read()
 
     def _start(self) -> Helper:
         # This may be one of TensorFlow's threads.
         return self.worker.helper or self.worker.start(self.wire, self, trainer=self._trainer)
 
     def _save(self) -> None:
-        worker = self.worker
-        due = -1 if worker.due is None or not self._algorithm.overlap else worker.due
-        self._saved.assign(np.array([worker.step_number, self.work.rounds, worker.read, due + 1]))
+        standing = self.worker.life.standing
+        due = -1 if standing.due is None or not self._algorithm.overlap else standing.due
+        self._saved.assign(np.array([standing.step, self.work.rounds, standing.read, due + 1]))
 
     # -- the helper thread
 
@@ -336,16 +338,18 @@ class RoundsDriver:
         if helper is None:
             return
         self._trainer = threading.current_thread()
-        if self.worker.due is not None and self._algorithm.waits:
-            arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
-            if isinstance(self.work, CopyWork) and self.work.anchor is not None:
-                arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
-            self._settle(self._own(arrays))
-            self._assign_taken()
+        arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
+        self._held = self._own(arrays)
+        del arrays
+        self.worker.ends(self)
         helper.leave()
         if self._centred:
-            self._take_centre()
+            self.read()
+        if self._taken:
             self._assign_taken()
+        self._held = ()
         self.worker.renew(self.work.rounds)
         self._save()
 
@@ -360,7 +364,7 @@ class RoundsDriver:
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
         seen = self.work.replica.evaluated if self._variables else None
-        if seen is None or not (self.worker.step_number or self.work.rounds):
+        if seen is None or not (self.worker.life.step or self.work.rounds):
             yield
             return
         own = [variable.value.read_value() for variable in self._variables]

@@ -46,8 +46,8 @@ class GradientWork:
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.present: tuple[int, ...] = ()  # parameters that have gradients
-        self.offered: Sequence[Array] = ()
-        self.offered_bytes = 0
+        self.gradients: Sequence[Array] = ()
+        self.gradients_bytes = 0
         self.norm: float | None = None
         self.rate_step = -1  # of the worker whose learning rate is in force
         self.move = tf.function(self._move, autograph=False)
@@ -61,13 +61,17 @@ class GradientWork:
 
     def capture(self, gradients: Sequence[Array], rate: float) -> Terms:
         """Offer the gradients of this step, which nobody will write into."""
-        self.offered = gradients
-        self.offered_bytes = sum(gradient.nbytes for gradient in gradients)
+        self.gradients = gradients
+        self.gradients_bytes = sum(gradient.nbytes for gradient in gradients)
         if self.algorithm.needs_norm:
             scale = self.optimizer.loss_scale_factor or 1.0  # the rule means the true gradient
             squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients)
             self.norm = float(np.sqrt(squares)) / scale
         return Terms(rate=rate)
+
+    def forget(self) -> None:
+        """Nothing is on offer any more."""
+        self.gradients = ()
 
     def refresh(self) -> tuple[list[Array], int]:
         """The centre as the worker takes it, and how many rounds it has seen."""
@@ -91,14 +95,14 @@ class GradientWork:
             offering = Situation(
                 workers=self.workers, round=verdict.round, staleness=verdict.round - mine.read, learning_rate=rate
             )
-            for number, gradient in zip(self.present, self.offered, strict=True):
+            for number, gradient in zip(self.present, self.gradients, strict=True):
                 own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
                 sent[number] = self.algorithm.offer(own, self.replica.at(number), offering)
         totals = wire.exchange(sent, present=mine is not None)
         combined = [tf.constant(self.algorithm.combine(totals[number], closing)) for number in self.present]
         with self.whole:
             if mine is not None:
-                self.offered = ()
+                self.gradients = ()
             self.move(combined)
             self.rounds = verdict.round + 1
             for number in range(len(self.centre)):
@@ -120,7 +124,7 @@ class GradientWork:
     @property
     def bytes(self) -> int:
         """With the gradient that is on offer during a round."""
-        return self.replica.bytes + self.offered_bytes
+        return self.replica.bytes + self.gradients_bytes
 
 
 def settable(optimizer: keras.optimizers.Optimizer) -> bool:

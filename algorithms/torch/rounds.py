@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from algorithms.contract import Moment, Place, Reduction, Rounds
+from algorithms.contract import Place, Reduction, Rounds
+from algorithms.life import Standing
 from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.quorum_ballot import Terms
 from algorithms.mechanisms.quorum_helper import Helper, RoundsError
 from algorithms.mechanisms.quorum_record import RoundRecord
 from algorithms.mechanisms.quorum_worker import Worker
@@ -79,6 +81,7 @@ class RoundsDriver:
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
         self.evaluating = False
         self.weight = 1.0
+        self.overflowed = False  # the gradients of this step
         self.fresh, self.loaded = True, False
         self.finished = False  # and nothing begun since
         late = attached.late
@@ -107,11 +110,8 @@ class RoundsDriver:
 
     def _begin(self) -> None:
         """STEP BEGINS: at the first forward, so that the exchange travels during it, or when the step ends."""
-        if self.worker.begun:
-            return
-        self.worker.begun = True
-        if self.worker.offers(Moment.STEP_BEGINS):
-            self._offer()
+        self.worker.begins()
+        self.worker.carries_on(self)
 
     def attempt(self) -> AbstractContextManager[None]:
         if self.attempts is None:
@@ -125,73 +125,48 @@ class RoundsDriver:
 
     def step(self, *, overflowed: bool = False) -> None:
         given_up = self.attempts is not None and self.attempts.closed()
+        worker, work = self.worker, self.work
         with self._translated():
             self._begin()
-            self._start().check()
-            if self.worker.over:
+            helper = self._start()
+            helper.trainer = threading.current_thread()
+            helper.check()
+            if worker.over:
                 return
-            self.worker.steps += 1
-            if given_up:
-                self.worker.given_up += 1
-                self._take_newest()
-            elif isinstance(self.work, GradientWork):
-                self._gradient_step(self.work, overflowed=overflowed)
-            else:
-                self._copy_step(self.work, overflowed=overflowed)
-            self.worker.begun = False
+            worker.steps += 1
+            worker.given_up += given_up
+            self.overflowed = overflowed
+            if isinstance(work, CopyWork):
+                self._local_step(work)
+                worker.computed()
+            else:  # without a usable gradient it must not hold up rounds that need all
+                worker.computed(in_vain=given_up or (overflowed and not worker.rules.everyone))
+            worker.carries_on(self)
 
-    def _gradient_step(self, work: GradientWork, *, overflowed: bool) -> None:
-        if overflowed and not self.worker.rules.everyone:
-            self._wait()
-            self._take_newest()  # the others' rounds do not need this one
-            return
-        if self.algorithm.waits:
-            self._offer(without=overflowed)
-            self._settle()
-            return
-        self._wait()  # for the offer before: a worker has one on offer at a time
-        self._offer()
-        self.worker.goes_on(work.refresh())
-
-    def _copy_step(self, work: CopyWork, *, overflowed: bool) -> None:
-        worker = self.worker
-        if worker.due is not None and not work.ahead:
-            self._wait()  # what is on offer is the copy as it stands
+    def _local_step(self, work: CopyWork) -> None:
+        if self.worker.offering and not work.ahead:
+            self.worker.wait()  # what is on offer is the copy as it stands
         if self.weight:
-            if not overflowed:
+            if not self.overflowed:
                 self.attached.optimizer.step()
             work.local()
-        if worker.offers(Moment.STEP_ENDED):
-            self._offer()
-        if worker.adopts:
-            self._settle()
-        else:
-            worker.step_number += 1
 
-    def _offer(self, *, without: bool = False) -> None:
-        """What this worker has, or that it is `without` a usable gradient."""
+    # -- what its life asks for
+
+    def offer(self) -> Terms:
         self._start()
-        self.worker.offer(self.work.capture(0.0 if without else self.weight))
+        weight = 0.0 if self.overflowed and isinstance(self.work, GradientWork) else self.weight
+        return self.work.capture(weight)
 
-    def _wait(self) -> None:
-        if self.worker.helper is not None:
-            self.worker.helper.trainer = threading.current_thread()
-        self.worker.wait()
+    def adopt(self, *, late: bool) -> int:
+        return self.work.adopt(late=late)
 
-    def _settle(self) -> None:
-        """Adopt what came of the offer, or take the centre where it was dropped."""
-        self._wait()
-        if self.worker.was_taken():
-            self.worker.goes_on(self.work.adopt())
-        else:
-            self._take_newest()
+    def read(self) -> int:
+        return self.work.refresh()
 
-    def _take_newest(self) -> None:
-        """Nothing came of the step: begin the next from the centre as it is."""
+    def anew(self) -> int:
         self.work.forget()  # or the next backward would make its gradients beside those that were dropped
-        if self.worker.helper is not None and self.algorithm.gives_up:
-            self.worker.helper.closed()  # from the centre before the round under way it would be in vain again
-        self.worker.goes_on(self.work.refresh())
+        return self.work.refresh()
 
     def _start(self) -> Helper:
         if self.worker.helper is not None:
@@ -208,7 +183,7 @@ class RoundsDriver:
         self.loaded = False
         first = np.zeros(1, np.int64) + (self.work.rounds if self.attached.rank == 0 else 0)
         self.work.rounds = self.worker.member.round = int(self.wire.vote(first)[0])
-        self.worker.read = min(self.worker.read, self.work.rounds)
+        self.worker.life.knows(self.work.rounds)
         self.work.agree()
 
     @contextmanager
@@ -232,8 +207,7 @@ class RoundsDriver:
             return
         with self._translated():
             helper = self._start()  # a worker that had no data at all serves the others' rounds, too
-            if self.worker.due is not None and self.algorithm.waits:
-                self._settle()
+            self.worker.ends(self)
             helper.leave()
             if isinstance(self.work, GradientWork):
                 self.work.refresh()
@@ -244,9 +218,9 @@ class RoundsDriver:
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The centre or its average, where there is one; else this worker's own copy."""
-        if self.worker.due is not None and isinstance(self.work, CopyWork) and not self.work.ahead:
+        if self.worker.offering and isinstance(self.work, CopyWork) and not self.work.ahead:
             with self._translated():
-                self._wait()  # the copy as it stands is on offer
+                self.worker.wait()  # the copy as it stands is on offer
         seen = self.work.replica.evaluated
         if self.evaluating or seen is None:
             yield
@@ -296,16 +270,16 @@ class RoundsDriver:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        worker = self.worker
-        if worker.due is not None and self.algorithm.overlap:
+        if self.worker.offering and self.algorithm.overlap:
             with self._translated():
-                self._wait()  # everyone has offered: the round closes whatever the other training threads do
+                self.worker.wait()  # everyone has offered: the round closes whatever the other training threads do
+        standing = self.worker.life.standing
         with torch.no_grad(), self.work.whole:
             return {
                 "algorithm": self.algorithm.name,
-                "step": worker.step_number,
-                "read": worker.read,
-                "due": worker.due if self.algorithm.overlap else None,
+                "step": standing.step,
+                "read": standing.read,
+                "due": standing.due if self.algorithm.overlap else None,
                 "rounds": self.work.rounds,
                 "work": self.work.state_dict(),
             }
@@ -320,7 +294,7 @@ class RoundsDriver:
         with torch.no_grad():
             self.work.load_state_dict(state["work"])
         self.work.rounds = state["rounds"]
-        self.worker.resume(rounds=state["rounds"], step=state["step"], read=state["read"], due=state["due"])
+        self.worker.resume(state["rounds"], Standing(step=state["step"], read=state["read"], due=state["due"]))
         self.work.forget()
         self.loaded = True
 

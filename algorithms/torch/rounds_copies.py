@@ -80,16 +80,18 @@ class CopyWork:
             own = Own(parameters=None, anchor=self.anchor and self.anchor.at(piece))
             self._keep(piece, self.algorithm.local(own, moved, Centre(), self._situation()))
 
-    def adopt(self) -> int:
+    def adopt(self, *, late: bool) -> int:
         """Take what came of the round that took this worker's offer. How many rounds the centre had seen then."""
         if not self.late or self.contribution is None:
             return self.adopted  # by the helper
         with self.whole:
             for piece in self.space.pieces:
-                contribution = self.contribution.at(piece)
+                own, centre, contribution = self._own(piece), self.replica.at(piece), self.contribution.at(piece)
+                if not late:
+                    self._keep(piece, self.algorithm.adopt(own, contribution, centre))
+                    continue
                 offered = Own(parameters=contribution if self.copied else None)
-                late = self.algorithm.adopt_late(self._own(piece), offered, contribution, self.replica.at(piece))
-                self._keep(piece, late)
+                self._keep(piece, self.algorithm.adopt_late(own, offered, contribution, centre))
             return self.rounds
 
     def refresh(self) -> int:

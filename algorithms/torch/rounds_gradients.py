@@ -42,7 +42,7 @@ class GradientWork:
         )
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
-        self.offered: Sequence[torch.Tensor | None] = ()
+        self.gradients: Sequence[torch.Tensor | None] = ()
         self.norm: float | None = None
         self.options_mark = -1  # of the options in force; none yet, so the first round agrees on some
         self.options_step = -1  # of the worker whose options are in force
@@ -71,12 +71,12 @@ class GradientWork:
                 gradient = gradient.clone() if shared else gradient.detach()
                 gradient = like(parameter, gradient)
             gradients.append(gradient)
-        self.offered = gradients
+        self.gradients = gradients
         self.norm = self._norm(gradients) if self.algorithm.needs_norm else None
         self.own_options = rounds_options.read(self.attached.optimizer)
         return Terms(weight=weight, mark=rounds_options.mark(self.own_options))
 
-    def adopt(self) -> int:
+    def adopt(self, *, late: bool) -> int:
         """Take what came of the round that took this worker's offer. How many rounds the centre has seen."""
         nothing = Own(parameters=None)
         with self.whole:
@@ -93,11 +93,11 @@ class GradientWork:
 
     def forget(self) -> None:
         """Nothing is on offer any more."""
-        self.offered = ()
+        self.gradients = ()
 
     @property
     def bytes(self) -> int:
-        taken = 0 if self.algorithm.waits else size_in_bytes(self.offered)
+        taken = 0 if self.algorithm.waits else size_in_bytes(self.gradients)
         return self.replica.bytes + self.total.bytes + taken
 
     # -- the helper thread
@@ -119,7 +119,7 @@ class GradientWork:
             gradient = torch.empty(piece.cut.size, dtype=group.dtype, device=group.device)
             own = Own(
                 parameters=None,
-                gradient=self.space.gather(piece, self.offered, gradient),
+                gradient=self.space.gather(piece, self.gradients, gradient),
                 gradient_norm=self.norm,
             )
             age = verdict.round - verdict.taken[mine].read
@@ -136,7 +136,7 @@ class GradientWork:
         self.wire.exchange(self.space.pieces, fill, land, present=mine is not None and share != 0)
         with self.whole:
             if mine is not None:
-                self.offered = ()
+                self.gradients = ()
             if any(term.weight for term in verdict.terms):  # else nobody had a gradient
                 self._clip()
                 self.shadow.step()

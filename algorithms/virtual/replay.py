@@ -1,15 +1,16 @@
 """A real run's rounds as events, so that the virtual driver can do the same training again and be compared with it.
 
 Real processes record for each round which of a worker's steps were in it and which centre that worker had read. That is
-all their mathematics depends on; the order of the events in between is free.
+all their mathematics depends on: it answers what their lives ask.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import deque
 from collections.abc import Iterator, Sequence
 
-from algorithms.contract import Moment, Place, Rounds
+from algorithms.contract import Moment, Rounds
+from algorithms.life import Life, Outcome, Verb
 from algorithms.mechanisms.quorum_record import Contribution, RoundRecord
 from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Recording, Settle
 
@@ -19,83 +20,79 @@ def recording(algorithm: Rounds, records: Sequence[RoundRecord], workers: int) -
     for expected, record in enumerate(records):
         if record.round != expected:
             raise ValueError(f"round {record.round} stands where round {expected} should: records are missing")
-    events = _gradients(algorithm, records) if algorithm.optimizer_at is Place.CENTRE else _copies(algorithm, records)
-    return Recording(workers, tuple(events))
+    return Recording(workers, tuple(_events(algorithm, records, workers)))
 
 
-def _gradients(algorithm: Rounds, records: Sequence[RoundRecord]) -> Iterator[Event]:
-    """Each contribution is computed while the centre is the one that its worker had read."""
-    computed: dict[int, list[Contribution]] = defaultdict(list)
+def _events(algorithm: Rounds, records: Sequence[RoundRecord], workers: int) -> Iterator[Event]:
+    lives = [_Recorded(algorithm, number) for number in range(workers)]
     for record in records:
-        for contribution in (*record.taken, *record.dropped):
-            computed[contribution.read].append(contribution)
-    held: dict[int, Contribution] = {}  # computed, not offered yet
+        for contribution in (*record.dropped, *record.taken):
+            lives[contribution.worker].coming.append(contribution)
     for record in records:
-        now = float(record.round)
-        stale = [contribution for contribution in record.dropped if contribution.read < record.round]
-        yield from _drop(stale, held, now)
-        for contribution in sorted(computed.pop(record.round, ())):
-            worker = contribution.worker
-            if worker in held:
-                yield Offer(worker, now)  # before its next gradient takes the place of this one
-            yield Read(worker, now)
-            yield Compute(worker, contribution.step, now)
-            held[worker] = contribution
-        yield from _drop([contribution for contribution in record.dropped if contribution not in stale], held, now)
-        yield from _offers(record.taken, held, now)
-        yield Close(tuple(contribution.worker for contribution in record.taken), now)
-        if algorithm.waits:
-            for contribution in record.taken:
-                yield Settle(contribution.worker, now)
-
-
-def _offers(leaving: Sequence[Contribution], held: dict[int, Contribution], now: float) -> Iterator[Event]:
-    for contribution in leaving:
-        if held.get(contribution.worker) == contribution:
-            del held[contribution.worker]
-            yield Offer(contribution.worker, now)
-
-
-def _drop(dropped: Sequence[Contribution], held: dict[int, Contribution], now: float) -> Iterator[Event]:
-    yield from _offers(dropped, held, now)
-    for contribution in dropped:
-        yield Drop(contribution.worker, now)
-
-
-def _copies(algorithm: Rounds, records: Sequence[RoundRecord]) -> Iterator[Event]:
-    """Each worker takes its local steps up to the one that it offered at, and settles when it next reads the centre."""
-    early = algorithm.departs is Moment.STEP_BEGINS
-    done: dict[int, int] = defaultdict(int)  # local steps taken
-    owing: dict[int, int] = {}  # workers whose round has closed -> the step after which they settle
-    reads: dict[int, list[Contribution]] = defaultdict(list)
-    for record in records:
+        for life in lives:
+            yield from life.lives(record.round)
+        for contribution in record.dropped:
+            yield Drop(contribution.worker, float(record.round))
+            yield from lives[contribution.worker].decided(contribution, Outcome.DROPPED, record.round)
+        yield Close(tuple(contribution.worker for contribution in record.taken), float(record.round))
         for contribution in record.taken:
-            reads[contribution.worker].append(contribution)
-    for record in records:
-        now = float(record.round)
-        for worker in sorted(owing):
-            following = reads[worker]
-            if following and following[0].read == record.round:
-                yield from _settle(worker, owing.pop(worker), done, now)
-        for contribution in record.taken:
-            worker = contribution.worker
-            reads[worker].pop(0)
-            if worker in owing:
-                yield from _settle(worker, owing.pop(worker), done, now)
-            yield from _steps(worker, contribution.step + (0 if early else 1), done, now)
-            yield Offer(worker, now)
-            owing[worker] = contribution.step + 1 + algorithm.overlap
-        yield Close(tuple(contribution.worker for contribution in record.taken), now)
-    for worker in sorted(owing):
-        yield from _settle(worker, owing[worker], done, float(len(records)))
+            yield from lives[contribution.worker].decided(contribution, Outcome.TAKEN, record.round + 1)
+    for life in lives:
+        yield from life.lives(len(records))
 
 
-def _settle(worker: int, after: int, done: dict[int, int], now: float) -> Iterator[Event]:
-    yield from _steps(worker, after, done, now)
-    yield Settle(worker, now)
+class _Recorded:
+    """One worker's life, answered as the records say that it was."""
 
+    def __init__(self, algorithm: Rounds, number: int) -> None:
+        self.life, self.number = Life(algorithm), number
+        self.gradients = algorithm.departs is Moment.BACKWARD_ENDED
+        self.coming: deque[Contribution] = deque()  # what it has still to offer
+        self.offered: Contribution | None = None
+        self.outcome = Outcome.TAKEN
 
-def _steps(worker: int, until: int, done: dict[int, int], now: float) -> Iterator[Event]:
-    for step in range(done[worker], until):
-        yield Compute(worker, step, now)
-    done[worker] = max(done[worker], until)
+    def decided(self, contribution: Contribution, outcome: Outcome, rounds: int) -> Iterator[Event]:
+        """What it had on offer has been taken or dropped, and so many rounds are closed."""
+        if self.offered != contribution:
+            raise ValueError(f"the records say {contribution}, where its worker can only have offered {self.offered}")
+        self.offered, self.outcome = None, outcome
+        yield from self.lives(rounds)
+
+    def lives(self, rounds: int) -> Iterator[Event]:
+        """Go on as far as it can while so many rounds are closed."""
+        life, now = self.life, float(rounds)
+        while life.verb is not Verb.LEAVE:
+            match life.verb:
+                case Verb.BEGIN:
+                    due = life.standing.due
+                    life.answer(bool(self.coming) or (due is not None and life.step <= due))
+                case Verb.COMPUTE if self._leaves_out_this_step():
+                    life.answer(Outcome.IN_VAIN)
+                case Verb.COMPUTE:
+                    yield Compute(self.number, life.step, now)
+                    life.answer()
+                case Verb.OFFER:
+                    self.offered = self.coming.popleft() if self.coming else None
+                    if self.offered != Contribution(worker=self.number, step=life.step, read=life.read):
+                        raise ValueError(
+                            f"the records say {self.offered}, where worker {self.number} offers what came of step "
+                            f"{life.step} from the centre after {life.read} rounds"
+                        )
+                    yield Offer(self.number, now)
+                    life.answer()
+                case Verb.WAIT if self.offered is not None:
+                    return
+                case Verb.WAIT:
+                    life.answer(self.outcome)
+                case Verb.LOOK:
+                    life.answer(self.outcome if self.offered is None else None)
+                case verb:
+                    if self.coming and self.coming[0].read > rounds:
+                        return  # it took the centre later
+                    adopts = verb in (Verb.ADOPT, Verb.ADOPT_LATE)
+                    yield Settle(self.number, now) if adopts else Read(self.number, now)
+                    life.answer(rounds)
+
+    def _leaves_out_this_step(self) -> bool:
+        """Whether nothing came of it: it was given up, or had no usable gradient."""
+        return self.gradients and bool(self.coming) and self.life.step < self.coming[0].step

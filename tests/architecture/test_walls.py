@@ -109,3 +109,43 @@ def test_no_file_is_too_long() -> None:
 def test_every_module_says_what_it_is_for() -> None:
     paths = [path for path in modules("algorithms", "suite") if path.read_text().strip()]
     assert not [named(path) for path in paths if not ast.get_docstring(ast.parse(path.read_text()))]
+
+
+LIVED = frozenset({"begun", "due", "read", "step_number"})  # where a worker stands in its life
+CARRY_OUT = (
+    "virtual/clock.py",
+    "virtual/replay.py",
+    "mechanisms/quorum_worker.py",
+    "torch/rounds*.py",
+    "tensorflow/rounds*.py",
+)
+
+
+def kept(path: Path) -> set[str]:
+    """The attributes that a file writes, and the fields of its classes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            inner = [part for target in targets for part in ast.walk(target)]
+            found |= {part.attr for part in inner if isinstance(part, ast.Attribute)}
+        if isinstance(node, ast.ClassDef):
+            fields = [part.target for part in node.body if isinstance(part, ast.AnnAssign)]
+            found |= {field.id for field in fields if isinstance(field, ast.Name)}
+    return found
+
+
+def test_where_a_worker_stands_is_kept_by_its_life_alone() -> None:
+    drivers = [path for pattern in CARRY_OUT for path in (ROOT / "algorithms").glob(pattern)]
+    assert len(drivers) > 12
+    for path in drivers:
+        assert not kept(path) & LIVED, f"{named(path)} keeps what algorithms/life.py keeps"
+    assert {"_due", "_read", "_step"} <= kept(ROOT / "algorithms" / "life.py"), "the rule above sees something"
+
+
+def test_every_driver_carries_out_the_same_life() -> None:
+    knows = {named(path) for path in modules("algorithms") if "algorithms.life" in imports(path)}
+    for name in ("virtual/clock", "virtual/replay", "mechanisms/quorum_worker"):
+        assert f"algorithms/{name}.py" in knows
+    for name in ("torch/rounds", "tensorflow/rounds_driver"):
+        assert "algorithms.mechanisms.quorum_worker" in imports(ROOT / "algorithms" / f"{name}.py")

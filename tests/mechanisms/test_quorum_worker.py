@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import algorithms
-from algorithms.contract import Moment, Rounds
-from algorithms.mechanisms.quorum_ballot import PLAIN, Vector, Verdict
+from algorithms.contract import Rounds
+from algorithms.life import Standing
+from algorithms.mechanisms.quorum_ballot import PLAIN, Terms, Vector, Verdict
 from algorithms.mechanisms.quorum_worker import Worker
 
 
@@ -32,55 +33,81 @@ def make(algorithm: Rounds, late: threading.Event | None = None) -> Worker:
     return Worker(algorithm, rank=0, workers=1, clock=time.monotonic, late=late)
 
 
-def train(worker: Worker, centre: Centre, steps: int) -> list[tuple[int, bool, bool]]:
-    """The step's number, whether it offers and whether it adopts, of each step of a binding's loop."""
+@dataclass
+class Loop:
+    """A binding's hands, which note what they are asked for."""
+
+    centre: Centre
+    asked: list[str] = field(default_factory=list)
+
+    def offer(self) -> Terms:
+        self.asked.append("offer")
+        return PLAIN
+
+    def adopt(self, *, late: bool) -> int:
+        self.asked.append("adopt late" if late else "adopt")
+        return self.centre.rounds
+
+    def read(self) -> int:
+        self.asked.append("read")
+        return self.centre.rounds
+
+    def anew(self) -> int:
+        self.asked.append("anew")
+        return self.centre.rounds
+
+
+def train(worker: Worker, centre: Centre, steps: int) -> list[tuple[int, *tuple[str, ...]]]:
+    """The number of each step of a binding's loop, and what was asked for in it."""
     if worker.helper is None:
         worker.start(Alone(), centre)
-    lived = []
+    lived: list[tuple[int, *tuple[str, ...]]] = []
     for _ in range(steps):
+        loop = Loop(centre)
         worker.steps += 1
-        number, offers = worker.step_number, worker.offers(worker.algorithm.departs)
-        if offers:
-            worker.offer(PLAIN)
-        adopts = worker.adopts
-        if adopts:
-            worker.wait()
-            assert worker.was_taken()
-            worker.goes_on(centre.rounds)
-        else:
-            worker.step_number += 1
-        lived.append((number, offers, adopts))
+        worker.begins()
+        worker.carries_on(loop)
+        number = worker.life.step
+        worker.computed()
+        worker.carries_on(loop)
+        lived.append((number, *loop.asked))
     return lived
 
 
 def end(worker: Worker, centre: Centre) -> None:
     assert worker.helper is not None
+    worker.ends(Loop(centre))
     worker.helper.leave()
     worker.renew(centre.rounds)
 
 
 def test_it_offers_when_its_algorithm_meets_and_adopts_at_once() -> None:
     worker, centre = make(algorithms.LocalSGD(period=2)), Centre()
-    assert train(worker, centre, 4) == [(0, False, False), (1, True, True), (2, False, False), (3, True, True)]
-    assert not worker.offers(Moment.STEP_BEGINS)
-    assert (worker.read, centre.rounds) == (2, 2)
+    assert train(worker, centre, 4) == [(0,), (1, "offer", "adopt"), (2,), (3, "offer", "adopt")]
+    assert (worker.life.read, centre.rounds) == (2, 2)
     end(worker, centre)
 
 
 def test_with_overlap_it_adopts_as_many_steps_later() -> None:
     worker, centre = make(algorithms.LocalSGD(period=3, overlap=1)), Centre()
-    assert [step for step, offers, _ in train(worker, centre, 7) if offers] == [2, 5]
-    assert worker.due is None, "taken after step 6"
+    lived = train(worker, centre, 7)
+    assert [asked for asked in lived if len(asked) > 1] == [
+        (2, "offer"),
+        (3, "adopt late"),
+        (5, "offer"),
+        (6, "adopt late"),
+    ]
+    assert worker.life.standing.due is None
     end(worker, centre)
 
 
 def test_a_late_step_is_numbered_by_the_round() -> None:
     worker, centre = make(algorithms.BackupWorkers(spares=0)), Centre(rounds=7)
-    worker.resume(rounds=7, step=7, read=7)
-    assert [step for step, _, _ in train(worker, centre, 3)] == [7, 8, 9]
-    centre.rounds = 20  # others have closed rounds without it
-    worker.goes_on(centre.rounds)
-    assert worker.step_number == worker.read == 20
+    worker.resume(7, Standing(step=7, read=7))
+    assert [step for step, *_ in train(worker, centre, 3)] == [7, 8, 9]
+    centre.rounds = 19  # others have closed rounds without it
+    train(worker, centre, 1)
+    assert worker.life.step == worker.life.read == 20
     end(worker, centre)
 
 
@@ -94,20 +121,16 @@ def test_a_renewed_worker_keeps_what_was_counted() -> None:
         assert (counted.steps, counted.used, counted.dropped) == (6 * again, 3 * again, 0)
         assert counted.staleness == {0: 3 * again}
         assert counted.vote_seconds > 0
-        assert (worker.step_number, worker.read, worker.due, worker.helper) == (0, 3 * again, None, None)
+        assert worker.life.standing == Standing(step=0, read=3 * again)
+        assert worker.helper is None
     assert [record.round for record in records] == list(range(9))
     assert worker.keep_records() is records
 
 
 def test_dropped_while_it_computed() -> None:
     worker, centre = make(algorithms.BackupWorkers(spares=0)), Centre(rounds=3)
-    worker.resume(rounds=3, step=3, read=1)
-    worker.start(Alone(), centre)
-    worker.offer(PLAIN)
-    worker.wait()
-    assert not worker.was_taken()
-    worker.goes_on(centre.rounds)
-    assert train(worker, centre, 1) == [(3, True, True)]
+    worker.resume(3, Standing(step=3, read=1))
+    assert train(worker, centre, 2) == [(3, "offer", "anew"), (3, "offer", "adopt")]
     assert (worker.telemetry().used, worker.telemetry().dropped) == (1, 1)
     end(worker, centre)
 
@@ -119,7 +142,7 @@ def test_giving_up_ends_with_the_helper() -> None:
     assert not worker.over
     worker.member.round += 1  # closed without it
     assert worker.helper is not None
-    worker.helper.takes(worker.read)
+    worker.helper.takes(worker.life.read)
     assert late.is_set()
     worker.member.round -= 1
     end(worker, centre)

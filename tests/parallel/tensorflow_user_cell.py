@@ -39,7 +39,7 @@ class Part:
         """Of the step that is being made: the worker's own where rounds number them."""
         if self.driver is not None and isinstance(self.algorithm, Rounds) and self.algorithm.tagged:
             worker = self.driver.worker
-            return tf.reshape(tf.numpy_function(lambda: np.int64(worker.step_number), [], tf.int64), ())
+            return tf.reshape(tf.numpy_function(lambda: np.int64(worker.life.step), [], tf.int64), ())
         return self.step.assign_add(1) - 1
 
     def gradients(self) -> list[tf.Tensor]:

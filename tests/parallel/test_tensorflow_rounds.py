@@ -41,7 +41,7 @@ class Run:
             wrapped.apply(problem.gradients(rank, step, held), held)
 
         for step in range(steps):
-            train(tf.constant(wrapped.driver.worker.step_number if algorithm.tagged else step))
+            train(tf.constant(wrapped.driver.worker.life.step if algorithm.tagged else step))
             if pause:
                 time.sleep(draw.exponential(pause) * factor)
         wrapped.finish()

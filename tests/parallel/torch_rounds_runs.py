@@ -54,7 +54,7 @@ class Run:
         with DistributedOptimizer(OPTIMIZERS[optimizer][0](net), net, algorithm, wire=wire) as opt:
             self.records = opt.keep_records()
             for step in range(steps):
-                number = driver(opt).worker.step_number if algorithm.tagged else step
+                number = driver(opt).worker.life.step if algorithm.tagged else step
                 with opt.attempt():
                     opt.zero_grad()
                     loss = torch_nets.loss(net, number, rank)

@@ -104,7 +104,7 @@ class Part:
     def number(self, step: int) -> int:
         """Of the step that is being made: the worker's own where rounds number them."""
         tagged = self.driver is not None and isinstance(self.algorithm, Rounds) and self.algorithm.tagged
-        return self.driver.worker.step_number if self.driver is not None and tagged else step
+        return self.driver.worker.life.step if self.driver is not None and tagged else step
 
     def loss(self, number: int) -> torch.Tensor:
         return self.scaler.scale(self.whole(self.rank, number, self.loop.way))
