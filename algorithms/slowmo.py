@@ -19,7 +19,8 @@ class SlowMo(Rounds):
     Arguments:  period = τ, momentum = β, rate = α; γ is the learning rate of the user's optimizer in force at the meeting.
                 overlap: see LocalSGD. momentum = 0 and rate = 1 is LocalSGD.
     Memory 2 W: x̃ and u (+2 W with overlap); bytes 2(n-1)/n W every τ steps.
-    Departs:    the base algorithm is local SGD; the paper also allows others.
+    Departs:    the base algorithm is local SGD; the paper also allows others. Where γ = 0, as at the end of a schedule,
+                x̃ ← x̃ - α (x̃ - x̄) and u ← β u, the limit of what moves x̃; the paper divides by γ.
     Reference:  Wang, Tantia, Ballas, Rabbat 2020, "SlowMo: Improving Communication-Efficient Distributed SGD with Slow
                 Momentum".
 
@@ -59,10 +60,11 @@ class SlowMo(Rounds):
 
     def close(self, centre: Centre, total: Array, situation: Situation) -> Centre:
         progress = centre.parameters - total / situation.contributions
-        velocity = centre.velocity * self.momentum + progress / situation.learning_rate
-        return Centre(
-            parameters=centre.parameters - velocity * (self.rate * situation.learning_rate), velocity=velocity
-        )
+        decayed, rate = centre.velocity * self.momentum, situation.learning_rate
+        if rate == 0:  # a schedule has ended: γ u is what the workers have come, and nothing can be divided by γ
+            return Centre(parameters=centre.parameters - progress * self.rate, velocity=decayed)
+        velocity = decayed + progress / rate
+        return Centre(parameters=centre.parameters - velocity * (self.rate * rate), velocity=velocity)
 
     def memory(self) -> float:
         return 4 if self.overlap else 2

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from algorithms.mechanisms.deaths import cause_of_death, listen_for_deaths
 from algorithms.mechanisms.quorum_ballot import Terms, Vector, Verdict, read_out, silence, spelt
 from algorithms.mechanisms.quorum_member import Member
 from algorithms.mechanisms.quorum_pace import HEARTBEAT, Pace
@@ -68,6 +69,7 @@ class Helper:
         self.thread = threading.Thread(target=self._run, name="farandole-rounds", daemon=False)
 
     def start(self) -> None:
+        listen_for_deaths()
         self.thread.start()
 
     # -- called by the training thread
@@ -193,7 +195,7 @@ class Helper:
 
     def _abandoned(self) -> None:
         """The training thread has ended without `finish`: with an error it failed, else it just has no more data."""
-        error = getattr(sys, "last_value", None)  # set by the interpreter when the main thread died of it
+        error = cause_of_death(self.trainer)
         if error is None:
             self.member.leaves()
         else:

@@ -33,11 +33,21 @@ class Checks:
 _BITS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 
 
+CHUNK = 1 << 20  # elements looked at at once: what is made of each of them takes six times the memory of a float32
+
+
 def digest(value: tf.Tensor) -> tf.Tensor:
     """A number that two tensors share only if they are equal bit by bit, or by a rare accident."""
     bits = tf.reshape(tf.bitcast(value, _BITS[value.dtype.size]), [-1])
-    place = tf.range(1, tf.size(bits, out_type=tf.int64) + 1, dtype=tf.int64)
-    return tf.reduce_sum(tf.cast(bits, tf.int64) * place)
+    size = tf.size(bits, out_type=tf.int64)
+
+    def add(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        stop = tf.minimum(start + CHUNK, size)
+        place = tf.range(start + 1, stop + 1, dtype=tf.int64)
+        return stop, total + tf.reduce_sum(tf.cast(bits[start:stop], tf.int64) * place)
+
+    zero = tf.constant(0, tf.int64)
+    return tf.while_loop(lambda start, total: start < size, add, (zero, zero), parallel_iterations=1)[1]
 
 
 def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, when: tf.Tensor) -> None:

@@ -329,7 +329,8 @@ class RoundsDriver:
             self.wire.alike = False
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
-                self.wire.take_first([variable.value for variable in self.work.replica.variables], "centre")
+                centred = self._optimizer.inner_optimizer.variables if self._centred else []
+                self.wire.take_first([v.value for v in (*self.work.replica.variables, *centred)], "centre")
 
     # -- around training
 

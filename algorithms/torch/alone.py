@@ -66,8 +66,8 @@ class AloneDriver:
     def watch(self, watcher: Watcher) -> bool:
         return True  # nothing travels
 
-    def state_dict(self) -> dict[str, Any]:
-        return {}
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.optimizer.state_dict(), {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass

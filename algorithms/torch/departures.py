@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from algorithms.mechanisms.flights import Flight
 from algorithms.torch import travelling
 from algorithms.torch.header import Fault
+from algorithms.torch.history import fingerprint
 from algorithms.torch.memory import like
 from algorithms.torch.wire import Cargo, load
 from algorithms.wire import Format
@@ -25,6 +26,7 @@ class Taken:
     gradient: torch.Tensor  # nobody else can reach its memory
     home: torch.Tensor | None  # what the parameter had, where others can: the average goes there
     version: int = 0  # of that
+    bits: tuple[int | None, ...] = ()  # and what it held: whoever changes nothing changes its version, too
     sent: bool = False
 
 
@@ -142,7 +144,7 @@ class Departures:
         gradient, shared = travelling.take(parameter)
         if shared:
             copy = torch.empty_like(parameter, dtype=gradient.dtype).copy_(gradient.detach())
-            self._taken[number] = Taken(copy, gradient, gradient._version)
+            self._taken[number] = Taken(copy, gradient, gradient._version, fingerprint([gradient]))
         else:
             self._taken[number] = Taken(like(parameter, gradient), None)
 
@@ -178,8 +180,9 @@ class Departures:
         gradient = travelling.own(parameter)
         taken = self._taken.get(number)
         if taken is not None:
-            changed = taken.home is not None and taken.home._version != taken.version
-            if changed or gradient is not None:
+            home = taken.home
+            touched = home is not None and home._version != taken.version
+            if (touched and fingerprint([home]) != taken.bits) or gradient is not None:
                 self.fault = self.fault or Fault.CHANGED
         elif gradient is None or gradient.layout is not torch.strided:
             self._taken[number] = Taken(torch.zeros_like(parameter), None)

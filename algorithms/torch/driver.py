@@ -80,8 +80,8 @@ class Driver(Protocol):
     def watch(self, watcher: Watcher) -> bool:
         """Tell of all that travels from now on. False: this driver cannot see it."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """The driver's own state, beside that of `optimizer`. Not collective: one rank alone may save."""
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The state of `optimizer` and the driver's own, of one moment. Not collective: one rank alone may save."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state, whatever was in flight being forgotten. Every rank loads the same, or its own."""

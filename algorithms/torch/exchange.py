@@ -288,10 +288,11 @@ class ExchangeDriver:
             self._courier.watch(watcher, (*self._attached.names, "header"))
         return True
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
         self._apply.settle()
         departed = [departed.state() for departed in self._departed]
-        return {"departed": departed, "wire": self._wire.memories.state_dict(self._attached.names)}
+        own = {"departed": departed, "wire": self._wire.memories.state_dict(self._attached.names)}
+        return self.optimizer.state_dict(), own
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._apply.settle()

@@ -250,8 +250,8 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The wrapped optimizer's, and what is in flight. Any rank may save alone."""
-        ours = {"algorithm": _identity(self._algorithm), "driver": self._driver.state_dict()}
-        return {**self._driver.optimizer.state_dict(), STATE: ours}
+        theirs, ours = self._driver.state_dict()
+        return {**theirs, STATE: {"algorithm": _identity(self._algorithm), "driver": ours}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: on every rank, with the model's state loaded as well. A plain optimizer's will do."""

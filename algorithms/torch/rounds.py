@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import traceback
@@ -269,13 +270,16 @@ class RoundsDriver:
         self.worker.watch(watcher)
         return True
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
         if self.worker.offering and self.algorithm.overlap:
             with self._translated():
                 self.worker.wait()  # everyone has offered: the round closes whatever the other training threads do
         standing = self.worker.life.standing
         with torch.no_grad(), self.work.whole:
-            return {
+            theirs = self.attached.optimizer.state_dict()
+            if isinstance(self.work, GradientWork):
+                theirs = copy.deepcopy(theirs)  # the helper goes on stepping it
+            return theirs, {
                 "algorithm": self.algorithm.name,
                 "step": standing.step,
                 "read": standing.read,

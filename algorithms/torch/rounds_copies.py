@@ -17,7 +17,7 @@ from algorithms.contract import Centre, Moment, Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
 from algorithms.torch import rounds_options
 from algorithms.torch.driver import Attached
-from algorithms.torch.rounds_replica import Replica
+from algorithms.torch.rounds_replica import REBROADCAST, Replica
 from algorithms.torch.rounds_space import Flat, Piece, Space
 from algorithms.torch.rounds_wire import TorchWire
 
@@ -155,7 +155,8 @@ class CopyWork:
             self.rounds = verdict.round + 1
             if mine is not None:
                 self.adopted = self.rounds
-            self.replica.agree(self.wire, self.rounds)
+            if self.rounds % REBROADCAST == 0:
+                self.replica.take_first(self.wire)
 
     # -- checkpoints
 
@@ -187,7 +188,7 @@ class CopyWork:
 
     def agree(self) -> None:
         """After each worker has loaded a state: go on from one centre."""
-        self.replica.agree(self.wire, self.rounds, at_once=True)
+        self.replica.take_first(self.wire)
 
     def _own(self, piece: Piece) -> Own:
         return Own(parameters=self.space.read(piece), anchor=self.anchor and self.anchor.at(piece))

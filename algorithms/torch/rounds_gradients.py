@@ -20,7 +20,7 @@ from algorithms.mechanisms.quorum_ballot import Terms, Verdict
 from algorithms.torch import rounds_options, travelling
 from algorithms.torch.driver import Attached
 from algorithms.torch.memory import like, size_in_bytes
-from algorithms.torch.rounds_replica import Replica
+from algorithms.torch.rounds_replica import REBROADCAST, Replica
 from algorithms.torch.rounds_shadow import Shadow
 from algorithms.torch.rounds_space import Piece, Space, laid_out
 from algorithms.torch.rounds_wire import TorchWire
@@ -143,7 +143,8 @@ class GradientWork:
             for piece in self.space.pieces:
                 self.replica.grow_average(piece, verdict.round + 1)
             self.rounds = verdict.round + 1
-            self.replica.agree(self.wire, self.rounds)
+            if self.rounds % REBROADCAST == 0:
+                self._take_first()
 
     # -- checkpoints; the optimizer's state is saved with the user's optimizer
 
@@ -163,7 +164,12 @@ class GradientWork:
     def agree(self) -> None:
         """After each worker has loaded a state: go on from one centre with one optimizer."""
         self.shadow.link()
-        self.replica.agree(self.wire, self.rounds, at_once=True)
+        self._take_first()
+        self._share_options(rounds_options.read(self.attached.optimizer), leads=self.attached.rank == 0)
+
+    def _take_first(self) -> None:
+        """Rank 0's centre, and what its optimizer remembers: one without the other would go apart again."""
+        self.replica.take_first(self.wire)
         users = self.attached.optimizer
         tensors = [
             value
@@ -173,7 +179,6 @@ class GradientWork:
         ]
         for number, tensor in enumerate(tensors):
             self.wire.broadcast_tensor(tensor, f"state.{number}")
-        self._share_options(rounds_options.read(users), leads=self.attached.rank == 0)
 
     def _agree_on_options(self, verdict: Verdict) -> None:
         """Step with the options of the contributor that has come furthest."""

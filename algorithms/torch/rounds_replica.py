@@ -59,11 +59,10 @@ class Replica:
             average, parameters = self.average.at(piece), self.parameters.at(piece)
             self.average.put(piece, self.algorithm.averaged(average, parameters, rounds))
 
-    def agree(self, wire: TorchWire, rounds: int, *, at_once: bool = False) -> None:
-        """Now and then, take rank 0's replica."""
-        if at_once or rounds % REBROADCAST == 0:
-            for flat in self.kept.values():
-                wire.broadcast(flat)
+    def take_first(self, wire: TorchWire) -> None:
+        """Take rank 0's replica."""
+        for flat in self.kept.values():
+            wire.broadcast(flat)
 
     @property
     def evaluated(self) -> Flat | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class Shadow:
         }
         for replica, gradient in zip(self.replicas.values(), gradients, strict=True):
             replica.grad = gradient
-        self.optimizer = copy.copy(optimizer)
+        self.optimizer = _twin(optimizer, self.replicas)
         self.optimizer.param_groups = [
             {
                 **{key: copy.deepcopy(value) for key, value in group.items() if key != "params"},
@@ -71,3 +72,25 @@ class Shadow:
 
     def set_options(self, numbers: NDArray[np.float64]) -> None:
         rounds_options.write(self.optimizer, numbers)
+
+
+def _twin(
+    optimizer: torch.optim.Optimizer, replicas: Mapping[torch.nn.Parameter, torch.Tensor]
+) -> torch.optim.Optimizer:
+    """Another optimizer of its kind, with whatever its class keeps beside what every optimizer has."""
+    twin = copy.copy(optimizer)  # which takes what `Optimizer.__getstate__` tells of, and no more
+    for name, value in vars(optimizer).items():
+        if name not in vars(twin) and name != "step":  # schedulers put one there, bound to the user's
+            setattr(twin, name, _replaced(value, replicas))
+    return twin
+
+
+def _replaced(value: Any, replicas: Mapping[torch.nn.Parameter, torch.Tensor]) -> Any:
+    """The same with the centre's replicas where the model's parameters were."""
+    if isinstance(value, torch.nn.Parameter):
+        return replicas.get(value, value)
+    if type(value) in (list, tuple, set):
+        return type(value)(_replaced(part, replicas) for part in value)
+    if type(value) is dict:
+        return {_replaced(key, replicas): _replaced(part, replicas) for key, part in value.items()}
+    return value

@@ -25,10 +25,6 @@ WINDOW = 3  # exchanges under way at once: one travels, one is being added, one 
 K = TypeVar("K")
 
 
-class CutError(RuntimeError):
-    """This worker's helper has been told to stop."""
-
-
 @dataclass(eq=False)
 class Flying(Generic[K]):
     """A piece under way."""
@@ -61,7 +57,6 @@ class TorchWire:
         self.buffers: dict[tuple[int, int], torch.Tensor] = {}
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
         self.payload_seconds = 0.0
-        self.cut = False
         self.watcher: Watcher | None = None
         self.titles: Sequence[str] = ()  # of the pieces, for the watcher
 
@@ -72,8 +67,7 @@ class TorchWire:
         return total
 
     def abort(self) -> None:
-        if not self.cut:
-            hvd.shutdown()
+        hvd.shutdown()
 
     def exchange(
         self,
@@ -170,7 +164,5 @@ class TorchWire:
         return self.buffers[key][: piece.cut.size]
 
     def _wait(self, handle: int) -> None:
-        self.patience.until(lambda: self.cut or hvd.poll(handle))
-        if self.cut:
-            raise CutError("the rounds of this worker have been cut off")
+        self.patience.until(lambda: bool(hvd.poll(handle)))
         hvd.synchronize(handle)

@@ -190,8 +190,8 @@ class StockDriver:
     def watch(self, watcher: Watcher) -> bool:
         return False  # Horovod's own optimizer carries it
 
-    def state_dict(self) -> dict[str, Any]:
-        return {}
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.optimizer.state_dict(), {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass

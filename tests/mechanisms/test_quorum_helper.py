@@ -263,3 +263,27 @@ def test_standing_still_for_votes_is_told_apart_from_standing_still_for_payloads
     assert [name for name, _ in watcher.told] == ["vote"] * helper.votes
     assert sum(seconds for _, seconds in watcher.told) == pytest.approx(helper.vote_seconds)
     assert helper.exposed_vote_seconds < helper.vote_seconds  # the last vote is on who leaves: nobody waits for it
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_training_thread_that_is_not_the_main_one_does_not_die_as_if_it_had_left(dies: bool) -> None:
+    room = Room(1)
+    member = Member(rank=0, rules=rules(algorithms.SoftSync(gradients=1), 1))
+    made: list[Helper] = []
+
+    def training() -> None:
+        made.append(Helper(member, Wire(room), Work(room, 0)))
+        made[0].start()
+        if dies:
+            raise ArithmeticError("the loss is no longer a number")
+
+    thread = threading.Thread(target=training)
+    thread.start()
+    thread.join()
+    made[0].thread.join(60)
+    if not dies:
+        made[0].check()
+        return
+    with pytest.raises(RoundsError, match="the loss is no longer a number"):
+        made[0].check()

@@ -15,7 +15,7 @@ import torch
 
 import algorithms
 from algorithms.contract import Rounds
-from algorithms.torch import DistributedOptimizer
+from algorithms.torch import DistributedOptimizer, rounds_gradients
 from algorithms.torch.errors import TrainingError
 from tests.parallel import torch_nets
 from tests.parallel.torch_rounds_runs import OPTIMIZERS, agree, driver
@@ -263,3 +263,30 @@ def test_a_watcher_is_told_of_votes_and_exchanges_on_every_rank(rank: int) -> No
     all_that_trains = "exchange scale to out.bias"  # one piece
     assert watcher.told.count(all_that_trains) == 3
     assert set(watcher.told) == {"vote", all_that_trains}
+
+
+def test_a_saved_state_is_of_one_moment_whatever_the_helper_does_next(rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["adamw"][0](net), net, algorithms.Asynchronous()) as opt:
+        train(opt, net, range(5), rank)
+        saved = opt.state_dict()
+        then = copy.deepcopy(saved)
+        train(opt, net, range(5, 15), rank)
+        opt.finish()
+    for number, state in then["state"].items():
+        for key, value in state.items():
+            assert torch.equal(saved["state"][number][key], value), f"{key} of parameter {number} has gone on"
+
+
+def test_a_broadcast_of_the_centre_brings_what_its_optimizer_remembers(
+    rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_gradients, "REBROADCAST", 2)
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithms.BackupWorkers(spares=0)) as opt:
+        train(opt, net, range(1), rank)
+        for state in opt.state.values():
+            state["momentum_buffer"].mul_(1 + rank)  # as unlike processors would, a little, over a thousand rounds
+        train(opt, net, range(1, 3), rank)
+        opt.finish()
+        assert agree(torch_nets.vector(net), "rebroadcast")

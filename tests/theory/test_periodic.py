@@ -7,6 +7,7 @@ import pytest
 
 import algorithms
 from algorithms.adasum import adaptive_sum
+from algorithms.contract import Centre, Situation
 from algorithms.virtual import SGD, AdamW, Cluster, LogNormal, Ring, RMSProp
 
 
@@ -176,3 +177,17 @@ def test_jitter_never_changes_what_all_wait_for():
     ):
         calm, wild = run(algorithm, 12), run(algorithm, 12, compute=LogNormal(sigma=2.0), seed=8)
         assert np.array_equal(calm.parameters, wild.parameters)
+
+
+def test_slowmo_at_the_end_of_a_schedule_is_finite_and_the_limit_of_what_comes_before():
+    rule, centre = algorithms.SlowMo(momentum=0.5, rate=0.8), Centre(parameters=np.ones(2), velocity=np.ones(2))
+    total = np.array([1.5, 2.5])  # of two workers
+
+    def closed(rate):
+        return rule.close(centre, total, Situation(workers=2, round=3, contributions=2, learning_rate=rate))
+
+    ended, almost = closed(0.0), closed(1e-9)
+    assert ended.parameters == pytest.approx(almost.parameters, abs=1e-8)
+    assert ended.velocity.tolist() == [0.5, 0.5]
+    again = rule.close(ended, ended.parameters, Situation(workers=1, round=4, learning_rate=0.1))
+    assert np.isfinite(again.parameters).all()
