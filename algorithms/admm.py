@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from algorithms.contract import Array, Centre, Own, Rounds, Situation
+from algorithms.contract import Array, Centre, Own, Reads, Rounds, Situation
 from algorithms.mechanisms.validation import real
 
 
@@ -42,6 +42,10 @@ class ADMM(Rounds):
 
     def own(self, x: Array) -> Own:
         return Own(parameters=x, anchor=x, multiplier=x * 0)
+
+    @property
+    def local_reads(self) -> Reads | None:
+        return Reads.BEFORE | Reads.CENTRE | Reads.RATE
 
     def local(self, own: Own, moved: Array, centre: Centre, situation: Situation) -> Own:
         multiplier = own.multiplier - (own.parameters - centre.parameters)

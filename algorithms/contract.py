@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import Any, ClassVar
 
 from algorithms.mechanisms.averages import moving
@@ -74,6 +74,16 @@ class Reduction(StrEnum):
     SUM = "sum"
     MEAN = "mean"
     ADASUM = "adasum"
+
+
+class Reads(Flag):
+    """What a rule looks at. A driver hands it as it is, or refuses the algorithm when it is attached."""
+
+    NOTHING = 0
+    BEFORE = auto()  # own.parameters as they were before the worker's optimizer moved them
+    CENTRE = auto()
+    ROUND = auto()  # situation.round
+    RATE = auto()  # situation.learning_rate
 
 
 class Algorithm(ABC):
@@ -208,6 +218,21 @@ class Rounds(Algorithm):
     def needs_norm(self) -> bool:
         """Whether `offer` looks at `own.gradient_norm`."""
         return False
+
+    @property
+    def local_reads(self) -> Reads | None:
+        """What `local` looks at beside `moved` and `own.anchor`. None: nothing follows from a local step."""
+        return None
+
+    @property
+    def offers_itself(self) -> bool:
+        """Whether `offer` is `own.parameters` as they are, so that who holds the one holds the other."""
+        return False
+
+    @property
+    def late_reads_offered(self) -> bool:
+        """Whether `adopt_late` looks at what the worker held when it offered, so that it must be kept."""
+        return True
 
     def accept(self, staleness: int) -> bool:
         """Whether an offer that is this many rounds old still counts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from algorithms.contract import Array, Centre, Moment, Own, Rounds, Situation
+from algorithms.contract import Array, Centre, Moment, Own, Reads, Rounds, Situation
 from algorithms.mechanisms.schedules import after_every, before_every
 from algorithms.mechanisms.validation import flag, one_of, overlapping, real, whole
 
@@ -76,6 +76,14 @@ class ElasticAveraging(Rounds):
 
     def own(self, x: Array) -> Own:
         return Own(parameters=x, anchor=x if self.momentum else None)
+
+    @property
+    def local_reads(self) -> Reads | None:
+        return Reads.NOTHING if self.momentum else None
+
+    @property
+    def late_reads_offered(self) -> bool:
+        return False
 
     def local(self, own: Own, moved: Array, centre: Centre, situation: Situation) -> Own:
         if not self.momentum:

@@ -7,13 +7,12 @@ when a worker offers, waits, adopts, reads or leaves: that stands here, and foll
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from algorithms.contract import Exchange, Moment, Rounds
+from algorithms.contract import Moment, Rounds
 
 
 class Verb(Enum):
@@ -136,24 +135,3 @@ class Life:
         self._read = yield verb
         self._due = None
         self._step = self._read if self._algorithm.tagged else self._step + 1
-
-
-T = TypeVar("T")
-
-
-class Pipeline(Generic[T]):
-    """The life of all workers of an `Exchange`: what departed in a step is applied `delay` steps later."""
-
-    def __init__(self, algorithm: Exchange) -> None:
-        self._algorithm = algorithm
-        self._flying: deque[T] = deque()
-
-    def departs(self, average: T) -> T | None:
-        """An average sets out; the one that is due at the end of this step, None while the pipeline fills."""
-        self._flying.append(average)
-        return self._flying.popleft() if len(self._flying) > self._algorithm.delay else None
-
-    def drains(self) -> Iterator[tuple[T, bool]]:
-        """Training ends: what is still under way, in order, and whether it is applied."""
-        while self._flying:
-            yield self._flying.popleft(), self._algorithm.drains

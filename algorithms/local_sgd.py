@@ -55,6 +55,10 @@ class LocalSGD(Rounds):
     def centre(self, x: Array) -> Centre:
         return Centre()
 
+    @property
+    def offers_itself(self) -> bool:
+        return True
+
     def offer(self, own: Own, centre: Centre, situation: Situation) -> Array:
         return own.parameters
 

@@ -55,6 +55,10 @@ class SlowMo(Rounds):
     def centre(self, x: Array) -> Centre:
         return Centre(parameters=x, velocity=x * 0)
 
+    @property
+    def offers_itself(self) -> bool:
+        return True
+
     def offer(self, own: Own, centre: Centre, situation: Situation) -> Array:
         return own.parameters
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from algorithms.contract import Moment, Rounds
+from algorithms.contract import Moment, Place, Rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,11 @@ class Rules:
 def rules(algorithm: Rounds, workers: int) -> Rules:
     """The rules of an algorithm on so many workers; raises ValueError where it cannot run on them."""
     algorithm.check(workers)
+    kind = type(algorithm)
+    if kind.local is not Rounds.local and kind.local_reads is Rounds.local_reads:
+        raise TypeError(f"{algorithm.name} has a rule for local steps and does not say what it looks at: local_reads")
+    if algorithm.optimizer_at is Place.CENTRE and kind.adopt is not Rounds.adopt:
+        raise TypeError(f"{algorithm.name} has its optimizer at the centre, which workers take as it is: no adopt")
     if algorithm.gives_up and not (algorithm.waits and algorithm.departs is Moment.BACKWARD_ENDED):
         raise TypeError(f"{algorithm.name} gives up, but not every step of it ends with a gradient that is waited for")
     return Rules(

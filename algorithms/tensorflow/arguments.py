@@ -11,10 +11,9 @@ from typing import Any
 
 import horovod.tensorflow as hvd
 import keras
-import numpy as np
 import tensorflow as tf
 
-from algorithms.contract import Algorithm, Centre, Exchange, Own, Place, Reduction, Rounds, Situation
+from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Rounds
 from algorithms.mechanisms.quorum import rules
 from algorithms.tensorflow.scaling import innermost
 
@@ -67,7 +66,7 @@ def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -
             f"{instead}evaluation()"
         )
     steps = inner.gradient_accumulation_steps
-    if steps and not centred and moves_by_itself(algorithm):
+    if steps and not centred and algorithm.local_reads is not None:
         raise ValueError(
             f"gradient_accumulation_steps={steps}: must be None with this {algorithm.name}, which goes on moving while "
             "gradients are added up; add them up before apply()"
@@ -82,6 +81,12 @@ def refuse_unfit(algorithm: Rounds) -> None:
             f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
             "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
         )
+    unseen = Reads.BEFORE | Reads.CENTRE | Reads.ROUND
+    if algorithm.local_reads is not None and algorithm.local_reads & unseen:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads & unseen}, which "
+            "a traced step of TensorFlow does not see"
+        )
     if algorithm.gives_up:
         raise ValueError(
             "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
@@ -95,11 +100,3 @@ def refuse_unfit(algorithm: Rounds) -> None:
             f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
             "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
         )
-
-
-def moves_by_itself(algorithm: Rounds) -> bool:
-    """Whether something follows from a local step beside what the user's optimizer has done."""
-    moved, anchor = np.ones(1), algorithm.own(np.zeros(1)).anchor
-    own = Own(parameters=None, anchor=anchor)
-    after = algorithm.local(own, moved, Centre(), Situation(workers=1, round=0))
-    return not (after.parameters is moved and after.anchor is anchor)

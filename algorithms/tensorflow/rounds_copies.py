@@ -11,7 +11,6 @@ import numpy as np
 
 from algorithms.contract import Centre, Own, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
-from algorithms.tensorflow.arguments import moves_by_itself
 from algorithms.tensorflow.rounds_replica import Create, Held, Replica
 from algorithms.tensorflow.rounds_wire import Array, RoundsWire
 
@@ -37,7 +36,6 @@ class CopyWork:
         if probe.multiplier is not None:
             raise ValueError(f"{algorithm.name} keeps a dual variable, which this binding does not")
         self.anchor = Held(variables, create, "anchor") if probe.anchor is not None else None
-        self.plain = not moves_by_itself(algorithm)  # nothing follows from a local step
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.given: tuple[Own, ...] = ()  # what this worker held when it offered
@@ -51,10 +49,10 @@ class CopyWork:
             if self.anchor is not None:
                 self.anchor.put(number, self.algorithm.own(x).anchor)
 
-    def local(self, moved: Any, anchor: Any) -> Own:
-        """What follows from a local step, on whatever arrays."""
-        # The parameters before the step are not kept: no rule of the catalogue asks for them.
-        return self.algorithm.local(Own(parameters=None, anchor=anchor), moved, Centre(), self._situation())
+    def local(self, moved: Any, anchor: Any, rate: Any) -> Own:
+        """What follows from a local step, in a graph: of all that rules may read the learning rate alone is known there."""
+        situation = replace(self._situation(), learning_rate=rate)
+        return self.algorithm.local(Own(parameters=None, anchor=anchor), moved, Centre(), situation)
 
     # -- the training thread
 
@@ -111,8 +109,7 @@ class CopyWork:
             self.rounds = verdict.round + 1
         if mine is not None:
             self.outcome = Closed(sent, closed, self.rounds)
-            same = bool(self.given) and sent[0] is self.given[0].parameters
-            self.held_bytes = 0 if same else sum(array.nbytes for array in sent)
+            self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in sent)
         return [centre.parameters for centre in closed]
 
     def _situation(self) -> Situation:

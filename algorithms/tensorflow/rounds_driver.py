@@ -162,11 +162,13 @@ class RoundsDriver:
             token = self._begin_in_graph(rate)
         applied = [local.get(i) for i in range(len(self._variables))]
         update(self._optimizer.inner_optimizer, applied, self._variables)
-        if not self.work.plain:
+        if self._algorithm.local_reads is not None:
             anchors = self.work.anchor.variables if self.work.anchor is not None else (None,) * len(self._variables)
             for variable, anchor in zip(self._variables, anchors, strict=True):
                 own = self.work.local(
-                    variable.value.read_value(), None if anchor is None else anchor.value.read_value()
+                    variable.value.read_value(),
+                    None if anchor is None else anchor.value.read_value(),
+                    tf.cast(rate, variable.value.dtype),
                 )
                 variable.assign(own.parameters)
                 if anchor is not None:

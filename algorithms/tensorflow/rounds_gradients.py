@@ -75,10 +75,9 @@ class GradientWork:
 
     def refresh(self) -> tuple[list[Array], int]:
         """The centre as the worker takes it, and how many rounds it has seen."""
-        nothing = Own(parameters=None)
         with self.whole:
-            centres = [self.replica.at(number) for number in range(len(self.centre))]
-            return [self.algorithm.adopt(nothing, None, centre).parameters for centre in centres], self.rounds
+            centres = [self.replica.at(number).parameters for number in range(len(self.centre))]
+            return [self.algorithm.own(centre).parameters for centre in centres], self.rounds
 
     # -- the helper thread
 

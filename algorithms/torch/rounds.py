@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from algorithms.contract import Place, Reduction, Rounds
+from algorithms.contract import Place, Reads, Reduction, Rounds
 from algorithms.life import Standing
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.quorum_ballot import Terms
@@ -44,6 +44,12 @@ def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
         raise ValueError(
             f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
             "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
+        )
+    unseen = Reads.BEFORE | (Reads.CENTRE | Reads.ROUND if algorithm.overlap else Reads.NOTHING)
+    if (algorithm.local_reads or Reads.NOTHING) & unseen:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads}, of which PyTorch does not keep "
+            "the parameters before the step, nor the centre while a round overlaps"
         )
     if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
@@ -157,7 +163,7 @@ class RoundsDriver:
     def offer(self) -> Terms:
         self._start()
         weight = 0.0 if self.overflowed and isinstance(self.work, GradientWork) else self.weight
-        return self.work.capture(weight)
+        return self.work.capture(weight, read=self.worker.life.read)
 
     def adopt(self, *, late: bool) -> int:
         return self.work.adopt(late=late)

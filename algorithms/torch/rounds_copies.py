@@ -8,12 +8,13 @@ on adopts it itself, between two of its steps.
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from algorithms.contract import Centre, Moment, Own, Rounds, Situation
+from algorithms.contract import Moment, Own, Reads, Rounds, Situation
 from algorithms.mechanisms.quorum_ballot import Terms, Verdict
 from algorithms.torch import rounds_options
 from algorithms.torch.driver import Attached
@@ -33,15 +34,13 @@ class CopyWork:
         self.contribution: Flat | None = None  # of this worker, until it adopts what came of it
         self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
         self.ahead = bool(algorithm.overlap)  # it goes on before the round begins: what travels is made at once
-        self.copied = False  # what it offers are the parameters themselves
+        self.keeps_offered = self.late and algorithm.late_reads_offered
+        self.given: Flat | None = None  # the copy when it was offered, where that is not what travels
+        self.given_anchor: Flat | None = None
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.adopted = 0  # the same when the helper last wrote into the model
         self._begin_own()
-        moved = torch.empty(0)
-        own = Own(parameters=None, anchor=None if self.anchor is None else torch.empty(0))
-        after = algorithm.local(own, moved, Centre(), self._situation())
-        self.plain = after.parameters is moved and after.anchor is own.anchor  # nothing follows from a local step
 
     # -- the training thread
 
@@ -59,26 +58,47 @@ class CopyWork:
                 self.anchor = self.anchor or self.space.empty()
                 self.anchor.put(piece, own.anchor)
 
-    def capture(self, weight: float) -> Terms:
+    def capture(self, weight: float, *, read: int) -> Terms:
         """Offer the copy as it is. Where its worker goes on at once, what travels is made now."""
+        if self.keeps_offered:
+            self._keep_offered()
         if self.ahead:
             self.contribution = self.contribution or self.space.empty()
-            for piece in self.space.pieces:
-                own = self._own(piece)
-                made = self.algorithm.offer(own, self.replica.at(piece), self._situation())
-                self.contribution.put(piece, made)
-                self.copied = made is own.parameters
+            with self.whole:
+                offering = replace(self._situation(), staleness=self.rounds - read)
+                for piece in self.space.pieces:
+                    made = self.algorithm.offer(self._own(piece), self.replica.at(piece), offering)
+                    self.contribution.put(piece, made)
         return Terms(weight=weight, rate=rounds_options.learning_rate(self.attached.optimizer))
+
+    def _keep_offered(self) -> None:
+        """What travels may tell, too, where the worker stood."""
+        if not self.algorithm.offers_itself:
+            self.given = self.given or self.space.empty()
+        if self.anchor is not None:
+            self.given_anchor = self.given_anchor or self.space.empty()
+        for piece in self.space.pieces:
+            if self.given is not None:
+                self.given.put(piece, self.space.read(piece))
+            if self.given_anchor is not None and self.anchor is not None:
+                self.given_anchor.put(piece, self.anchor.at(piece))
+
+    def _offered(self, piece: Piece, contribution: torch.Tensor) -> Own:
+        """Where the worker stood when it offered, as far as it is asked for."""
+        parameters = self.given.at(piece) if self.given is not None else contribution
+        anchor = self.given_anchor and self.given_anchor.at(piece)
+        return Own(parameters=parameters if self.keeps_offered else None, anchor=anchor)
 
     def local(self) -> None:
         """The optimizer has moved the parameters: what else follows from that."""
-        if self.plain:
+        reads = self.algorithm.local_reads
+        if reads is None:
             return
-        for piece in self.space.pieces:
-            moved = self.space.read(piece)
-            # The parameters before the step are not kept: no rule of the catalogue asks for them.
-            own = Own(parameters=None, anchor=self.anchor and self.anchor.at(piece))
-            self._keep(piece, self.algorithm.local(own, moved, Centre(), self._situation()))
+        with self.whole if Reads.CENTRE in reads else nullcontext():
+            for piece in self.space.pieces:
+                own = Own(parameters=None, anchor=self.anchor and self.anchor.at(piece))
+                moved = self.space.read(piece)
+                self._keep(piece, self.algorithm.local(own, moved, self.replica.at(piece), self._situation()))
 
     def adopt(self, *, late: bool) -> int:
         """Take what came of the round that took this worker's offer. How many rounds the centre had seen then."""
@@ -90,7 +110,7 @@ class CopyWork:
                 if not late:
                     self._keep(piece, self.algorithm.adopt(own, contribution, centre))
                     continue
-                offered = Own(parameters=contribution if self.copied else None)
+                offered = self._offered(piece, contribution)
                 self._keep(piece, self.algorithm.adopt_late(own, offered, contribution, centre))
             return self.rounds
 
@@ -108,7 +128,7 @@ class CopyWork:
 
     @property
     def bytes(self) -> int:
-        flats = (self.anchor, self.contribution)
+        flats = (self.anchor, self.contribution, self.given, self.given_anchor)
         return self.replica.bytes + sum(flat.bytes for flat in flats if flat is not None)
 
     # -- the helper thread
@@ -163,21 +183,17 @@ class CopyWork:
     def state_dict(self) -> dict[str, Any]:
         """The replica and what this worker keeps beside its parameters."""
         names = self.attached.names
-        state: dict[str, Any] = {
-            "centre": self.replica.state_dict(names),
-            "copied": self.copied,
-            "wire": self.wire.memories.state_dict(names),
-        }
+        state: dict[str, Any] = {"centre": self.replica.state_dict(names), "wire": self.wire.memories.state_dict(names)}
         if self.anchor is not None:
             state["anchor"] = self.anchor.copies(names)
-        if self.ahead and self.contribution is not None:
-            state["contribution"] = self.contribution.copies(names)
+        if self.ahead:  # else it offers again
+            under_way = {"contribution": self.contribution, "given": self.given, "given_anchor": self.given_anchor}
+            state |= {part: flat.copies(names) for part, flat in under_way.items() if flat is not None}
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         names = self.attached.names
         self.replica.load_state_dict(names, state["centre"])
-        self.copied = state["copied"]
         if "wire" in state:
             self.wire.memories.load_state_dict(names, state["wire"])
         if self.anchor is not None:
@@ -185,6 +201,12 @@ class CopyWork:
         if "contribution" in state:
             self.contribution = self.contribution or self.space.empty()
             self.contribution.take(names, state["contribution"])
+        if "given" in state:
+            self.given = self.given or self.space.empty()
+            self.given.take(names, state["given"])
+        if "given_anchor" in state:
+            self.given_anchor = self.given_anchor or self.space.empty()
+            self.given_anchor.take(names, state["given_anchor"])
 
     def agree(self) -> None:
         """After each worker has loaded a state: go on from one centre."""
@@ -200,4 +222,4 @@ class CopyWork:
 
     def _situation(self) -> Situation:
         rate = rounds_options.learning_rate(self.attached.optimizer)
-        return Situation(workers=self.attached.workers, round=0, learning_rate=rate)
+        return Situation(workers=self.attached.workers, round=self.rounds, learning_rate=rate)

@@ -56,7 +56,7 @@ class GradientWork:
         with torch.no_grad():
             self.replica.begin()
 
-    def capture(self, weight: float) -> Terms:
+    def capture(self, weight: float, *, read: int) -> Terms:
         """Offer the gradients of this step."""
         self.shadow.check_link()
         gradients: list[torch.Tensor | None] = []
@@ -78,11 +78,7 @@ class GradientWork:
 
     def adopt(self, *, late: bool) -> int:
         """Take what came of the round that took this worker's offer. How many rounds the centre has seen."""
-        nothing = Own(parameters=None)
-        with self.whole:
-            for piece in self.space.pieces:
-                self.space.write(piece, self.algorithm.adopt(nothing, None, self.replica.at(piece)).parameters)
-            return self.rounds
+        return self.refresh()
 
     def refresh(self) -> int:
         """Take the centre as it is. How many rounds it has seen."""

@@ -22,6 +22,7 @@ class Law:
     agrees: bool = True  # all workers hold equal parameters when training has ended
     memory: dict[Algorithm, float] = field(default_factory=dict)  # declared copies, from papers.md and the file itself
     per_exchange: float = 1.0  # times 2(n-1)/n parameter copies that one exchange sends
+    loops: tuple[Algorithm, ...] = ()  # what users' loops are tried with, the usual first; none: the typical one
     invalid: tuple[dict[str, object], ...] = ()  # hyper-parameters that must be refused
     impossible: tuple[tuple[Algorithm, int], ...] = ()  # and clusters that must be
 
@@ -48,6 +49,7 @@ LAWS: dict[str, Law] = {
         alone=algorithms.Synchronous(overlap=True),
         equals_synchronous=(algorithms.Synchronous(overlap=True),),
         exact=True,
+        loops=(algorithms.Synchronous(), algorithms.Synchronous(overlap=True)),
         memory={algorithms.Synchronous(): 0, algorithms.Synchronous(overlap=True): 0},
         invalid=({"overlap": 1}, {"overlap": None}),
     ),
@@ -64,6 +66,7 @@ LAWS: dict[str, Law] = {
         alone=algorithms.Delayed(steps=0),
         equals_synchronous=(algorithms.Delayed(steps=0), algorithms.Delayed(steps=0, compensation=0.5)),
         exact=True,
+        loops=(algorithms.Delayed(steps=1), algorithms.Delayed(steps=2, compensation=0.5)),
         memory={
             algorithms.Delayed(steps=0): 0,
             algorithms.Delayed(steps=3): 3,
@@ -76,6 +79,7 @@ LAWS: dict[str, Law] = {
         alone=algorithms.BackupWorkers(spares=0),
         equals_synchronous=(algorithms.BackupWorkers(spares=0), algorithms.BackupWorkers(spares=0, give_up=True)),
         exact=True,
+        loops=(algorithms.BackupWorkers(spares=1), algorithms.BackupWorkers(spares=0)),
         memory={
             algorithms.BackupWorkers(): 2,
             algorithms.BackupWorkers(give_up=True): 2,
@@ -88,6 +92,10 @@ LAWS: dict[str, Law] = {
         typical=algorithms.Asynchronous(),
         alone=algorithms.Asynchronous(max_staleness=0, ahead=False),
         agrees=False,
+        loops=(
+            algorithms.Asynchronous(),
+            algorithms.Asynchronous(ahead=False, staleness_scaling=True, clip_norm=64.0),
+        ),
         memory={
             algorithms.Asynchronous(): 3,
             algorithms.Asynchronous(ahead=False): 2,
@@ -124,6 +132,11 @@ LAWS: dict[str, Law] = {
         typical=algorithms.ElasticAveraging(period=2),
         alone=algorithms.ElasticAveraging(moving_rate=0.0),
         agrees=False,
+        loops=(
+            algorithms.ElasticAveraging(period=2),
+            algorithms.ElasticAveraging(period=2, asynchronous=True),
+            algorithms.ElasticAveraging(period=2, momentum=0.5),
+        ),
         memory={algorithms.ElasticAveraging(): 2, algorithms.ElasticAveraging(momentum=0.9): 3},
         invalid=(
             {"period": 0},

@@ -14,35 +14,13 @@ import tensorflow as tf
 import algorithms
 from algorithms.contract import Algorithm, Place, Rounds
 from algorithms.tensorflow import DistributedOptimizer
+from tests.laws.table import LAWS
 from tests.parallel.user_loops_problem import MOMENTUM, RATE, Local, Rule
 
 SCALE, GROWTH = 2.0**10, 2
 
 # Every algorithm of the catalogue, first as users take it.
-ROWS: dict[str, tuple[Algorithm, ...]] = {
-    "no_communication": (algorithms.NoCommunication(),),
-    "stock_horovod": (algorithms.StockHorovod(),),
-    "synchronous": (algorithms.Synchronous(), algorithms.Synchronous(overlap=True)),
-    "layerwise": (algorithms.LayerWise(),),
-    "delayed": (algorithms.Delayed(steps=1), algorithms.Delayed(steps=2, compensation=0.5)),
-    "backup_workers": (algorithms.BackupWorkers(spares=1), algorithms.BackupWorkers(spares=0)),
-    "asynchronous": (
-        algorithms.Asynchronous(),
-        algorithms.Asynchronous(ahead=False, staleness_scaling=True, clip_norm=64.0),
-    ),
-    "softsync": (algorithms.SoftSync(gradients=2),),
-    "downpour": (algorithms.Downpour(period=2),),
-    "elastic_averaging": (
-        algorithms.ElasticAveraging(period=2),
-        algorithms.ElasticAveraging(period=2, asynchronous=True),
-        algorithms.ElasticAveraging(period=2, momentum=0.5),
-    ),
-    "local_sgd": (algorithms.LocalSGD(period=2),),
-    "slowmo": (algorithms.SlowMo(period=2, momentum=0.5),),
-    "diloco": (algorithms.DiLoCo(period=2),),
-    "adasum": (algorithms.Adasum(),),
-    "admm": (algorithms.ADMM(),),
-}
+ROWS: dict[str, tuple[Algorithm, ...]] = {name: law.loops or (law.typical,) for name, law in LAWS.items()}
 
 Refusal = Callable[[Algorithm], str | None]
 

@@ -49,11 +49,6 @@ def few_threads() -> None:
     hvd.init()
 
 
-def test_every_algorithm_has_a_row() -> None:
-    assert set(ROWS) == set(algorithms.CATALOGUE)
-    assert all(type(one) is algorithms.CATALOGUE[name] for name, row in ROWS.items() for one in row)
-
-
 def require(name: str, algorithm: Algorithm, rank: int, seed: int) -> None:
     loop = LOOPS[name]
     with pytest.MonkeyPatch.context() as patch:

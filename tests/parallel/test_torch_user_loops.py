@@ -12,7 +12,7 @@ import algorithms
 from algorithms.contract import Algorithm
 from tests.parallel.torch_delays import Delays
 from tests.parallel.torch_user_cells import few_cores, run
-from tests.parallel.torch_user_loops import CELLS, LOOPS, ROWS, refusal
+from tests.parallel.torch_user_loops import CELLS, LOOPS, refusal
 
 pytestmark = pytest.mark.ranks(2)
 
@@ -33,11 +33,6 @@ OFTEN = [
 def horovod(ranks: int) -> None:
     hvd.init()
     few_cores()
-
-
-def test_every_algorithm_has_a_row() -> None:
-    assert set(ROWS) == set(algorithms.CATALOGUE)
-    assert all(type(one) is algorithms.CATALOGUE[name] for name, row in ROWS.items() for one in row)
 
 
 def require(name: str, algorithm: Algorithm, rank: int, seed: int) -> None:

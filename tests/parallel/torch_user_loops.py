@@ -19,6 +19,7 @@ from torch import nn
 import algorithms
 from algorithms.contract import Algorithm, Exchange
 from algorithms.torch.header import WENT_APART
+from tests.laws.table import LAWS
 from tests.parallel import user_loops_problem as problem
 from tests.parallel.user_loops_problem import SHAPES, Rule
 
@@ -30,30 +31,8 @@ SCALE, GROWTH = 2.0**10, 2
 NORM, VALUE = 64.0, 0.25  # that gradients are clipped to
 
 # Every algorithm of the catalogue, first as users take it.
-ROWS: dict[str, tuple[Algorithm, ...]] = {
-    "no_communication": (algorithms.NoCommunication(),),
-    "stock_horovod": (algorithms.StockHorovod(),),
-    "synchronous": (algorithms.Synchronous(), algorithms.Synchronous(overlap=True)),
-    "layerwise": tuple(algorithms.LayerWise(order=order) for order in ("forward", "all", "backward", "completion")),
-    "delayed": (algorithms.Delayed(steps=1), algorithms.Delayed(steps=2, compensation=0.5)),
-    "backup_workers": (algorithms.BackupWorkers(spares=1), algorithms.BackupWorkers(spares=0)),
-    "asynchronous": (
-        algorithms.Asynchronous(),
-        algorithms.Asynchronous(ahead=False, staleness_scaling=True, clip_norm=NORM),
-    ),
-    "softsync": (algorithms.SoftSync(gradients=2),),
-    "downpour": (algorithms.Downpour(period=2),),
-    "elastic_averaging": (
-        algorithms.ElasticAveraging(period=2),
-        algorithms.ElasticAveraging(period=2, asynchronous=True),
-        algorithms.ElasticAveraging(period=2, momentum=0.5),
-    ),
-    "local_sgd": (algorithms.LocalSGD(period=2),),
-    "slowmo": (algorithms.SlowMo(period=2, momentum=0.5),),
-    "diloco": (algorithms.DiLoCo(period=2),),
-    "adasum": (algorithms.Adasum(),),
-    "admm": (algorithms.ADMM(),),
-}
+ROWS: dict[str, tuple[Algorithm, ...]] = {name: law.loops or (law.typical,) for name, law in LAWS.items()}
+ROWS["layerwise"] += tuple(algorithms.LayerWise(order=order) for order in ("all", "backward", "completion"))
 
 Refusal = Callable[[Algorithm], str | None]
 
