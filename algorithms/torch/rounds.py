@@ -48,8 +48,8 @@ def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
     unseen = Reads.BEFORE | (Reads.CENTRE | Reads.ROUND if algorithm.overlap else Reads.NOTHING)
     if (algorithm.local_reads or Reads.NOTHING) & unseen:
         raise ValueError(
-            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads}, of which PyTorch does not keep "
-            "the parameters before the step, nor the centre while a round overlaps"
+            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads}, of which PyTorch does not "
+            "keep the parameters before the step, nor the centre while a round overlaps"
         )
     if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
         raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
