@@ -76,6 +76,15 @@ class Reduction(StrEnum):
     ADASUM = "adasum"
 
 
+class Role(StrEnum):
+    """What an algorithm is there for, where several are compared."""
+
+    CEILING = "ceiling"  # what none can be faster than; its model means nothing
+    CONTROL = "control"  # the plain tool, untouched
+    REFERENCE = "reference"  # what speed-ups are measured against
+    ALGORITHM = "algorithm"
+
+
 class Reads(Flag):
     """What a rule looks at. A driver hands it as it is, or refuses the algorithm when it is attached."""
 
@@ -92,6 +101,20 @@ class Algorithm(ABC):
     name: ClassVar[str]  # = file name = key in CATALOGUE = name in specifications and reports
     virtual_only: ClassVar[bool] = False
     refuses_formats: ClassVar[str] = ""  # why numbers travel as they are and in no other form (`algorithms.wire`)
+
+    @property
+    def role(self) -> Role:
+        return Role.ALGORITHM
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing ever travels."""
+        return False
+
+    @property
+    @abstractmethod
+    def hides(self) -> bool:
+        """Whether computing goes on while an exchange travels; else training stands still for it."""
 
     def check(self, workers: int) -> None:  # noqa: B027 - most algorithms run on any number of workers
         """Raise ValueError where these hyper-parameters cannot work with this many workers."""
@@ -134,6 +157,14 @@ class Exchange(Algorithm):
     def compares_parameters(self) -> bool:
         """Whether `correct` looks at the parameters that a delayed gradient was taken at, so that they must be kept."""
         return False
+
+    @property
+    def silent(self) -> bool:
+        return not self.reduces
+
+    @property
+    def hides(self) -> bool:
+        return self.start is Moment.GRADIENT_READY or self.finish is Finish.NEXT_USE or self.delay > 0
 
     def correct(self, gradient: Array, now: Array, then: Array) -> Array:
         """The gradient to apply: the average as it is, unless the algorithm mends what the delay did to it."""
@@ -208,6 +239,10 @@ class Rounds(Algorithm):
     def waits(self) -> bool:
         """Whether a worker that has offered goes on only when its round has closed; else it reads the centre at once."""
         return True
+
+    @property
+    def hides(self) -> bool:
+        return self.overlap > 0 or not self.waits
 
     @property
     def gives_up(self) -> bool:

@@ -51,6 +51,10 @@ class Delayed(Exchange):
         return self.steps
 
     @property
+    def hides(self) -> bool:
+        return self.steps > 0  # k = 0 is Synchronous, and is held to what that can do
+
+    @property
     def drains(self) -> bool:
         return self.drain == "apply"
 

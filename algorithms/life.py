@@ -7,12 +7,13 @@ when a worker offers, waits, adopts, reads or leaves: that stands here, and foll
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from algorithms.contract import Moment, Rounds
+from algorithms.contract import Exchange, Moment, Rounds
 
 
 class Verb(Enum):
@@ -135,3 +136,31 @@ class Life:
         self._read = yield verb
         self._due = None
         self._step = self._read if self._algorithm.tagged else self._step + 1
+
+
+T = TypeVar("T")
+
+
+class Pipeline(Generic[T]):
+    """The life of all workers of an `Exchange`: what departed in a step is applied `delay` steps later."""
+
+    def __init__(self, algorithm: Exchange) -> None:
+        self._algorithm = algorithm
+        self._flying: deque[T] = deque()
+
+    def departs(self, average: T) -> T | None:
+        """One sets out. The one to be applied at the end of this step; None while the pipeline fills."""
+        self._flying.append(average)
+        return self._flying.popleft() if len(self._flying) > self._algorithm.delay else None
+
+    def drains(self) -> Iterator[tuple[T, bool]]:
+        """Training ends: what is still under way, in order, and whether it is applied or dropped."""
+        while self._flying:
+            yield self._flying.popleft(), self._algorithm.drains
+
+    def restart(self, flying: Iterable[T] = ()) -> None:
+        """Forget what is under way, and go on with these."""
+        self._flying = deque(flying)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._flying)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from algorithms.contract import Exchange
+from algorithms.contract import Exchange, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,10 @@ class NoCommunication(Exchange):
 
     name: ClassVar[str] = "no_communication"
     reduces: ClassVar[bool] = False
+
+    @property
+    def role(self) -> Role:
+        return Role.CEILING
 
     def bytes_per_exchange(self, workers: int, parameter_bytes: float) -> float:
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from algorithms.contract import Exchange
+from algorithms.contract import Exchange, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +28,7 @@ class StockHorovod(Exchange):
 
     name: ClassVar[str] = "stock_horovod"
     refuses_formats: ClassVar[str] = "the control, which leaves Horovod as it is"
+
+    @property
+    def role(self) -> Role:
+        return Role.CONTROL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from algorithms.contract import Exchange, Moment
+from algorithms.contract import Exchange, Moment, Role
 from algorithms.mechanisms.validation import flag
 
 
@@ -35,6 +35,10 @@ class Synchronous(Exchange):
 
     def __post_init__(self) -> None:
         flag("overlap", self.overlap)
+
+    @property
+    def role(self) -> Role:
+        return Role.ALGORITHM if self.overlap else Role.REFERENCE
 
     @property
     def start(self) -> Moment:

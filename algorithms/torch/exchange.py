@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 
 from algorithms.contract import Exchange, Finish, Moment
+from algorithms.life import Pipeline
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
@@ -53,7 +53,7 @@ class ExchangeDriver:
         self._planned = algorithm.start is Moment.GRADIENT_READY and attached.workers > 1
         self._route = (routes.first if self._planned else routes.whole)(self._sizes, self._freight)
         self._current: Flight[Cargo] | None = None
-        self._departed: deque[Departed] = deque()
+        self._departed: Pipeline[Departed] = Pipeline(algorithm)
         self._apply = applied(algorithm, attached, self._stopwatch)
         self._travelling = Travelling(self._asked)
         self._shown: tuple[Departed, Shown] | None = None
@@ -155,8 +155,7 @@ class ExchangeDriver:
             departed = self._depart()
         if departed.header.fault and not self._algorithm.delay:
             departed.answer()
-        self._departed.append(departed)
-        due = self._departed.popleft() if len(self._departed) > self._algorithm.delay else None
+        due = self._departed.departs(departed)
         if due is not None:
             self._count(due)
         self._apply.step(departed, due)
@@ -229,10 +228,9 @@ class ExchangeDriver:
         self._apply.settle()
         self._throw_away()
         unfinished = self._unfinished()
-        while self._departed:
-            due = self._departed.popleft()
+        for due, wanted in self._departed.drains():
             due.all_landed()
-            if self._algorithm.drains:
+            if wanted:
                 self._count(due)
                 self._apply.step(None, due)
         self._apply.settle()
@@ -247,7 +245,7 @@ class ExchangeDriver:
         with self._stopwatch.waiting():
             for departed in self._departed:
                 departed.wait(range(len(self._parameters)))
-            self._departed.clear()
+            self._departed.restart()
             self._fresh = True
             meeting.meet()
             compare(self._history, f"{self._attached.prefix}history")  # the next step's header would have told
@@ -296,7 +294,7 @@ class ExchangeDriver:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._apply.settle()
-        self._departed = deque(self._restored(saved) for saved in state["departed"])
+        self._departed.restart(self._restored(saved) for saved in state["departed"])
         if "wire" in state:
             self._wire.memories.load_state_dict(self._attached.names, state["wire"])
 

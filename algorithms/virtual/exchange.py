@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.contract import Exchange, Finish, Moment
+from algorithms.life import Pipeline
 from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
 from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.compute import Draw
@@ -98,7 +99,9 @@ class ExchangeRun:
         replicas = 1 if algorithm.reduces else workers
         self.x = [x] * replicas
         self.slots: list[Slots] = [optimizer.begin(x) for _ in range(replicas)]
-        self.flying: deque[tuple[Vector | None, Vector]] = deque()  # averages under way, and where they were taken
+        self.flying: Pipeline[tuple[Vector | None, Vector]] = Pipeline(
+            algorithm
+        )  # averages under way, and where they were taken
         self.trace = Trace(used=[0] * workers, dropped=[0] * workers)
 
     def run(self, steps: int, record: int, keep_workers: bool) -> Trace:
@@ -113,10 +116,9 @@ class ExchangeRun:
                 self._alone(step)
             if (record and (step + 1) % record == 0) or step + 1 == steps:
                 self._note(now, keep_workers)
-        while self.flying:
+        for landed, applied in self.flying.drains():
             now = max(now, self.clock.due.popleft() if self.clock.due else now)
-            landed = self.flying.popleft()
-            if self.algorithm.drains:
+            if applied:
                 self._apply(*landed)
                 self._note(now, keep_workers)
         self.trace.workers = [self.x[worker % len(self.x)] for worker in range(self.workers)]
@@ -131,12 +133,12 @@ class ExchangeRun:
                 self.trace.staleness.append(0)
 
     def _exchange(self, step: int) -> None:
-        self.flying.append((self._average(step), self.x[0]))
+        due = self.flying.departs((self._average(step), self.x[0]))
         self.trace.bytes_sent += self.algorithm.bytes_per_exchange(
             self.workers, self.carriage.bytes(self.x[0].itemsize)
         )
-        if len(self.flying) > self.algorithm.delay:
-            self._apply(*self.flying.popleft())
+        if due is not None:
+            self._apply(*due)
 
     def _average(self, step: int) -> Vector | None:
         """The mean over all samples of the step; None where there are none."""

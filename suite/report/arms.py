@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from suite.report import facts
 from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
-from suite.run.record import Diverged, Failed, Record, Telemetry
+from suite.run.record import Diverged, Facts, Failed, Record, Telemetry
 
-REFERENCE, CONTROL, CEILING = "synchronous", "stock_horovod", "no_communication"
 KINDS = ("measured", "emulated")
 
 
@@ -42,6 +42,11 @@ class Run:
     def parts(self) -> Parts | None:
         return parts(self.record)
 
+    @functools.cached_property
+    def facts(self) -> Facts | None:
+        """What the algorithm has declared of itself."""
+        return facts.of(self.record)
+
     @property
     def block(self) -> tuple[str, int]:
         """Runs of one block were interleaved."""
@@ -66,6 +71,19 @@ class Arm:
     @property
     def name(self) -> str:
         return self.runs[0].record.specification.algorithm.name
+
+    @property
+    def facts(self) -> Facts | None:
+        return self.runs[0].facts
+
+    @property
+    def role(self) -> str:
+        return "algorithm" if self.facts is None else self.facts.role
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of it travels."""
+        return self.facts is not None and self.facts.silent
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -110,17 +128,20 @@ class Group:
 
     @property
     def reference(self) -> Arm | None:
-        """Synchronous without overlap, its numbers as they are: the papers' baseline."""
-        plain = [one for one in self.arms if one.name == REFERENCE and not one.overlaps and not one.coded]
-        return plain[0] if plain else None
+        """Synchronous without overlap: the papers' baseline."""
+        return self._of("reference")
 
     @property
     def control(self) -> Arm | None:
-        return next((one for one in self.arms if one.name == CONTROL), None)
+        return self._of("control")
 
     @property
     def ceiling(self) -> Arm | None:
-        return next((one for one in self.arms if one.name == CEILING), None)
+        return self._of("ceiling")
+
+    def _of(self, role: str) -> Arm | None:
+        """Its numbers travel as they are: a coded one is compared, never compared with."""
+        return next((one for one in self.arms if one.role == role and not one.coded), None)
 
 
 def groups(
@@ -196,32 +217,12 @@ def _natural(setting: Setting) -> tuple[object, ...]:
     )
 
 
-# Ceiling, control and reference first, then the order in which the papers and their descendants came.
-ORDER = (
-    "bare",
-    CEILING,
-    CONTROL,
-    "torch_ddp",
-    REFERENCE,
-    "layerwise",
-    "delayed",
-    "backup_workers",
-    "asynchronous",
-    "softsync",
-    "downpour",
-    "elastic_averaging",
-    "local_sgd",
-    "slowmo",
-    "diloco",
-    "adasum",
-)
-
-
 def _order(item: tuple[str, list[Run]]) -> tuple[object, ...]:
+    """Ceiling, control and reference first, then as algorithms say where they belong."""
     label, runs = item
-    name = runs[0].record.specification.algorithm.name
-    place = ORDER.index(name) if name in ORDER else len(ORDER)
-    return (place, name, _numbers(label), label)
+    name, known = runs[0].record.specification.algorithm.name, runs[0].facts
+    place = (len(facts.ROLES), 0) if known is None else (facts.ROLES.index(known.role), known.place)
+    return (*place, name, _numbers(label), label)
 
 
 def _numbers(label: str) -> tuple[float, ...]:

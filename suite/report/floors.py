@@ -14,27 +14,6 @@ import numpy as np
 from suite.report.arms import Arm, Group, Run
 from suite.report.timing import useful_share
 
-# Algorithms that go on computing while their exchange travels; others may with an option.
-ALWAYS_HIDES = frozenset({"stock_horovod", "torch_ddp", "layerwise", "delayed"})
-SILENT = frozenset({"no_communication", "bare"})
-# Training stands still for the exchange of these, unless their option `overlap` says otherwise.
-BLOCKS = frozenset(
-    {
-        "synchronous",
-        "backup_workers",
-        "softsync",
-        "downpour",
-        "elastic_averaging",
-        "local_sgd",
-        "slowmo",
-        "diloco",
-        "adasum",
-    }
-)
-# Under stragglers these wait for nobody in particular; what they wait for beyond their own pace is not in the floor.
-OWN_PACE = SILENT | {"asynchronous", "softsync", "downpour"}
-KNOWN = ALWAYS_HIDES | SILENT | BLOCKS | {"asynchronous"}
-
 
 @dataclass(frozen=True)
 class Floor:
@@ -57,9 +36,9 @@ class Floor:
 def floor(arm: Arm, group: Group) -> Floor | None:
     """None where nothing tells how long computing alone takes, or what kind of algorithm it is."""
     compute = computing(arm, group)
-    if compute is None or not arm.finished or arm.name not in KNOWN:
+    if compute is None or not arm.finished or arm.facts is None:
         return None
-    return Floor(compute, wire(arm), hides(arm))
+    return Floor(compute, wire(arm), arm.facts.hides)
 
 
 def computing(arm: Arm, group: Group) -> float | None:
@@ -86,17 +65,17 @@ def _slowed(run: Run, compute: float) -> float | None:
     if not count:
         return None  # a quota: nobody was asked to sleep
     steps = compute + np.array([one[:count] if one else (0.0,) * count for one in asked])
-    algorithm = record.specification.algorithm
-    spares = algorithm.options.get("spares")
-    if isinstance(spares, int):
+    facts = run.facts
+    if facts is None:
+        return None
+    if facts.drops_late:
         # As many steps are computed in a round as its quorum and what is dropped beside it.
-        quorum = len(steps) - spares
-        computed = quorum / useful_share(record.ranks)
-        return float(np.sort(steps, axis=0)[quorum - 1].mean()) * len(steps) / computed
-    if algorithm.name in OWN_PACE or algorithm.options.get("asynchronous"):
+        computed = facts.waits_for / useful_share(record.ranks)
+        return float(np.sort(steps, axis=0)[facts.waits_for - 1].mean()) * len(steps) / computed
+    if facts.waits_for < len(steps):
+        # What it waits for beyond its own pace is not in the floor.
         return len(steps) / float((1 / steps.mean(axis=1)).sum())
-    period = algorithm.options.get("period")
-    period = period if isinstance(period, int) and period <= count else 1
+    period = facts.every if facts.every <= count else 1
     whole = steps[:, : count // period * period].reshape(len(steps), -1, period).sum(axis=2)
     return float(whole.max(axis=0).mean()) / period
 
@@ -107,24 +86,15 @@ def wire(arm: Arm) -> float | None:
     return float(np.median(known)) if len(known) == len(found) and known else None
 
 
-def hides(arm: Arm) -> bool:
-    options = arm.runs[0].record.specification.algorithm.options
-    if arm.name == "delayed":
-        return bool(options.get("steps", 1))
-    if arm.name == "asynchronous":
-        return bool(options.get("ahead", True))
-    return arm.name in ALWAYS_HIDES or arm.name in SILENT or bool(options.get("overlap"))
-
-
 def bytes_per_step(run: Run) -> float | None:
     """What one rank must send per step of the job, as the algorithm declares it."""
     record = run.record
-    if record.specification.algorithm.name in SILENT or record.specification.workers == 1:
+    if (run.facts is not None and run.facts.silent) or record.specification.workers == 1:
         return 0.0
     counted = [rank.telemetry for rank in record.ranks if rank.telemetry is not None]
     size = record.ranks[0].parameter_bytes if record.ranks else None
     workers = record.specification.workers
-    if record.specification.algorithm.name == "torch_ddp" and size is not None:
+    if run.facts is not None and run.facts.role == "peer" and size is not None:
         return 2 * (workers - 1) / workers * size  # it declares nothing; a ring of all gradients, every step
     declared = counted[0].bytes_per_exchange_declared if counted else None
     steps = sum(one.steps for one in counted)

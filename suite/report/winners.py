@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suite.report.arms import CEILING, Arm, Group
+from suite.report.arms import Arm, Group
 from suite.report.measures import Comparison, compare
 from suite.report.study import Study
 from suite.statistics import Verdict
 
 # The one has a meaningless model, the other nobody to train with: both are there to compare with.
-NO_CHOICE = frozenset({CEILING, "bare"})
+NO_CHOICE = frozenset({"ceiling", "alone"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def winner(group: Group, study: Study) -> Winner | None:
 
 
 def choices_of(group: Group) -> list[Arm]:
-    return [arm for arm in group.arms if arm.name not in NO_CHOICE and arm.timed and not arm.for_memory]
+    return [arm for arm in group.arms if arm.role not in NO_CHOICE and arm.timed and not arm.for_memory]
 
 
 def undecided(study: Study, kind: str) -> int:

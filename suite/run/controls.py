@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from algorithms.mechanisms.validation import real
 
@@ -13,6 +13,9 @@ class Bare:
     """The framework's own optimizer in its own loop, without Horovod and without a wrapper. One worker only."""
 
     name: ClassVar[str] = "bare"
+    role: ClassVar[Literal["alone"]] = "alone"
+    silent: ClassVar[bool] = True
+    hides: ClassVar[bool] = True
 
     def check(self, workers: int) -> None:
         if workers != 1:
@@ -26,6 +29,9 @@ class TorchDDP:
     """PyTorch's DistributedDataParallel over Gloo. `bucket_mb` is its bucket_cap_mb, 25 by PyTorch's default."""
 
     name: ClassVar[str] = "torch_ddp"
+    role: ClassVar[Literal["peer"]] = "peer"
+    silent: ClassVar[bool] = False
+    hides: ClassVar[bool] = True
     bucket_mb: float = 25.0
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from suite.cluster.contract import Cluster, ClusterError, ClusterFacts, Counters
 from suite.run import choices, compose, expected, tokens
 from suite.run.diagnosis import diagnose
 from suite.run.executor import Ended, Executor, Job, Processes
+from suite.run.facts import facts_of
 from suite.run.job import RankJob, clock_of_this_machine
 from suite.run.plan import Planned
 from suite.run.progress import Follower, Progress
@@ -180,6 +181,7 @@ class Launcher:
             wall_seconds=round(seconds, 3),
             deadline_seconds=request.deadline,
             outcome=outcome,
+            facts=facts_of(specification.algorithm.name, specification.algorithm.options, specification.workers),
             ranks=compose.ranks_of(files, specification),
             evaluations=evaluations,
             reached=compose.reached_of(evaluations, specification.targets),

@@ -265,6 +265,20 @@ class Labels(Part):
         return self.algorithm if self.wire == "none" else f"{self.algorithm} in {self.wire}"
 
 
+class Facts(Part):
+    """What an algorithm, with its options and on so many workers, declares of itself."""
+
+    role: Literal["alone", "ceiling", "control", "peer", "reference", "algorithm"] = Field(
+        description="what it is compared as; alone: without Horovod on one worker; peer: another framework's own way"
+    )
+    place: Count = Field(default=0, description="among others of its role, in tables and legends")
+    silent: bool = Field(default=False, description="nothing ever travels")
+    hides: bool = Field(description="computing goes on while an exchange travels; else training stands still for it")
+    waits_for: Count = Field(description="workers without whose contributions no exchange ends")
+    drops_late: bool = Field(default=False, description="what comes after them is dropped")
+    every: Count = Field(default=1, description="steps from one exchange to the next")
+
+
 class Record(Part):
     schema_version: Literal[1] = 1
     identity: str
@@ -284,6 +298,7 @@ class Record(Part):
     wall_seconds: float = Field(description="launch to end, as the harness saw it")
     deadline_seconds: float
     outcome: Outcome
+    facts: Facts | None = Field(default=None, description="absent in records of before algorithms declared them")
     ranks: tuple[Rank, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     reached: tuple[Reached, ...] = ()

@@ -8,7 +8,7 @@ import pytest
 
 import algorithms
 from algorithms.contract import Rounds
-from algorithms.life import Life, Outcome, Standing, Verb
+from algorithms.life import Life, Outcome, Pipeline, Standing, Verb
 
 ANSWERS = {Verb.BEGIN: True, Verb.OFFER: None, Verb.COMPUTE: None, Verb.WAIT: Outcome.TAKEN, Verb.LOOK: Outcome.TAKEN}
 
@@ -111,3 +111,15 @@ def test_what_was_offered_before_it_was_saved_in_mid_step_is_not_offered_again()
     lived(life, 2)
     assert life.standing == Standing(step=0, read=0, due=2)
     assert lived(Life(algorithms.ElasticAveraging(period=4, overlap=2), life.standing), 2) == ["begin", "compute"]
+
+
+@pytest.mark.parametrize(("drain", "applied"), [("apply", True), ("drop", False)])
+def test_what_departed_is_applied_so_many_steps_later_and_drained_or_dropped(drain: str, applied: bool) -> None:
+    pipeline: Pipeline[int] = Pipeline(algorithms.Delayed(steps=2, drain=drain))
+    assert [pipeline.departs(step) for step in range(5)] == [None, None, 0, 1, 2]
+    assert list(pipeline) == [3, 4]
+    assert list(pipeline.drains()) == [(3, applied), (4, applied)]
+    assert not list(pipeline)
+    pipeline.restart([7, 8])
+    assert pipeline.departs(9) == 7
+    assert Pipeline[int](algorithms.Synchronous()).departs(5) == 5

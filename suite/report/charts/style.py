@@ -5,6 +5,7 @@ Each has at least three times the contrast of its paper (tests/report/test_chart
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from suite.report.charts.specification import Line, Role
@@ -40,6 +41,17 @@ ALGORITHMS = {
     "no_communication": Colour("#7a8490", "#7d8893"),
 }
 OTHER = Colour("#6a5f8f", "#a79cd0")
+# For algorithms that have come since: by their name, so that the next report draws them the same.
+MORE = (
+    OTHER,
+    Colour("#8a5a00", "#e0a84b"),
+    Colour("#00695c", "#4db6ac"),
+    Colour("#ad1457", "#f48fb1"),
+    Colour("#33691e", "#9ccc65"),
+    Colour("#4527a0", "#b39ddb"),
+    Colour("#01579b", "#81d4fa"),
+    Colour("#5d4037", "#bcaaa4"),
+)
 
 ROLES = {
     Role.REFERENCE: Colour("#25292e", "#d1d7de"),
@@ -76,14 +88,20 @@ PARTS = {
 }
 
 
+def of_name(name: str) -> Colour:
+    """An algorithm's own: the one it has always had, or one of those that wait for more."""
+    return ALGORITHMS.get(name, MORE[zlib.crc32(name.encode()) % len(MORE)])
+
+
 def of_line(line: Line) -> Colour:
-    return ROLES[line.role] if line.role in ROLES else ALGORITHMS.get(line.name, OTHER)
+    return ROLES[line.role] if line.role in ROLES else of_name(line.name)
 
 
 def variables() -> dict[str, Colour]:
     """A CSS variable's name for every colour."""
     named = {"paper": PAPER, "ink": INK, "quiet": QUIET, "grid": GRID, "other": OTHER}
     named |= {f"a-{name.replace('_', '-')}": colour for name, colour in ALGORITHMS.items()}
+    named |= {f"m-{number}": colour for number, colour in enumerate(MORE[1:], 1)}
     named |= {f"r-{role.name.lower()}": colour for role, colour in ROLES.items()}
     named |= {f"p-{number}": colour for number, colour in enumerate(PARTS.values())}
     return named

@@ -73,6 +73,7 @@ class Terms(_Strict):
     tuning: Literal["best", "same"] = "best"
     expect: Literal["more", "fewer", "higher", "lower", "same", "zero", "workers - 1", "steps"] | None = None
     option: str = ""
+    absent: str = Field(default="", description="why there may be no records of the second")
 
 
 class Paper(_Strict):

@@ -16,8 +16,6 @@ EXPECTED = {
     "workers - 1": "one round less than there are workers",
     "steps": "the delay asked for",
 }
-# Algorithms that no binding carries out.
-VIRTUAL = frozenset({"admm"})
 
 
 def staleness(scope: Scope, claim: Claim) -> Finding:
@@ -58,8 +56,8 @@ def stable_beside(scope: Scope, claim: Claim) -> Finding:
     theirs = [run for group in scope.groups() for select in second for arm in chosen(group, select) for run in arm.runs]
     if not ours or not theirs:
         lacking = " or ".join(select.name for select in second) if not theirs else first.name
-        virtual = " (it runs in virtual time only, where tests/theory holds it to the closed form)"
-        return untestable(f"there are no records of {lacking}" + (virtual if lacking in VIRTUAL else ""))
+        why = f" ({claim.terms.absent})" if claim.terms.absent else ""
+        return untestable(f"there are no records of {lacking}{why}")
     mine, other = (sum(run.record.outcome.status == "diverged" for run in runs) for runs in (ours, theirs))
     figure = f"{mine} of {len(ours)} runs diverged, against {other} of {len(theirs)}"
     if mine == 0 and other:

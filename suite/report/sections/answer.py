@@ -136,7 +136,7 @@ def _convergence(study: Study) -> Iterator[tuple[str, str]]:
         never: list[str] = []
         untold: list[str] = []
         for one in found:
-            if one is reference or one.arm.name == "no_communication":
+            if one is reference or one.arm.role == "ceiling":
                 continue
             effort = one.effort(target)
             if effort is None:

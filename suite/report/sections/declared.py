@@ -11,7 +11,7 @@ from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.charts.specification import Bar, BarPanel, Bars, Mark, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
-from suite.report.floors import SILENT, bytes_per_step
+from suite.report.floors import bytes_per_step
 from suite.report.sections.wording import describe, value, varying
 from suite.report.study import Experiment
 from suite.run.record import Record
@@ -109,7 +109,7 @@ def _bar(arm: Arm, group: Group, source: Source) -> Bar | None:
 
 def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
     counted = arm.telemetry
-    if not counted or arm.name in SILENT or arm.setting.workers == 1:
+    if not counted or arm.silent or arm.setting.workers == 1:
         return None
     sent_declared, size = counted[0].bytes_per_exchange_declared, _parameter_bytes(arm)
     if not size or sent_declared is None:
@@ -148,14 +148,14 @@ def _agreement(declared: float | None, found: float | None, unit: float) -> Entr
 
 def _memory_declared(arm: Arm) -> float | None:
     counted = arm.telemetry
-    return counted[0].memory_declared if counted and arm.name not in SILENT else None
+    return counted[0].memory_declared if counted and not arm.silent else None
 
 
 def _recorded(arm: Arm) -> float | None:
     """What the wrappers counted when training was over."""
     size = _parameter_bytes(arm)
     held = [one.memory_bytes for one in arm.telemetry if one.memory_bytes is not None]
-    return float(np.median(held)) / size if held and size and arm.name not in SILENT else None
+    return float(np.median(held)) / size if held and size and not arm.silent else None
 
 
 def _measured(arm: Arm, group: Group) -> float | None:

@@ -11,7 +11,6 @@ from suite.report import formats
 from suite.report.arms import Arm
 from suite.report.charts.specification import CountPanel, Counts
 from suite.report.content import Block, Figure
-from suite.report.floors import SILENT
 from suite.report.sections.wording import describe, varying
 from suite.report.study import Experiment
 from suite.run.record import Record, Telemetry
@@ -81,7 +80,7 @@ def contributions(experiment: Experiment) -> Iterator[Figure]:
 
 def _per_rank(arm: Arm) -> tuple[list[float], list[float]]:
     runs = [run.record for run in arm.finished if len(_counted(run.record)) == arm.setting.workers]
-    if not runs or arm.name in SILENT:
+    if not runs or arm.silent:
         return [], []
     used = np.mean([[one.contributions_used for one in _counted(record)] for record in runs], axis=0)
     dropped = np.mean([[one.contributions_lost for one in _counted(record)] for record in runs], axis=0)

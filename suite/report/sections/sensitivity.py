@@ -14,7 +14,7 @@ from suite.report.sections.wording import describe, varying
 from suite.report.study import Experiment, Study
 
 LEAST_WORKERS, LEAST_RATES, LEAST_STRAGGLERS = 3, 3, 2
-ROLES = {"synchronous": Role.REFERENCE, "stock_horovod": Role.CONTROL, "no_communication": Role.CEILING}
+ROLES = {"reference": Role.REFERENCE, "control": Role.CONTROL, "ceiling": Role.CEILING}
 
 Value = tuple[float, float | None, float | None]  # with an interval around it, where one is known
 
@@ -168,19 +168,19 @@ def _lines(
     labels = dict.fromkeys(arm.label for group in groups for arm in group.arms)
     for label in labels:
         points: list[tuple[float, Value]] = []
-        name = ""
+        name = compared = ""
         for group in sorted(groups, key=place):
             for arm in group.arms:
-                if arm.label == label and arm.name != "bare":
+                if arm.label == label and arm.role != "alone":
                     found = value(arm, group, study.of(arm))
-                    name = arm.name
+                    name, compared = arm.name, arm.role
                     if found is not None:
                         points.append((place(group), found))
         if not points:
             continue
         x = tuple(at for at, _ in points)
         y = tuple(found[0] * scale for _, found in points)
-        role = ROLES.get(name, Role.ALGORITHM) if label == name else Role.ALGORITHM
+        role = ROLES.get(compared, Role.ALGORITHM) if label == name else Role.ALGORITHM
         shown = role.value if role is not Role.ALGORITHM else label
         # A band needs an interval everywhere; where one run says too little it would fill the panel.
         known = [(found[1], found[2]) for _, found in points]
@@ -214,7 +214,7 @@ def _alone(groups: Sequence[Group], study: Study) -> float | None:
         if group.setting.workers == 1
         for arm in group.arms
         for rate in [study.of(arm).samples_per_second]
-        if rate is not None and arm.name != "bare"
+        if rate is not None and arm.role != "alone"
     ]
     return max(rates, default=None)
 

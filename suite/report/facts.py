@@ -1,0 +1,66 @@
+"""What a record says of its algorithm. Records of before algorithms declared it say nothing: a table knows those."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from suite.run.record import Facts, Record
+from suite.run.specification import Specification
+
+ROLES = ("alone", "ceiling", "control", "peer", "reference", "algorithm")  # in the order in which they are shown
+
+
+class _Before(NamedTuple):
+    place: int
+    role: str = "algorithm"
+    silent: bool = False
+    hides: bool = False  # without any option
+    own_pace: bool = False  # it waits for nobody in particular
+
+
+# Closed: whoever is not in here has facts in its records.
+_BEFORE = {
+    "bare": _Before(0, "alone", silent=True, hides=True, own_pace=True),
+    "no_communication": _Before(0, "ceiling", silent=True, hides=True, own_pace=True),
+    "stock_horovod": _Before(1, "control", hides=True),
+    "torch_ddp": _Before(0, "peer", hides=True),
+    "synchronous": _Before(2),
+    "layerwise": _Before(3, hides=True),
+    "delayed": _Before(4),
+    "backup_workers": _Before(5),
+    "asynchronous": _Before(6, own_pace=True),
+    "softsync": _Before(7, own_pace=True),
+    "downpour": _Before(8, own_pace=True),
+    "elastic_averaging": _Before(9),
+    "local_sgd": _Before(10),
+    "slowmo": _Before(11),
+    "diloco": _Before(12),
+    "adasum": _Before(13),
+}
+
+
+def of(record: Record) -> Facts | None:
+    """None for an algorithm that was never heard of and says nothing of itself."""
+    return record.facts or _before(record.specification)
+
+
+def _before(specification: Specification) -> Facts | None:
+    known = _BEFORE.get(specification.algorithm.name)
+    if known is None:
+        return None
+    options, workers = specification.algorithm.options, specification.workers
+    spares, period = options.get("spares"), options.get("period")
+    hides = {"delayed": bool(options.get("steps", 1)), "asynchronous": bool(options.get("ahead", True))}
+    reference = specification.algorithm.name == "synchronous" and not options.get("overlap")
+    waits_for = 1 if known.own_pace or options.get("asynchronous") else workers
+    return Facts.model_validate(
+        {
+            "role": "reference" if reference else known.role,
+            "place": known.place,
+            "silent": known.silent,
+            "hides": hides.get(specification.algorithm.name, known.hides or bool(options.get("overlap"))),
+            "waits_for": workers - spares if isinstance(spares, int) else waits_for,
+            "drops_late": isinstance(spares, int),
+            "every": period if isinstance(period, int) else 1,
+        }
+    )
