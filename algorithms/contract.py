@@ -2,8 +2,8 @@
 
 Every algorithm is one of two kinds. In an `Exchange` each worker's *gradient* travels, every step, and everybody applies
 the same average. In `Rounds` workers keep *copies of their own* and meet around a shared *centre*, some or all of them,
-every step or every few. A driver (`algorithms.virtual`, `algorithms.torch`, `algorithms.tensorflow`) runs this loop;
-what stands in capitals is an event, and beside it the attributes and methods that answer it:
+every step or every few. A driver (`algorithms.virtual`, `algorithms.torch`, `algorithms.tensorflow`) runs this loop, as
+`algorithms.life` says; what stands in capitals is an event, and beside it the attributes and methods that answer it:
 
     begin                                     check(workers)   centre(x), own(x)   # Rounds: what is kept beside x
     for step in 0, 1, 2, ...:

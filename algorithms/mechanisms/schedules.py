@@ -16,8 +16,3 @@ def after_every(period: int, step: int) -> bool:
 def after_warmup(period: int, warmup: int, step: int) -> bool:
     """After every step while warming up, then `period` steps apart."""
     return step < warmup or after_every(period, step - warmup)
-
-
-def departure(step: int, delay: int) -> int | None:
-    """The step whose exchange is due at `step`, None while the pipeline fills."""
-    return step - delay if step >= delay else None

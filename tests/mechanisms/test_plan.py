@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from algorithms.mechanisms.averages import moving, running_mean
 from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, landings, order
-from algorithms.mechanisms.schedules import after_every, after_warmup, before_every, departure
+from algorithms.mechanisms.schedules import after_every, after_warmup, before_every
 
 sizes = st.lists(st.integers(0, 500), max_size=12)
 times = st.floats(0, 10, allow_nan=False)
@@ -140,7 +140,6 @@ def test_schedules(period, warmup, step):
     assert before_every(period, step) == (step in range(0, 101, period))
     assert after_every(period, step) == before_every(period, step + 1)
     assert after_warmup(period, warmup, step) == (step < warmup or after_every(period, step - warmup))
-    assert departure(step, period) == (None if step < period else step - period)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=30))
