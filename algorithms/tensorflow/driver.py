@@ -58,6 +58,9 @@ class Driver(Protocol):
     def evaluation(self) -> AbstractContextManager[None]:
         """The parameters that one evaluates, put back at the end."""
 
+    def still(self) -> AbstractContextManager[None]:
+        """Nothing that is saved moves meanwhile."""
+
     def telemetry(self) -> Telemetry: ...
 
     def watch(self, watcher: Watcher) -> bool:

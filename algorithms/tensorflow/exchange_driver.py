@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import horovod.tensorflow as hvd
@@ -239,6 +239,9 @@ class ExchangeDriver:
 
     def watch(self, watcher: Watcher) -> bool:
         return not self._travels
+
+    def still(self) -> AbstractContextManager[None]:
+        return nullcontext()  # between two steps nothing moves
 
     def telemetry(self) -> Telemetry:
         steps = int(self._steps.numpy())

@@ -62,6 +62,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._driver: Driver = _driver(self, algorithm, form=form, checks=checks, clock=clock)
         refuse_unkept(optimizer, algorithm)
         self._begun = False
+        self._loaded: tuple[Any, ...] = ()  # what the wrapped optimizer is to begin from
         self._met = False  # the other ranks, with gradients for the same variables
         self._eager_step: Any = None
         self._wrapped = True
@@ -152,6 +153,17 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
         checks = {"check_agreement": config["check_agreement"], "check_every": config["check_every"]}
         return cls(inner, algorithm, **checks, wire=config.get("wire", "none"), name=config["name"])
+
+    def save_own_variables(self, store: Any) -> None:
+        """All of one moment, the wrapped optimizer's variables among them: rounds go on meanwhile."""
+        with self._driver.still():
+            super().save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        # Keras saves and loads the wrapped optimizer once more by itself, as it was a moment later.
+        rate = innermost(self.inner_optimizer)._learning_rate  # which the user may set before the first step
+        self._loaded = tuple((v, v.numpy()) for v in self.inner_optimizer.variables if v is not rate)
 
     # What the algorithms add
 
@@ -248,6 +260,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         held = [*self._trainable_variables, *inner.variables, *self._variables]
         if not initialised([variable.value for variable in held]):
             return
+        with tf.init_scope():
+            for variable, value in self._loaded:
+                variable.assign(value)
+        self._loaded = ()
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
         description = (
             f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, {self._driver.description}, {shapes}"

@@ -380,6 +380,16 @@ class RoundsDriver:
             for variable, value in zip(self._variables, own, strict=True):
                 variable.assign(value)
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The helper's next round waits, and what was saved tells how many rounds the centre has seen."""
+        if self.worker.helper is None:
+            yield
+            return
+        with self.work.whole:
+            self._save()
+            yield
+
     def watch(self, watcher: Watcher) -> bool:
         self.worker.watch(watcher)
         if self._variables:
