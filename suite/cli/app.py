@@ -9,7 +9,20 @@ from typing import Any
 
 import typer
 
-from suite.cli import bench, command, compare, doctor, gpu_check, horovod, listing, profile, records, report, train
+from suite.cli import (
+    bench,
+    command,
+    compare,
+    doctor,
+    gpu_check,
+    horovod,
+    listing,
+    predict,
+    profile,
+    records,
+    report,
+    train,
+)
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
 from suite.suggest import unknown
 
@@ -28,6 +41,7 @@ app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
+app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("command", epilog=command.EXAMPLE)(command.command)
 app.command("report", epilog=report.EXAMPLE)(report.report)

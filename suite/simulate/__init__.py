@@ -1,0 +1,8 @@
+"""Step times without running them: workload, machines, prediction, calibration, sealed expectations."""
+
+from suite.simulate.machines import Costs, Machines
+from suite.simulate.predicting import predict
+from suite.simulate.prediction import Estimate, Prediction
+from suite.simulate.workload import Layer, Workload
+
+__all__ = ["Costs", "Estimate", "Layer", "Machines", "Prediction", "Workload", "predict"]

@@ -1,0 +1,55 @@
+"""Rounds that everybody takes part in, every step or every few: when steps end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from algorithms.contract import Rounds
+from suite.simulate.exchanging import Course
+from suite.simulate.times import Floats, Times
+
+
+def period_of(meets: Callable[[int], bool], horizon: int = 4096) -> int:
+    """Steps between two meetings, once what the first steps do differently is over."""
+    late = [step for step in range(horizon, 3 * horizon) if meets(step)][:2]
+    if len(late) < 2:
+        raise ValueError(f"workers meet less often than every {2 * horizon} steps: too seldom to be simulated")
+    return late[1] - late[0]
+
+
+def meet(times: Times, step_seconds: float, algorithm: Rounds, seconds: float, after: float) -> Course:
+    """`seconds`: of a round. Whole periods only, so that each has its exchange in it."""
+    period = period_of(algorithm.meets)
+    each = times.seconds(step_seconds) + after
+    rounds = len(each) // period
+    if rounds == 0:
+        raise ValueError(f"steps={len(each)}: must be at least {period}, a whole period of {algorithm.name}")
+    each = each[: rounds * period].reshape(rounds, period, -1)
+    if algorithm.overlap == 0:
+        steps = each.mean(axis=2)  # of workers that do not wait
+        whole = each.sum(axis=1).max(axis=1) + seconds
+        steps[:, -1] += whole - steps.sum(axis=1)
+    else:
+        steps = _overlapped(each, algorithm.overlap, seconds)
+    return Course(steps.ravel(), period=period, staleness=(0,), exchanges=1 / period)
+
+
+def _overlapped(each: Floats, overlap: int, seconds: float) -> Floats:
+    """A round's result is adopted `overlap` steps after it has begun, or when it is there."""
+    rounds, period, _ = each.shape
+    free = np.zeros(each.shape[2])
+    closes = 0.0
+    steps = np.zeros((rounds, period))
+    before = 0.0
+    for number in range(rounds):
+        first = each[number, :overlap].sum(axis=0)
+        free = np.maximum(free + first, closes) if number else free + first
+        free = free + each[number, overlap:].sum(axis=0)
+        closes = max(float(free.max()), closes) + seconds
+        now = float(free.max())
+        mean = each[number].mean(axis=1)
+        steps[number] = mean * ((now - before) / mean.sum())
+        before = now
+    return steps

@@ -1,0 +1,151 @@
+"""From a workload, machines and an algorithm to what is expected: step times without running them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+
+from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.validation import one_of, whole
+from suite.simulate import exchanging, meeting, quorums, wires
+from suite.simulate.carrying import carry, round_seconds
+from suite.simulate.exchanging import Course
+from suite.simulate.machines import FREE, Costs, Machines
+from suite.simulate.prediction import Estimate, Prediction, Spread, StepSeconds, mean_of, staleness_of
+from suite.simulate.times import Times, draw
+from suite.simulate.wires import Wire
+from suite.simulate.workload import Workload
+
+SETTLING = 8  # first steps, while a pipeline fills, that do not count
+EVEN_PERIODS = 12  # whole periods of workers that are all alike say all that there is to say
+ARRIVALS = ("time", "serial")
+
+
+def predict(
+    workload: Workload,
+    machines: Machines,
+    algorithm: Algorithm,
+    *,
+    wire: str = "none",
+    steps: int = 500,
+    seed: int = 0,
+    plan: str | None = None,
+    arrivals: str = "time",
+) -> Prediction:
+    """What `steps` steps would take.
+
+    wire: the format in which numbers travel. plan: see `carrying.carry`, for other people's systems. arrivals: "serial",
+    a round takes one offer, like a server that applies what arrives one by one.
+    """
+    whole("steps", steps, 1)
+    whole("seed", seed, 0)
+    one_of("arrivals", arrivals, ARRIVALS)
+    format_ = wires.named(wire)
+    algorithm.check(machines.workers)
+    course = simulate(workload, machines, algorithm, format_, steps, seed, plan, arrivals)
+    bare = simulate(workload, _without_network(machines), algorithm, format_, steps, seed, plan, arrivals)
+    calibration = machines.calibration
+    share = max(0.0, 1 - float(np.mean(bare.steps)) / float(np.mean(course.steps)))
+    spread = Spread() if calibration is None else calibration.spread(machines)
+    return _prediction(workload, machines, algorithm, format_, course, share, spread)
+
+
+def simulate(
+    workload: Workload,
+    machines: Machines,
+    algorithm: Algorithm,
+    wire: Wire,
+    steps: int,
+    seed: int,
+    plan: str | None = None,
+    arrivals: str = "time",
+) -> Course:
+    """The steps themselves, one by one."""
+    calibration = machines.calibration
+    after = 0.0 if calibration is None else calibration.after(workload)
+    if isinstance(algorithm, Exchange):
+        times = _drawn(workload, machines, _enough(machines, steps, 1) + SETTLING, seed)
+        if not algorithm.reduces or machines.workers == 1:
+            return _settled(exchanging.alone(workload, times, after))
+        carried = carry(workload, machines, algorithm, wire, plan)
+        return _settled(exchanging.exchange(workload, times, carried, algorithm, after))
+    assert isinstance(algorithm, Rounds)
+    asked = rules(algorithm, machines.workers)
+    if arrivals == "serial":
+        if asked.quorum > 1:
+            raise ValueError(f"arrivals='serial': {algorithm.name} needs {asked.quorum} offers to close a round, not 1")
+        asked = replace(asked, limit=1)
+    period = meeting.period_of(algorithm.meets)
+    seconds = round_seconds(workload, machines, wire)
+    if asked.everyone:
+        # Whole periods, more than are asked for rather than less.
+        count = -(-_enough(machines, steps, period) // period) * period
+        times = _drawn(workload, machines, count, seed)
+        course = meeting.meet(times, workload.step_seconds, algorithm, seconds, after)
+        return _settled(course, period) if algorithm.overlap else course
+    times = _drawn(workload, machines, max(_enough(machines, steps, period), 2 * period), seed)
+    vote = machines.costs.vote
+    return quorums.run(times, workload.step_seconds, algorithm, asked, seconds + vote, after)
+
+
+def _drawn(workload: Workload, machines: Machines, steps: int, seed: int) -> Times:
+    return draw(workload, machines, steps, seed)
+
+
+def _enough(machines: Machines, steps: int, period: int) -> int:
+    return min(steps, EVEN_PERIODS * period) if machines.even else steps
+
+
+def _settled(course: Course, settling: int = SETTLING) -> Course:
+    return replace(course, steps=course.steps[settling:]) if len(course.steps) > settling else course
+
+
+def _without_network(machines: Machines) -> Machines:
+    return _Silent(**{field.name: getattr(machines, field.name) for field in dataclasses.fields(machines)})
+
+
+class _Silent(Machines):
+    """The same machines, where nothing that travels takes any time."""
+
+    @property
+    def costs(self) -> Costs:  # type: ignore[override]
+        return FREE
+
+
+def _prediction(
+    workload: Workload,
+    machines: Machines,
+    algorithm: Algorithm,
+    wire: Wire,
+    course: Course,
+    share: float,
+    spread: Spread,
+) -> Prediction:
+    found = mean_of(course, spread)
+    samples = machines.workers * workload.batch * course.useful
+    payload = sum(wire.bytes(shape) for _, shape in workload.tensors)
+    sent = algorithm.bytes_per_exchange(machines.workers, payload) * course.exchanges if machines.workers > 1 else 0.0
+    staleness, counts = staleness_of(course)
+    options = {field.name: getattr(algorithm, field.name) for field in dataclasses.fields(algorithm) if field.init}  # type: ignore[arg-type]
+    calibration = machines.calibration
+    warnings = [found.lacks] if found.lacks else []
+    if calibration is not None:
+        warnings += calibration.warnings(machines, workload)
+    return Prediction(
+        algorithm=algorithm.name,
+        options=options,
+        workers=machines.workers,
+        step_seconds=StepSeconds(found.value, found.low, found.high, found.typical),
+        samples_per_second=Estimate(samples / found.value, samples / found.high, samples / found.low),
+        exposed_seconds=Estimate(share * found.value, share * found.low, share * found.high),
+        staleness=staleness,
+        staleness_counts=counts,
+        bytes_per_step=Estimate(sent),
+        useful=course.useful,
+        memory=algorithm.memory(),
+        fitted=() if calibration is None else calibration.fitted(),
+        warnings=tuple(warnings),
+    )
