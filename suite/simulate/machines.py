@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from algorithms.mechanisms.validation import real, whole
+from algorithms.mechanisms.validation import one_of, real, whole
 from suite.cluster.stragglers import Straggler, parse
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Ranks of one host, where nothing else is said: what a PCIe 3 x16 slot carries, and what a hop in shared memory takes.
 LOCAL_GBIT = 100.0
 LOCAL_LATENCY_US = 5.0
+COLLECTIVES = ("ring", "halving_doubling")  # Gloo's and NCCL's; what MPI libraries take for large messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Machines:
     jitter_correlation: float = 0.0
     cycle_ms: float = 1.0  # Horovod's own default, as is the next
     fusion_mb: float = 128.0
+    collective: str = "ring"
     shared_cores: int | None = None
     calibration: Calibration | None = field(default=None, repr=False)
 
@@ -78,6 +80,7 @@ class Machines:
         real("jitter_correlation", self.jitter_correlation, 0, 1)
         real("cycle_ms", self.cycle_ms, 0)
         real("fusion_mb", self.fusion_mb, 0)
+        one_of("collective", self.collective, COLLECTIVES)
         if self.shared_cores is not None:
             whole("shared_cores", self.shared_cores, 1)
         if self.straggler is not None:
@@ -103,7 +106,7 @@ class Machines:
             return FREE
         if self.calibration is not None:
             return self.calibration.costs(self)
-        return ring(self)
+        return closed_form(self)
 
     def network(self) -> LinkTimes:
         """How long exchanges and votes take, as `algorithms.virtual.Cluster` takes it."""
@@ -112,15 +115,22 @@ class Machines:
         return LinkTimes(self)
 
 
-def ring(machines: Machines) -> Costs:
-    """The closed form: 2(n-1) hops in step with each other, each as slow as the slowest, of 1/n of the bytes."""
+def closed_form(machines: Machines) -> Costs:
+    """A ring of n takes 2(n-1) hops in step with each other, each as slow as the slowest, of 1/n of the bytes; halving and
+    doubling takes 2 log2(n) hops for the same bytes.
+    """
     workers = machines.workers
-    hops = 2 * (workers - 1)
-    latency = hop_seconds(machines)
     message = (machines.message_us + machines.message_us_per_worker * (workers - 1)) * 1e-6
-    exchange = message + hops * latency
-    per_byte = hops / workers * sharing(machines) / bytes_per_second(machines)
+    exchange = message + hops(machines) * hop_seconds(machines)
+    per_byte = 2 * (workers - 1) / workers * sharing(machines) / bytes_per_second(machines)
     return Costs(exchange=exchange, per_byte=per_byte, vote=exchange)
+
+
+def hops(machines: Machines) -> int:
+    """One after the other, in one exchange."""
+    if machines.collective == "ring":
+        return 2 * (machines.workers - 1)
+    return 2 * math.ceil(math.log2(machines.workers))
 
 
 def hop_seconds(machines: Machines) -> float:

@@ -94,6 +94,7 @@ class _Workers:
     ready: Floats
     read: Integers
     read_at: Floats  # of workers that go on: closed rounds are counted when it is known how many there were
+    reads_at: Floats  # the same of what will be offered next
     finish: Floats
 
     @classmethod
@@ -102,7 +103,8 @@ class _Workers:
         everyone = np.arange(blocks.shape[1])
         ready = draws.next(everyone)
         finish = ready if waits else ready + draws.next(everyone)
-        return cls(draws, waits, ready, np.zeros(len(everyone), dtype=np.int64), np.zeros(len(everyone)), finish)
+        nothing = np.zeros(len(everyone))
+        return cls(draws, waits, ready, np.zeros(len(everyone), dtype=np.int64), nothing, ready.copy(), finish)
 
     def go_on(self, who: Integers, now: float | Floats, closed: int) -> None:
         """Their offers are off the table at `now`, when so many rounds have closed."""
@@ -110,14 +112,16 @@ class _Workers:
             self.ready[who] = now + self.draws.next(who)
             self.read[who] = closed
             return
-        self.read_at[who] = self.ready[who]
+        self.read_at[who] = self.reads_at[who]
         self.ready[who] = np.maximum(self.finish[who], now)
+        # Who was held up reads what this round has made; who offers while a round is under way reads what was before it.
+        self.reads_at[who] = np.where(self.finish[who] > now, self.ready[who], np.nextafter(self.ready[who], np.inf))
         self.finish[who] = self.ready[who] + self.draws.next(who)
 
     def ages(self, closes: Floats, closed: int) -> Integers:
         if self.waits:
             return closed - self.read
-        return np.asarray(closed - np.searchsorted(closes[1 : closed + 1], self.read_at, side="right"))
+        return np.asarray(closed - np.searchsorted(closes[1 : closed + 1], self.read_at, side="left"))
 
 
 def _free(blocks: Floats, rules: Rules, seconds: float, period: int, *, waits: bool) -> Course:
