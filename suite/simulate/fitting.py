@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 # What holds an unknown near what one expects of it where the observations say nothing about it: as much as an error of this
 # share in one of them, for an unknown that is twice what is expected.
 HOLD = 0.003

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from algorithms.contract import Rounds
+from algorithms.contract import Moment, Rounds
 from suite.simulate.exchanging import Course
 from suite.simulate.times import Floats, Times
 
@@ -27,17 +27,19 @@ def meet(times: Times, step_seconds: float, algorithm: Rounds, seconds: float, a
     if rounds == 0:
         raise ValueError(f"steps={len(each)}: must be at least {period}, a whole period of {algorithm.name}")
     each = each[: rounds * period].reshape(rounds, period, -1)
-    if algorithm.overlap == 0:
+    # What is offered before a step travels while that step computes.
+    hidden = algorithm.overlap + (algorithm.departs is Moment.STEP_BEGINS)
+    if hidden == 0:
         steps = each.mean(axis=2)  # of workers that do not wait
         whole = each.sum(axis=1).max(axis=1) + seconds
         steps[:, -1] += whole - steps.sum(axis=1)
     else:
-        steps = _overlapped(each, algorithm.overlap, seconds)
+        steps = _overlapped(each, hidden, seconds)
     return Course(steps.ravel(), period=period, staleness=(0,), exchanges=1 / period)
 
 
 def _overlapped(each: Floats, overlap: int, seconds: float) -> Floats:
-    """A round's result is adopted `overlap` steps after it has begun, or when it is there."""
+    """A round's result is adopted `overlap` steps after it was offered, or when it is there."""
     rounds, period, _ = each.shape
     free = np.zeros(each.shape[2])
     closes = 0.0

@@ -14,7 +14,7 @@ from suite.simulate import exchanging, meeting, quorums, wires
 from suite.simulate.carrying import carry, round_seconds
 from suite.simulate.exchanging import Course
 from suite.simulate.machines import FREE, Costs, Machines
-from suite.simulate.prediction import Estimate, Prediction, Spread, StepSeconds, mean_of, staleness_of
+from suite.simulate.prediction import Estimate, Prediction, StepSeconds, mean_of, staleness_of
 from suite.simulate.times import Times, draw
 from suite.simulate.wires import Wire
 from suite.simulate.workload import Workload
@@ -49,7 +49,7 @@ def predict(
     bare = simulate(workload, _without_network(machines), algorithm, format_, steps, seed, plan, arrivals)
     calibration = machines.calibration
     share = max(0.0, 1 - float(np.mean(bare.steps)) / float(np.mean(course.steps)))
-    spread = Spread() if calibration is None else calibration.spread(machines)
+    spread = 0.0 if calibration is None else calibration.spread(machines)
     return _prediction(workload, machines, algorithm, format_, course, share, spread)
 
 
@@ -70,6 +70,8 @@ def simulate(
         times = _drawn(workload, machines, _enough(machines, steps, 1) + SETTLING, seed)
         if not algorithm.reduces or machines.workers == 1:
             return _settled(exchanging.alone(workload, times, after))
+        if calibration is not None:
+            after += calibration.handing(workload, machines)
         carried = carry(workload, machines, algorithm, wire, plan)
         return _settled(exchanging.exchange(workload, times, carried, algorithm, after))
     assert isinstance(algorithm, Rounds)
@@ -122,7 +124,7 @@ def _prediction(
     wire: Wire,
     course: Course,
     share: float,
-    spread: Spread,
+    spread: float,
 ) -> Prediction:
     found = mean_of(course, spread)
     samples = machines.workers * workload.batch * course.useful

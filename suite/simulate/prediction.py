@@ -92,14 +92,6 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How far a run's mean may lie from the prediction, as factors, besides what its own steps scatter."""
-
-    low: float = 1.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True)
 class Mean:
     """Of a simulated course, with what its own steps say of how a run as long would scatter."""
 
@@ -110,8 +102,8 @@ class Mean:
     lacks: str = field(default="")
 
 
-def mean_of(course: Course, spread: Spread) -> Mean:
-    """Intervals add up as logarithms do: what the steps scatter, and what calibration could not explain."""
+def mean_of(course: Course, spread: float) -> Mean:
+    """Intervals add up as logarithms do: what the steps scatter, and the `spread` that calibration could not explain."""
     steps = course.steps
     value = float(np.mean(steps))
     typical = float(np.median(steps))
@@ -123,8 +115,7 @@ def mean_of(course: Course, spread: Spread) -> Mean:
             low, high = max(found.low, 1e-12), found.high
         elif _scatters(course):
             lacks = f"{len(steps)} steps are too few for an interval of what they scatter"
-    down = math.hypot(math.log(value / low), math.log(1 / spread.low))
-    up = math.hypot(math.log(high / value), math.log(spread.high))
+    down, up = math.hypot(math.log(value / low), spread), math.hypot(math.log(high / value), spread)
     return Mean(value, value * math.exp(-down), value * math.exp(up), typical, lacks)
 
 

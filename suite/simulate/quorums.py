@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithms.contract import Rounds
+from algorithms.contract import Moment, Rounds
 from algorithms.mechanisms.quorum import Rules
 from suite.simulate.exchanging import Course
 from suite.simulate.meeting import period_of
@@ -51,8 +51,9 @@ def run(times: Times, step_seconds: float, algorithm: Rounds, rules: Rules, seco
     whole = len(each) // period
     if whole == 0:
         raise ValueError(f"steps={len(each)}: must be at least {period}, a whole period of {algorithm.name}")
-    blocks = each[: whole * period].reshape(whole, period, -1).sum(axis=1)
-    return _free(blocks, rules, seconds, period, waits=algorithm.waits)
+    blocks = each[: whole * period].reshape(whole, period, -1)
+    early = algorithm.departs is Moment.STEP_BEGINS
+    return _free(blocks, rules, seconds, waits=algorithm.waits, early=early)
 
 
 def _given_up(each: Floats, rules: Rules, seconds: float) -> Course:
@@ -89,7 +90,8 @@ class _Workers:
     go on at once, when they will have the next one.
     """
 
-    draws: Draws
+    draws: Draws  # from one offer to the next
+    first: Draws | None  # of it, what a round's result may travel behind
     waits: bool
     ready: Floats
     read: Integers
@@ -98,19 +100,26 @@ class _Workers:
     finish: Floats
 
     @classmethod
-    def begin(cls, blocks: Floats, waits: bool) -> _Workers:
-        draws = Draws(blocks)
-        everyone = np.arange(blocks.shape[1])
-        ready = draws.next(everyone)
+    def begin(cls, blocks: Floats, waits: bool, early: bool) -> _Workers:
+        draws, first = Draws(blocks.sum(axis=1)), Draws(blocks[:, 0]) if early else None
+        everyone = np.arange(blocks.shape[2])
+        ready = np.zeros(len(everyone)) if early else draws.next(everyone)
         finish = ready if waits else ready + draws.next(everyone)
         nothing = np.zeros(len(everyone))
-        return cls(draws, waits, ready, np.zeros(len(everyone), dtype=np.int64), nothing, ready.copy(), finish)
+        return cls(draws, first, waits, ready, np.zeros(len(everyone), dtype=np.int64), nothing, ready.copy(), finish)
 
     def go_on(self, who: Integers, now: float | Floats, closed: int) -> None:
         """Their offers are off the table at `now`, when so many rounds have closed."""
         if self.waits:
-            self.ready[who] = now + self.draws.next(who)
             self.read[who] = closed
+            if self.first is None:
+                self.ready[who] = now + self.draws.next(who)
+                return
+            hidden = self.first.next(who)
+            done = self.ready[who] + hidden
+            settled = np.maximum(now, done)
+            self.read_at[who] = np.where(done > now, settled, np.nextafter(settled, np.inf))
+            self.ready[who] = settled + self.draws.next(who) - hidden
             return
         self.read_at[who] = self.reads_at[who]
         self.ready[who] = np.maximum(self.finish[who], now)
@@ -119,15 +128,15 @@ class _Workers:
         self.finish[who] = self.ready[who] + self.draws.next(who)
 
     def ages(self, closes: Floats, closed: int) -> Integers:
-        if self.waits:
+        if self.waits and self.first is None:
             return closed - self.read
         return np.asarray(closed - np.searchsorted(closes[1 : closed + 1], self.read_at, side="left"))
 
 
-def _free(blocks: Floats, rules: Rules, seconds: float, period: int, *, waits: bool) -> Course:
-    """Nobody's work is tied to a round: offers wait for their turn."""
-    count = rules.workers
-    workers = _Workers.begin(blocks, waits)
+def _free(blocks: Floats, rules: Rules, seconds: float, *, waits: bool, early: bool) -> Course:
+    """Nobody's work is tied to a round: offers wait for their turn. `blocks`: periods x steps of one x workers."""
+    count, period = rules.workers, blocks.shape[1]
+    workers = _Workers.begin(blocks, waits, early)
     most = blocks.shape[0] * count
     closes = np.zeros(most + 1)
     work = np.zeros(most + 1)

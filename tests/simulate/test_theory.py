@@ -60,6 +60,8 @@ REFERENCE: list[Rounds] = [
     algorithms.SoftSync(gradients=3),
     algorithms.Downpour(period=3),
     algorithms.ElasticAveraging(period=4, asynchronous=True, moving_rate=0.5, order="gradient_first"),
+    algorithms.ElasticAveraging(period=4, asynchronous=True, moving_rate=0.5),
+    algorithms.ElasticAveraging(period=4),
     algorithms.LocalSGD(period=5),
     algorithms.LocalSGD(period=5, overlap=2),
     algorithms.Adasum(),

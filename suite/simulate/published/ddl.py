@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 import algorithms
 from suite.models import describe
 from suite.simulate.fitting import Unknown, fit

@@ -22,8 +22,8 @@ NETS: dict[str, tuple[int, dict[int, tuple[float, float, float]]]] = {
 }
 FITTED_ON = (1, 2)
 WHY = (
-    "waiting for one another grows from 2 to 8 workers of AlexNet by 11 times a step, which no spread of compute times does: "
-    "the ranks read images from the same disk and host memory. The model does not have that."
+    "waiting for one another grows from 2 to 8 workers of AlexNet by 11 times a step, which no spread of compute times "
+    "does: the ranks read images from the same disk and host memory. The model does not have that."
 )
 
 

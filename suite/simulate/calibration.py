@@ -1,0 +1,158 @@
+"""What cannot be known of machines, fitted to records of training on few of their workers; a file that says from which."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from suite.run.specification import Count, NonNegative, Part, Positive, PositiveNumber
+from suite.simulate.machines import Costs, Machines, bytes_per_second, hop_seconds, hops, sharing
+from suite.simulate.workload import Workload
+
+VERSION = 1
+LEAST_SPREAD = 0.01  # as a share: runs of one specification differ by as much
+NORMAL = 1.645  # of a 90 % interval
+FAR = 4.0  # times as many workers, or as high a rate, beyond which a prediction warns
+
+
+class Values(Part):
+    """What was fitted."""
+
+    overhead_ms: NonNegative = Field(description="of every step, besides computing, whoever takes part")
+    update_s_per_gb: NonNegative = Field(description="of every step, for each GB of parameters")
+    tensor_us: NonNegative = Field(description="of every step, for each tensor whose gradient travels")
+    rate_share: Annotated[float, Field(gt=0, le=1)] = Field(description="of a link's rate that payload gets")
+    handling_s_per_gb: NonNegative = Field(description="a processor's time for each GB that a worker sends")
+    hop_us: NonNegative = Field(description="of one hop of a collective, besides the link's own latency")
+    message_us: NonNegative = Field(description="of any exchange, whatever it carries")
+    vote_us: NonNegative = Field(description="of a vote, besides its hops")
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(f"{name} = {value:.4g}" for name, value in self.model_dump().items())
+
+
+class Reach(Part):
+    """What the records had in them: further away is extrapolation."""
+
+    workers: tuple[Positive, Positive]
+    gbit: tuple[PositiveNumber, PositiveNumber]
+    megabytes: tuple[PositiveNumber, PositiveNumber]
+    framework: tuple[str, ...]
+
+
+class Missed(Part):
+    """A run that was fitted, and how far the fit is from it."""
+
+    identity: str
+    label: str
+    observed: PositiveNumber
+    simulated: PositiveNumber
+
+    @property
+    def error(self) -> float:
+        return self.simulated / self.observed - 1
+
+
+class Calibration(Part):
+    """The content of the file."""
+
+    version: Literal[1] = VERSION
+    commit: str | None = Field(description="of this project when it was fitted")
+    records: tuple[str, ...] = Field(description="the experiments, and what was chosen of them")
+    runs: tuple[Missed, ...]
+    reach: Reach
+    values: Values
+    left_out: Count = Field(default=0, description="records that could not be used, see the output of calibrate")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Calibration:
+        path = Path(path)
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"calibration {path} cannot be read: {error}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(step) for step in first["loc"]) or "the file"
+            if where == "version":
+                raise ValueError(
+                    f"calibration {path} is of version {first['input']!r}, this is version {VERSION}: calibrate again"
+                ) from None
+            raise ValueError(f"calibration {path}: {where}: {first['msg']}") from None
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def after(self, workload: Workload) -> float:
+        """Seconds of a step that neither compute nor travel."""
+        return self.values.overhead_ms * 1e-3 + self.values.update_s_per_gb * workload.parameter_bytes * 1e-9
+
+    def handing(self, workload: Workload, machines: Machines) -> float:
+        """Seconds of a step in which a worker hands its gradients to whoever carries them, one by one."""
+        return self.values.tensor_us * 1e-6 * len(workload.tensors) * load(machines)
+
+    def costs(self, machines: Machines) -> Costs:
+        """The closed form with what was fitted in it. What a processor does for a byte waits for one that is free."""
+        values = self.values
+        busy = load(machines)
+        steps = hops(machines) * (hop_seconds(machines) + values.hop_us * 1e-6 * busy)
+        exchange = values.message_us * 1e-6 * busy + steps
+        wire = sharing(machines) / (bytes_per_second(machines) * values.rate_share)
+        sent = 2 * (machines.workers - 1) / machines.workers
+        per_byte = sent * (wire + values.handling_s_per_gb * 1e-9 * busy)
+        return Costs(exchange=exchange, per_byte=per_byte, vote=values.vote_us * 1e-6 * busy + steps)
+
+    def sigma(self, machines: Machines) -> float:
+        """What the fit left unexplained, wider the further away one looks."""
+        errors = [math.log(run.simulated / run.observed) for run in self.runs]
+        left = math.sqrt(sum(error * error for error in errors) / max(1, len(errors) - len(Values.model_fields)))
+        return max(left, LEAST_SPREAD) * math.hypot(1.0, *self.distances(machines).values())
+
+    def distances(self, machines: Machines) -> dict[str, float]:
+        """Beyond what was calibrated, in doublings."""
+        return {
+            "workers": _beyond(machines.workers, self.reach.workers),
+            "gbit": _beyond(machines.gbit, self.reach.gbit),
+        }
+
+    def spread(self, machines: Machines) -> float:
+        """The logarithm of the factor by which a run may lie off, nine times of ten."""
+        return NORMAL * self.sigma(machines)
+
+    def warnings(self, machines: Machines, workload: Workload) -> list[str]:
+        """Where a prediction is an extrapolation, and how far."""
+        found = []
+        for name, value, (low, high) in (
+            ("workers", float(machines.workers), self.reach.workers),
+            ("Gbit/s", machines.gbit, self.reach.gbit),
+            ("MB of parameters", workload.parameter_bytes / 1e6, self.reach.megabytes),
+        ):
+            far = 2 ** _beyond(value, (low, high))
+            if far >= FAR:
+                end = high if value > high else low
+                found.append(f"{value:g} {name} are {far:.3g} times as far as the calibration went ({end:g})")
+        return found
+
+    def fitted(self) -> tuple[str, ...]:
+        """What was fitted and from what, as every prediction says it."""
+        return (f"fitted to {len(self.runs)} runs: {'; '.join(self.records)}", *self.values.lines())
+
+
+def load(machines: Machines) -> float:
+    """How many workers wait for each core where all run on one machine."""
+    return 1.0 if machines.shared_cores is None else max(1.0, machines.workers / machines.shared_cores)
+
+
+def _beyond(value: float, reach: tuple[float, float]) -> float:
+    low, high = reach
+    if math.isinf(value):
+        return 0.0
+    return max(0.0, math.log2(value / high), math.log2(low / value))

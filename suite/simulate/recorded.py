@@ -1,0 +1,91 @@
+"""A run of an experiment as the simulation sees it, and what its record says it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import algorithms
+from algorithms.contract import Algorithm
+from suite.report.timing import timing
+from suite.run.choices import make_algorithm, replayed_profile
+from suite.run.record import Record
+from suite.run.specification import Specification
+from suite.simulate.calibration import Calibration
+from suite.simulate.machines import Machines
+from suite.simulate.workload import Workload
+
+
+class CannotTellError(ValueError):
+    """Why nothing can be said of a run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `predict` takes."""
+
+    workload: Workload
+    machines: Machines
+    algorithm: Algorithm
+    wire: str
+    seed: int
+    steps: int
+
+
+def run_of(specification: Specification, *, cores: int | None = None, calibration: Calibration | None = None) -> Run:
+    """`cores`: of the machine that all emulated hosts run on."""
+    name = specification.algorithm.name
+    if name not in algorithms.CATALOGUE:
+        raise CannotTellError(f"{name} is a control of the harness, none of the algorithms that are simulated")
+    replay = specification.model.replay
+    if replay is None:
+        raise CannotTellError("its computing is real: how long that takes here is not known beforehand")
+    network = specification.network
+    if network.kind != "emulated" or network.rate_mbit is None or network.hosts is None:
+        raise CannotTellError(f"nobody knows the rate of a network of kind {network.kind!r}")
+    if network.loss:
+        raise CannotTellError(f"its network loses {network.loss:.3%} of the packets, which is not simulated")
+    if specification.steps_per_execution > 1:
+        raise CannotTellError("its steps are unrolled in one traced function, which is not simulated")
+    workload = Workload.from_profile(replayed_profile(replay))
+    machines = Machines(
+        workers=specification.workers,
+        per_host=-(-specification.workers // network.hosts),
+        gbit=network.rate_mbit / 1000,
+        latency_us=network.delay_ms * 1000,
+        stragglers=specification.straggler,
+        cycle_ms=specification.horovod.cycle_time_ms or 1.0,
+        fusion_mb=128.0 if specification.horovod.fusion_mb is None else specification.horovod.fusion_mb,
+        shared_cores=cores,
+        calibration=calibration,
+    )
+    batch = specification.batch_size
+    return Run(
+        workload=Workload(layers=workload.layers, batch=batch, name=workload.name, source=workload.source),
+        machines=machines,
+        algorithm=make_algorithm(name, specification.algorithm.options),
+        wire=str(getattr(specification, "wire", None) or "none"),
+        seed=specification.seed,
+        steps=specification.steps,
+    )
+
+
+def cores_of(record: Record) -> int | None:
+    """Of the one machine that the hosts of an emulated network are on."""
+    return min((host.cores for host in record.hosts), default=None)
+
+
+def seconds_of(record: Record) -> float | None:
+    """Of a step's worth of work that was used; None: not a result, or too short."""
+    found = timing(record)
+    return None if found is None else found.useful_series.mean
+
+
+def label_of(specification: Specification) -> str:
+    """On one line."""
+    options = ",".join(f"{key}={value}" for key, value in sorted(specification.algorithm.options.items()))
+    network = specification.network
+    straggler = f", {specification.straggler}" if specification.straggler else ""
+    return (
+        f"{specification.framework} {specification.model.name} {specification.algorithm.name}({options}) "
+        f"n={specification.workers} on {network.hosts} hosts, {network.rate_mbit or 0:g} Mbit/s{straggler}"
+    )
