@@ -11,6 +11,7 @@ import typer
 
 from suite.cli import (
     bench,
+    calibrate,
     command,
     compare,
     doctor,
@@ -41,6 +42,7 @@ app.command("list", epilog=listing.EXAMPLE)(listing.list_what_there_is)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
+app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("command", epilog=command.EXAMPLE)(command.command)

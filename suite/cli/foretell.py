@@ -14,10 +14,12 @@ from suite import models
 from suite.cli.errors import BadInputError, input_errors
 from suite.cli.options import one_of, settings
 from suite.models import profile
-from suite.simulate import Machines, Prediction, Workload, predict, tables
+from suite.simulate import Calibration, Machines, Prediction, Workload, predict, tables
 
 if TYPE_CHECKING:
     from algorithms.contract import Algorithm
+
+LATENCY_US = 30.0  # of a hop through TCP and a switch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Asked:
     workers: int
     per_host: int
     gbit: float
-    latency_us: float
+    latency_us: float | None
     message_us: float
     contention: float
     jitter: float
@@ -61,15 +63,18 @@ def foretell(asked: Asked) -> Foretold:
     """All algorithms that were asked for."""
     with input_errors():
         workload = workload_of(asked.model, asked.compute, asked.tensors, asked.batch_size)
+        calibration = None if asked.calibration is None else Calibration.read(asked.calibration)
+        usual = LATENCY_US if calibration is None else 0.0  # calibrated hops have theirs in them
         machines = Machines(
             workers=asked.workers,
             per_host=asked.per_host,
             gbit=asked.gbit,
-            latency_us=asked.latency_us,
+            latency_us=usual if asked.latency_us is None else asked.latency_us,
             message_us=asked.message_us,
             contention=asked.contention,
             jitter=asked.jitter,
             stragglers=asked.straggler,
+            calibration=calibration,
         )
         notes = [doubled] if (doubled := tables.doubled(workload)) and asked.tensors is not None else []
         predictions = []
@@ -84,6 +89,7 @@ def foretell(asked: Asked) -> Foretold:
                 if asked.algorithms != ("all",):
                     raise
                 notes.append(f"{one.name} is left out: {error}")
+    notes += [f"fitted: {line}" for line in (calibration.fitted() if calibration is not None else ())]
     warnings = dict.fromkeys(warning for one in predictions for warning in one.warnings)
     return Foretold(workload, machines, tuple(predictions), tuple(f"note: {note}" for note in [*notes, *warnings]))
 

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from suite.cli import sealed
 from suite.cli.errors import OK, BadInputError
+from suite.cli.records import DEFAULT_FOLDER
 
 EXAMPLE = (
     "Example: farandole predict --model alexnet --compute 0.6 --algorithm layerwise --algorithm synchronous --workers 16 "
@@ -17,6 +19,9 @@ EXAMPLE = (
 
 
 def predict(
+    experiment: Annotated[
+        str | None, typer.Argument(help="With --seal: an experiment whose every run is predicted.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -38,7 +43,9 @@ def predict(
     workers: Annotated[int, typer.Option(help="How many.")] = 4,
     per_host: Annotated[int, typer.Option(help="Workers on one host, which share its link.")] = 1,
     gbit: Annotated[float, typer.Option(help="Rate of a host's link in each direction, Gbit/s.")] = 10.0,
-    latency_us: Annotated[float, typer.Option(help="Of one hop between hosts, microseconds.")] = 30.0,
+    latency_us: Annotated[
+        float | None, typer.Option(help="Of one hop between hosts, microseconds; default 30, or as calibrated.")
+    ] = None,
     message_us: Annotated[float, typer.Option(help="What any exchange costs besides bytes and hops.")] = 0.0,
     contention: Annotated[float, typer.Option(help="Longer per further worker of a host, as a share.")] = 0.0,
     jitter: Annotated[float, typer.Option(help="Standard deviation of a worker's compute time, as a share.")] = 0.0,
@@ -51,9 +58,23 @@ def predict(
     calibration: Annotated[Path | None, typer.Option(help="What `farandole calibrate` has written.")] = None,
     steps: Annotated[int, typer.Option(help="Steps that are simulated.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
+    seal: Annotated[
+        bool, typer.Option("--seal", help="Write down what is expected of every run of EXPERIMENT.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --seal: the file to write.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Set this sealed file beside what was recorded.")] = None,
+    folder: Annotated[
+        Path, typer.Option("--records", help="For --seal and --check: the folder of records.")
+    ] = DEFAULT_FOLDER,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Say how long steps would take on machines that are not here (simulated; nothing runs)."""
+    if check is not None:
+        return sealed.check(check, folder)
+    if seal != (experiment is not None):
+        raise BadInputError("predict EXPERIMENT --seal: the two go together; else say --model and --algorithm")
+    if experiment is not None:
+        return sealed.seal(experiment, calibration, folder, out)
     from suite.cli import foretell
     from suite.cli.screen import wide_console
 

@@ -155,4 +155,5 @@ def _reach(runs: Sequence[Run], frameworks: Iterable[str]) -> Reach:
         gbit=(min(rates), max(rates)),
         megabytes=(min(sizes), max(sizes)),
         framework=tuple(sorted(frameworks)),
+        cores=min((run.machines.shared_cores for run in runs if run.machines.shared_cores), default=None),
     )

@@ -42,6 +42,7 @@ class Reach(Part):
     gbit: tuple[PositiveNumber, PositiveNumber]
     megabytes: tuple[PositiveNumber, PositiveNumber]
     framework: tuple[str, ...]
+    cores: Positive | None = Field(default=None, description="of the one machine that all emulated hosts were on")
 
 
 class Missed(Part):

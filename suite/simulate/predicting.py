@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms import quorum_pace
 from algorithms.mechanisms.quorum import rules
 from algorithms.mechanisms.validation import one_of, whole
 from suite.simulate import exchanging, meeting, quorums, wires
@@ -89,8 +90,16 @@ def simulate(
         course = meeting.meet(times, workload.step_seconds, algorithm, seconds, after)
         return _settled(course, period) if algorithm.overlap else course
     times = _drawn(workload, machines, max(_enough(machines, steps, period), 2 * period), seed)
-    vote = machines.costs.vote
-    return quorums.run(times, workload.step_seconds, algorithm, asked, seconds + vote, after)
+    seconds += machines.costs.vote
+    if calibration is not None and machines.workers > 1:
+        seconds += _looked_for(workload.step_seconds + seconds, machines.workers)
+    return quorums.run(times, workload.step_seconds, algorithm, asked, seconds, after)
+
+
+def _looked_for(round_: float, workers: int) -> float:
+    """Until the last of the helpers, each on its own rhythm, enters the vote that begins a round."""
+    pace = min(max(quorum_pace.SHARE * round_, quorum_pace.SHORTEST), quorum_pace.LONGEST)
+    return pace * workers / (workers + 1)
 
 
 def _drawn(workload: Workload, machines: Machines, steps: int, seed: int) -> Times:

@@ -1,0 +1,80 @@
+"""`farandole predict EXPERIMENT --seal`, and `farandole predict --check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from suite.cli.errors import FAILED, OK, BadInputError, input_errors
+
+if TYPE_CHECKING:
+    from suite.run.record import Record
+
+BOUND = 24  # kinds of runs that are listed with the largest errors first; --json has all
+
+
+def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
+    """Write down what is expected of every run of an experiment."""
+    from suite.run import experiment as experiments
+    from suite.run.plan import expand
+    from suite.simulate import Calibration, sealing
+
+    if calibration is None:
+        raise BadInputError("--seal needs --calibration, the file that `farandole calibrate` has written")
+    with input_errors():
+        plan = expand(experiments.load(experiment))
+        sealed = sealing.seal(plan, Calibration.read(calibration), _read(records))
+        path = out or Path(f"{plan.experiment}-sealed.json")
+        sealed.save(path)
+    missing = [one for one in sealed.expectations if one.not_predicted]
+    print(
+        f"{path}: {len(sealed.expectations) - len(missing)} kinds of runs of {plan.experiment}, hash {sealed.hash[:16]}"
+    )
+    for line in sealed.fitted:
+        print(f"  {line}")
+    for one in missing:
+        print(f"  not predicted: {one.label}: {one.not_predicted}")
+    return OK
+
+
+def check(path: Path, records: Path) -> int:
+    """Set what was sealed beside what was recorded. Exit code 1 where nothing can be compared."""
+    from suite.simulate import sealing
+
+    with input_errors():
+        sealed = sealing.Sealed.read(path)
+    outcomes = sealing.check(sealed, _read(records))
+    print(
+        f"sealed {sealed.created:%Y-%m-%d %H:%M} UTC, hash {sealed.hash[:16]}; predicted / recorded, seconds of used work"
+    )
+    for one in sorted(outcomes, key=lambda one: -abs(one.error or 0.0)):
+        expected = one.expectation
+        if one.error is None or one.floor_error is None or expected.seconds is None:
+            print(f"     -              {expected.label}: {expected.not_predicted or 'not recorded'}")
+            continue
+        late = "  recorded before it was sealed" if one.early else ""
+        seen = sum(one.observed) / len(one.observed)
+        print(
+            f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  {expected.seconds:8.4f} [{expected.low:.4f}, {expected.high:.4f}]"
+            f" / {seen:8.4f}  {one.inside} of {len(one.observed)} inside  {expected.label}{late}"
+        )
+    found = sealing.verdict(outcomes)
+    if found is None:
+        print("nothing to compare: no run was recorded after it was sealed")
+        return FAILED
+    print(
+        f"{found.compared} kinds of runs: median error {found.median:.1%}, largest {found.worst:.1%}, {found.inside:.0%} of the "
+        f"runs inside their 90 % interval; the floor formula's median error {found.floor_median:.1%}"
+    )
+    return OK
+
+
+def _read(folder: Path) -> tuple[Record, ...]:
+    from suite.run.store import Store, StoreError
+
+    if not folder.exists():
+        return ()
+    try:
+        return tuple(Store(folder).read().records)
+    except StoreError as error:
+        raise BadInputError(str(error)) from error
