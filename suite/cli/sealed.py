@@ -10,8 +10,6 @@ from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 if TYPE_CHECKING:
     from suite.run.record import Record
 
-BOUND = 24  # kinds of runs that are listed with the largest errors first; --json has all
-
 
 def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
     """Write down what is expected of every run of an experiment."""
@@ -55,16 +53,17 @@ def check(path: Path, records: Path) -> int:
         late = "  recorded before it was sealed" if one.early else ""
         seen = sum(one.observed) / len(one.observed)
         print(
-            f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  {expected.seconds:8.4f} [{expected.low:.4f}, {expected.high:.4f}]"
-            f" / {seen:8.4f}  {one.inside} of {len(one.observed)} inside  {expected.label}{late}"
+            f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  {expected.seconds:8.4f} "
+            f"[{expected.low:.4f}, {expected.high:.4f}] / {seen:8.4f}  {one.inside} of {len(one.observed)} inside  "
+            f"{expected.label}{late}"
         )
     found = sealing.verdict(outcomes)
     if found is None:
         print("nothing to compare: no run was recorded after it was sealed")
         return FAILED
     print(
-        f"{found.compared} kinds of runs: median error {found.median:.1%}, largest {found.worst:.1%}, {found.inside:.0%} of the "
-        f"runs inside their 90 % interval; the floor formula's median error {found.floor_median:.1%}"
+        f"{found.compared} kinds of runs: median error {found.median:.1%}, largest {found.worst:.1%}, "
+        f"{found.inside:.0%} of the runs inside their 90 % interval; median error of the floor {found.floor_median:.1%}"
     )
     return OK
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from suite.cluster.fingerprint import commit
 from suite.run.record import Record
-from suite.simulate import wires
 from suite.simulate.calibration import Calibration, Missed, Reach, Values
 from suite.simulate.fitting import Unknown, fit
-from suite.simulate.predicting import simulate
 from suite.simulate.recorded import CannotTellError, Run, cores_of, label_of, run_of, seconds_of
 
 # What is expected of Horovod's Gloo on today's processors, and held where the records do not tell.
@@ -28,7 +26,6 @@ UNKNOWNS: dict[str, Unknown] = {
     "vote_us": Unknown(1000.0),
 }
 LEAST = 3  # runs
-STEPS = 100  # simulated, at least, of each run that is fitted
 
 
 @dataclass(frozen=True)
@@ -129,11 +126,8 @@ def calibrate(records: Iterable[Record], choice: Choice) -> tuple[Calibration, d
 
 
 def simulated(run: Run, calibration: Calibration) -> float:
-    """Seconds of a step's worth of work that is used."""
-    machines = replace(run.machines, calibration=calibration)
-    steps = max(run.steps, STEPS)
-    course = simulate(run.workload, machines, run.algorithm, wires.named(run.wire), steps, run.seed)
-    return float(np.mean(course.steps)) / course.useful
+    """Seconds of a step's worth of work that is used, with the very delays that the run's seed gives its stragglers."""
+    return run.seconds(replace(run.machines, calibration=calibration))
 
 
 def _with(blank: Calibration, values: Mapping[str, float]) -> Calibration:

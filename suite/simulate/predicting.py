@@ -20,7 +20,7 @@ from suite.simulate.times import Times, draw
 from suite.simulate.wires import Wire
 from suite.simulate.workload import Workload
 
-SETTLING = 8  # first steps, while a pipeline fills, that do not count
+SETTLING = 8  # first steps that do not count
 EVEN_PERIODS = 12  # whole periods of workers that are all alike say all that there is to say
 ARRIVALS = ("time", "serial")
 
@@ -63,18 +63,19 @@ def simulate(
     seed: int,
     plan: str | None = None,
     arrivals: str = "time",
+    settling: int = SETTLING,
 ) -> Course:
-    """The steps themselves, one by one."""
+    """The steps themselves, one by one, behind the first ones (`settling`), while a pipeline fills."""
     calibration = machines.calibration
     after = 0.0 if calibration is None else calibration.after(workload)
     if isinstance(algorithm, Exchange):
-        times = _drawn(workload, machines, _enough(machines, steps, 1) + SETTLING, seed)
+        times = _drawn(workload, machines, _enough(machines, steps, 1) + settling, seed)
         if not algorithm.reduces or machines.workers == 1:
-            return _settled(exchanging.alone(workload, times, after))
+            return _settled(exchanging.alone(workload, times, after), settling)
         if calibration is not None:
             after += calibration.handing(workload, machines)
         carried = carry(workload, machines, algorithm, wire, plan)
-        return _settled(exchanging.exchange(workload, times, carried, algorithm, after))
+        return _settled(exchanging.exchange(workload, times, carried, algorithm, after), settling)
     assert isinstance(algorithm, Rounds)
     asked = rules(algorithm, machines.workers)
     if arrivals == "serial":
@@ -110,7 +111,7 @@ def _enough(machines: Machines, steps: int, period: int) -> int:
     return min(steps, EVEN_PERIODS * period) if machines.even else steps
 
 
-def _settled(course: Course, settling: int = SETTLING) -> Course:
+def _settled(course: Course, settling: int) -> Course:
     return replace(course, steps=course.steps[settling:]) if len(course.steps) > settling else course
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 import algorithms
 from algorithms.contract import Algorithm
 from suite.report.timing import timing
 from suite.run.choices import make_algorithm, replayed_profile
 from suite.run.record import Record
 from suite.run.specification import Specification
+from suite.simulate import wires
 from suite.simulate.calibration import Calibration
 from suite.simulate.machines import Machines
+from suite.simulate.predicting import simulate
 from suite.simulate.workload import Workload
 
 
@@ -29,6 +33,20 @@ class Run:
     wire: str
     seed: int
     steps: int
+    warmup: int = 0
+
+    def seconds(self, machines: Machines) -> float:
+        """Of a step's worth of work that is used, with the very delays that the seed gives to the stragglers."""
+        course = simulate(
+            self.workload,
+            machines,
+            self.algorithm,
+            wires.named(self.wire),
+            self.steps,
+            self.seed,
+            settling=self.warmup,
+        )
+        return float(np.mean(course.steps)) / course.useful
 
 
 def run_of(specification: Specification, *, cores: int | None = None, calibration: Calibration | None = None) -> Run:
@@ -66,6 +84,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
         wire=str(getattr(specification, "wire", None) or "none"),
         seed=specification.seed,
         steps=specification.steps,
+        warmup=specification.warmup,
     )
 
 

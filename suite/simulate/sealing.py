@@ -19,14 +19,10 @@ from suite.cluster.fingerprint import commit
 from suite.run.plan import Plan
 from suite.run.record import Record
 from suite.run.specification import Part, Positive, PositiveNumber, Specification
-from suite.simulate import wires
 from suite.simulate.calibration import Calibration
-from suite.simulate.predicting import simulate
 from suite.simulate.recorded import CannotTellError, Run, label_of, run_of, seconds_of
 
 VERSION = 1
-RUNS = 40  # as long as the one to come, simulated in a row: how they scatter is how far luck takes one
-MOST_STEPS = 4000
 SOURCES = Path(__file__).parents[2]
 
 
@@ -140,18 +136,12 @@ def _expected(specification: Specification, calibration: Calibration) -> Expecta
 
 
 def expected(run: Run, spread: float) -> tuple[float, float, float]:
-    """The mean, and the range of runs as long as this one. `spread`: of the logarithm, besides luck."""
-    steps = run.steps if run.machines.even else min(MOST_STEPS, RUNS * run.steps)
-    course = simulate(run.workload, run.machines, run.algorithm, wires.named(run.wire), steps, run.seed)
-    mean = float(np.mean(course.steps)) / course.useful
-    length = max(1, min(run.steps, len(course.steps)))
-    runs = course.steps[: len(course.steps) // length * length].reshape(-1, length).mean(axis=1) / course.useful
-    if len(runs) < 5 or float(np.ptp(runs)) <= 1e-9 * mean:
-        return mean, mean * math.exp(-spread), mean * math.exp(spread)
-    low, high = np.quantile(runs, [0.05, 0.95])
-    down = math.hypot(max(0.0, math.log(mean / float(low))), spread)
-    up = math.hypot(max(0.0, math.log(float(high) / mean)), spread)
-    return mean, mean * math.exp(-down), mean * math.exp(up)
+    """The mean, and the range that nine of ten runs fall into. `spread`: of the logarithm, from the calibration.
+
+    A run's seed decides what its stragglers do, so that there is no luck in those.
+    """
+    mean = run.seconds(run.machines)
+    return mean, mean * math.exp(-spread), mean * math.exp(spread)
 
 
 @dataclass(frozen=True)

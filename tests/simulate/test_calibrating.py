@@ -1,0 +1,154 @@
+"""Calibration finds again what records were made with, and sealed predictions are kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from suite.run.record import Record
+from suite.run.specification import Algorithm, Model, Network, Options, Replay, Specification
+from suite.run.store import Store
+from suite.simulate import Calibration, sealing
+from suite.simulate.calibrating import Choice, calibrate, choose
+from suite.simulate.recorded import CannotTellError, run_of
+
+REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "records"
+ONE_RATE = Choice(experiments=("network",), most_hosts=2, rates_mbit=(400.0,), frameworks=("torch",))
+
+
+@pytest.fixture(scope="module")
+def records() -> tuple[Record, ...]:
+    return tuple(Store(REFERENCE).read("network").records)
+
+
+@pytest.fixture(scope="module")
+def calibration(records: tuple[Record, ...]) -> Calibration:
+    return calibrate(records, ONE_RATE)[0]
+
+
+def test_two_hosts_at_one_rate_tell_of_four_hosts_and_other_rates(
+    records: tuple[Record, ...], calibration: Calibration
+) -> None:
+    fitted = {run.identity for run in calibration.runs}
+    assert len(fitted) == 12
+    errors = [
+        abs(run.seconds(_with(run.machines, calibration)) / seconds - 1)
+        for identity, (_, run, seconds) in choose(records, Choice(experiments=("network",))).runs.items()
+        if identity not in fitted
+    ]
+    assert len(errors) == 84
+    errors.sort()
+    assert errors[len(errors) // 2] < 0.02
+    assert errors[-1] < 0.1
+
+
+def _with(machines: object, calibration: Calibration) -> object:
+    from dataclasses import replace
+
+    return replace(machines, calibration=calibration)  # type: ignore[type-var]
+
+
+def test_the_file_says_what_it_is_made_of(calibration: Calibration, tmp_path: Path) -> None:
+    path = tmp_path / "here.json"
+    calibration.save(path)
+    again = Calibration.read(path)
+    assert again == calibration
+    assert again.digest == calibration.digest
+    assert any("network" in line and "400" in line for line in again.fitted())
+    assert again.reach.workers == (2, 2)
+
+
+def test_a_file_of_another_version_is_refused(calibration: Calibration, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(calibration.model_dump_json().replace('"version":1', '"version":0'))
+    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 1"):
+        Calibration.read(path)
+
+
+def test_far_from_what_was_calibrated_it_warns_and_widens(
+    records: tuple[Record, ...], calibration: Calibration
+) -> None:
+    from dataclasses import replace
+
+    import algorithms
+    from suite.simulate import predict
+    from tests.simulate.nets import ALEXNET
+
+    _, run, _ = next(iter(choose(records, ONE_RATE).runs.values()))
+    near = replace(run.machines, calibration=calibration)
+    far = replace(near, workers=64, stragglers=None)
+    assert calibration.spread(far) > 2 * calibration.spread(near)
+    found = predict(ALEXNET, far, algorithms.Synchronous())
+    assert any("64 workers are 32 times as far" in warning for warning in found.warnings)
+    assert found.step_seconds.low < found.step_seconds.mean < found.step_seconds.high
+    assert found.fitted
+
+
+def test_too_few_runs_to_fit_say_what_was_left_out(records: tuple[Record, ...]) -> None:
+    with pytest.raises(ValueError, match="0 kinds of runs to fit"):
+        calibrate(records, Choice(most_workers=1))
+
+
+def specification(name: str = "synchronous", options: Options | None = None) -> Specification:
+    return Specification(
+        framework="torch",
+        model=Model(name="alexnet", replay=Replay(profile="alexnet-torch-cpu", digest="0" * 64)),
+        algorithm=Algorithm(name=name, options=options or {}),
+        workers=2,
+        network=Network(kind="emulated", hosts=2, rate_mbit=100),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"algorithm": Algorithm(name="torch_ddp")}, "torch_ddp is a control"),
+        ({"model": Model(name="alexnet")}, "computing is real"),
+        ({"network": Network()}, "kind 'local'"),
+        ({"network": Network(kind="emulated", hosts=2, rate_mbit=100, loss=0.01)}, "loses 1.000%"),
+    ],
+)
+def test_what_cannot_be_told_is_said(changed: dict[str, object], why: str) -> None:
+    with pytest.raises(CannotTellError, match=why):
+        run_of(specification().model_copy(update=changed))
+
+
+def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration, tmp_path: Path) -> None:
+    from suite.run import experiment, plan
+
+    planned = plan.expand(experiment.load("network")).only(["workers=4", "network=400 *", "model=GoogLeNet"])
+    with pytest.raises(ValueError, match="of the 6 kinds of runs of network are recorded already"):
+        sealing.seal(planned, calibration, records)
+    sealed = sealing.seal(planned, calibration, ())
+    path = tmp_path / "sealed.json"
+    sealed.save(path)
+    with pytest.raises(ValueError, match="not written over"):
+        sealed.save(path)
+    assert sealing.Sealed.read(path) == sealed
+    early = sealing.check(sealed, records)
+    assert all(one.early for one in early)
+    assert sealing.verdict(early) is None
+    later = [one.model_copy(update={"created": sealed.created + timedelta(hours=1)}) for one in records]
+    outcomes = sealing.check(sealed, later)
+    assert len(outcomes) == 6
+    assert all(one.error is not None and abs(one.error) < 0.1 for one in outcomes)
+    found = sealing.verdict(outcomes)
+    assert found is not None
+    assert found.compared == 6
+    assert found.median < 0.04 < found.floor_median
+    path.write_text(path.read_text().replace(sealed.expectations[0].label, "another"))
+    with pytest.raises(ValueError, match="not as it was sealed"):
+        sealing.Sealed.read(path)
+
+
+def test_what_is_not_predicted_is_not_left_out(calibration: Calibration) -> None:
+    from suite.run import experiment, plan
+
+    planned = plan.expand(experiment.load("floor")).only(["workers=2"])
+    sealed = sealing.seal(planned, calibration, ())
+    assert len(sealed.expectations) == len({run.identity for run in planned.runs})
+    silent = [one for one in sealed.expectations if one.seconds is None]
+    assert silent
+    assert all(one.not_predicted for one in silent)
