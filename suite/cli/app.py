@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from suite.cli import (
+    advise,
     bench,
     calibrate,
     command,
@@ -43,6 +44,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("profile", epilog=profile.EXAMPLE)(profile.profile)
 app.command("gpu-check", epilog=gpu_check.EXAMPLE)(gpu_check.gpu_check)
 app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
+app.command("advise", epilog=advise.EXAMPLE)(advise.advise)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("command", epilog=command.EXAMPLE)(command.command)

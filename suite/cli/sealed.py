@@ -21,7 +21,7 @@ def seal(experiment: str, calibration: Path | None, records: Path, out: Path | N
         raise BadInputError("--seal needs --calibration, the file that `farandole calibrate` has written")
     with input_errors():
         plan = expand(experiments.load(experiment))
-        sealed = sealing.seal(plan, Calibration.read(calibration), _read(records))
+        sealed = sealing.seal(plan, Calibration.read(calibration), read(records))
         path = out or Path(f"{plan.experiment}-sealed.json")
         sealed.save(path)
     missing = [one for one in sealed.expectations if one.not_predicted]
@@ -41,7 +41,7 @@ def check(path: Path, records: Path) -> int:
 
     with input_errors():
         sealed = sealing.Sealed.read(path)
-    outcomes = sealing.check(sealed, _read(records))
+    outcomes = sealing.check(sealed, read(records))
     print(
         f"sealed {sealed.created:%Y-%m-%d %H:%M} UTC, hash {sealed.hash[:16]}; predicted / recorded, seconds of used work"
     )
@@ -68,7 +68,7 @@ def check(path: Path, records: Path) -> int:
     return OK
 
 
-def _read(folder: Path) -> tuple[Record, ...]:
+def read(folder: Path) -> tuple[Record, ...]:
     from suite.run.store import Store, StoreError
 
     if not folder.exists():

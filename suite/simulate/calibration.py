@@ -62,7 +62,7 @@ class Missed(Part):
 class Calibration(Part):
     """The content of the file."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     commit: str | None = Field(description="of this project when it was fitted")
     records: tuple[str, ...] = Field(description="the experiments, and what was chosen of them")
     runs: tuple[Missed, ...]

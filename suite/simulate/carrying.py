@@ -6,6 +6,7 @@ worker delays the exchanges, not their order.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -74,18 +75,33 @@ def carry(workload: Workload, machines: Machines, algorithm: Exchange, wire: Wir
     """
     if plan is not None and plan not in PLANS:
         raise ValueError(unknown("plan", plan, PLANS))
-    costs = machines.costs
+    return _carry(
+        workload, machines.costs, machines.cycle_ms / 1000, machines.fusion_mb * (1 << 20), algorithm, wire, plan
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _carry(
+    workload: Workload,
+    costs: Costs,
+    cycle: float,
+    largest: float,
+    algorithm: Exchange,
+    wire: Wire,
+    plan: str | None,
+) -> Carried:
+    """`cycle`, `largest`: seconds of Horovod's cycle, bytes of its fusion buffer."""
     together = plan == "whole" or algorithm.start is Moment.BACKWARD_ENDED
     if plan == "tensors":
         sent = _tensors(workload, wire)
     elif plan == "merged":
         sent = _merged(workload, wire, costs)
     elif together:
-        sent = _at_once(_tensors(workload, wire)[::-1], machines)
+        sent = _at_once(_tensors(workload, wire)[::-1], largest)
     elif algorithm.name == "stock_horovod":
-        sent = _fused(workload, wire, machines)
+        sent = _fused(workload, wire, costs, cycle, largest)
     else:
-        sent = _planned(workload, wire, machines, algorithm)
+        sent = _planned(workload, wire, costs, algorithm)
     seconds = np.array([one.exchanges * costs.exchange + one.bytes * costs.per_byte for one in sent])
     return Carried(tuple(sent), seconds, before=wire.votes * costs.vote, together=together)
 
@@ -109,9 +125,8 @@ def _join(parts: Sequence[Sent]) -> Sent:
     return Sent(layers, sum(part.bytes for part in parts), max(part.exchanges for part in parts))
 
 
-def _at_once(parts: Sequence[Sent], machines: Machines) -> list[Sent]:
+def _at_once(parts: Sequence[Sent], largest: float) -> list[Sent]:
     """Everything is ready: Horovod fills its fusion buffer again and again."""
-    largest = machines.fusion_mb * (1 << 20)
     groups: list[list[Sent]] = []
     held = math.inf
     for part in parts:
@@ -123,16 +138,16 @@ def _at_once(parts: Sequence[Sent], machines: Machines) -> list[Sent]:
     return [_join(group) for group in groups]
 
 
-def _fused(workload: Workload, wire: Wire, machines: Machines) -> list[Sent]:
+def _fused(workload: Workload, wire: Wire, costs: Costs, cycle: float, largest: float) -> list[Sent]:
     """Stock Horovod: what has become ready while the wire was busy, or within a cycle, leaves together."""
-    ready, costs = workload.ready(), machines.costs
+    ready = workload.ready()
     waiting = _tensors(workload, wire)
     sent: list[Sent] = []
     free = 0.0
     while waiting:
-        until = max(free, ready[waiting[0].layers[0]] + machines.cycle_ms / 1000)
+        until = max(free, ready[waiting[0].layers[0]] + cycle)
         there = [part for part in waiting if ready[part.layers[0]] <= until]
-        group = _at_once(there, machines)[0]
+        group = _at_once(there, largest)[0]
         taken = 0.0
         count = 0
         while count < len(there) and (count == 0 or taken + there[count].bytes <= group.bytes * (1 + 1e-12)):
@@ -165,7 +180,7 @@ def _merged(workload: Workload, wire: Wire, costs: Costs) -> list[Sent]:
     return groups[::-1]
 
 
-def _planned(workload: Workload, wire: Wire, machines: Machines, algorithm: Exchange) -> list[Sent]:
+def _planned(workload: Workload, wire: Wire, costs: Costs, algorithm: Exchange) -> list[Sent]:
     """The plan that the bindings make of the first steps; what queues for the wire is fused by Horovod."""
     layer_of = [layer for layer, _ in workload.tensors]
     bytes_of = [wire.bytes(shape) for _, shape in workload.tensors]
@@ -177,7 +192,7 @@ def _planned(workload: Workload, wire: Wire, machines: Machines, algorithm: Exch
         Timing(ready=ready[layer], needed=deadline if by_need else ready[layer])
         for layer, deadline in zip(layer_of, deadlines, strict=True)
     ]
-    route = routes.planned(sizes, timings, deadlines, [0] * len(sizes), machines.costs.per_byte * ITEM, by_need=by_need)
+    route = routes.planned(sizes, timings, deadlines, [0] * len(sizes), costs.per_byte * ITEM, by_need=by_need)
     bundles = [
         Sent(
             tuple(sorted({layer_of[piece.tensor] for piece in bundle})),
@@ -186,7 +201,7 @@ def _planned(workload: Workload, wire: Wire, machines: Machines, algorithm: Exch
         )
         for bundle in route.bundles
     ]
-    return _queued(bundles, ready, machines.costs, route.window * ITEM)
+    return _queued(bundles, ready, costs, route.window * ITEM)
 
 
 def _queued(bundles: Sequence[Sent], ready: Sequence[float], costs: Costs, window: float) -> list[Sent]:

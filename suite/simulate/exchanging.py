@@ -78,7 +78,8 @@ def _ahead(workload: Workload, times: Times, carried: Carried, after: float, del
     if delay is None:
         forward = forward + after * forward / max(forward.sum(), 1e-300)  # each layer is updated before it is used
     uses = np.cumsum(forward) - forward
-    backward = _backward(workload)[carried.leads]
+    distinct, place = np.unique(carried.leads, return_inverse=True)
+    backward = _backward(workload)[distinct]
     last = np.array(carried.last(len(workload.layers)))
     travels = last >= 0
     count = times.shares.shape[1]
@@ -94,7 +95,7 @@ def _ahead(workload: Workload, times: Times, carried: Carried, after: float, del
             begun = np.maximum(begun, held)
         computed = begun + share * (forward.sum())
         ready = (computed[:, None] + share[:, None] * backward[None, :]).max(axis=0)
-        landed = _lands(ready[None, :], carried, np.array([wire]))[0]
+        landed = _lands(ready[None, place], carried, np.array([wire]))[0]
         wire = float(landed[-1])
         ended = computed + share * workload.backward_seconds
         if delay is None:

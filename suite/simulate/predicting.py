@@ -141,7 +141,7 @@ def _prediction(
     payload = sum(wire.bytes(shape) for _, shape in workload.tensors)
     sent = algorithm.bytes_per_exchange(machines.workers, payload) * course.exchanges if machines.workers > 1 else 0.0
     staleness, counts = staleness_of(course)
-    options = {field.name: getattr(algorithm, field.name) for field in dataclasses.fields(algorithm) if field.init}  # type: ignore[arg-type]
+    options = {field.name: getattr(algorithm, field.name) for field in dataclasses.fields(algorithm) if field.init}
     calibration = machines.calibration
     warnings = [found.lacks] if found.lacks else []
     if calibration is not None:

@@ -17,8 +17,8 @@ from suite.simulate.times import Floats, Times
 
 Integers = NDArray[np.int64]
 
-# Rounds, and steps of each worker, after which more would say nothing new: a thousand workers need not take 500 each.
-ENOUGH_ROUNDS, ENOUGH_STEPS = 3000, 30
+# Rounds, and steps of each worker, after which more would say nothing new: a thousand workers need not take 500.
+ENOUGH_ROUNDS, ENOUGH_STEPS = 2000, 8
 
 
 @dataclass

@@ -22,7 +22,6 @@ from suite.run.specification import Part, Positive, PositiveNumber, Specificatio
 from suite.simulate.calibration import Calibration
 from suite.simulate.recorded import CannotTellError, Run, label_of, run_of, seconds_of
 
-VERSION = 1
 SOURCES = Path(__file__).parents[2]
 
 
@@ -43,7 +42,7 @@ class Expectation(Part):
 class Sealed(Part):
     """The content of the file; `hash` is over all the rest."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     experiment: str
     created: AwareDatetime
     commit: str | None

@@ -134,9 +134,9 @@ class Workload:
     @classmethod
     def measure(cls, module: Any, batch: Any, *, repeats: int = 5) -> Workload:
         """Time a PyTorch module's or a Keras model's own forward and backward here, on this batch of inputs."""
-        from suite.simulate import measuring
+        from suite.simulate.measuring import measure
 
-        return measuring.measure(module, batch, repeats=repeats)
+        return measure(module, batch, repeats=repeats)
 
     def lasting(self, step_seconds: float) -> Workload:
         """The same net where a step takes so long."""
