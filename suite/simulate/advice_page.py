@@ -29,11 +29,12 @@ COLOURS = {
     "backup workers": "#1a7f37",
     "local sgd": "#bf3989",
 }
+UNCLEAR = "#6e7781"
 ABOUT = (
     "Simulated: times only, no gradients were computed. Intervals hold what compute times scatter and, where a calibration "
-    "was given, what it could not explain. A dashed cell: the two fastest are within 2 %, not distinguishable. Same "
-    "result: what every worker applies is what synchronous training applies; of all others samples per second say nothing about "
-    "accuracy."
+    "was given, what it could not explain. Within 2 % of each other nobody should bet on one: not distinguishable. Same "
+    "result: what every worker applies is what synchronous training applies; of all others samples per second say nothing "
+    "about accuracy."
 )
 NO_EVIDENCE = (
     "There is no evidence on convergence for this kind of net here: the ranking is of speed alone. Algorithms that do not "
@@ -139,7 +140,10 @@ def write(advice: Advice, path: Path, evidence: str) -> None:
 
 
 def _chart(name: str, found: Map) -> dict[str, Any]:
-    about = "In each cell the fastest, and what it reaches of the samples per second without any communication."
+    about = (
+        "In each cell the fastest, and what it reaches of the samples per second without any communication; point at a "
+        "grey one for names."
+    )
     lines = zip(found.rows, found.cells, strict=True)
     return {
         "title": name,
@@ -150,11 +154,9 @@ def _chart(name: str, found: Map) -> dict[str, Any]:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
+    if not cell.clear:
+        names = ", ".join(title(one) for one in cell.alike)
+        share = f"{len(cell.alike)} alike, {cell.of_ceiling:.0%}"
+        return {"name": "not distin­guishable", "share": share, "colour": UNCLEAR, "names": names}
     name = title(cell.winner)
-    return {
-        "name": name,
-        "clear": cell.clear,
-        "share": f"{cell.of_ceiling:.0%}",
-        "colour": COLOURS.get(name, "#57606a"),
-        "ink": "#ffffff",
-    }
+    return {"name": name, "names": name, "share": f"{cell.of_ceiling:.0%}", "colour": COLOURS.get(name, "#57606a")}

@@ -153,7 +153,7 @@ AXES: dict[str, tuple[Vary, tuple[float, ...], Callable[[float], str]]] = {
     "stragglers": (
         _straggling,
         (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
-        lambda value: f"delays of {value:g} x a step on average" if value else "no stragglers",
+        lambda value: f"delays of {value:g} x a step" if value else "no stragglers",
     ),
 }
 HERE: dict[str, Callable[[Machines], float]] = {
@@ -164,16 +164,14 @@ HERE: dict[str, Callable[[Machines], float]] = {
 }
 
 
-def winner(
+def winners(
     workload: Workload, machines: Machines, among: Sequence[Algorithm], wire: str
-) -> tuple[Algorithm, bool, float]:
-    """The fastest of these, whether the next is clearly slower, and samples per second."""
-    rates = sorted(
-        ((_rate(workload, machines, one, _wire(wire, one)), number) for number, one in enumerate(among)),
-        reverse=True,
-    )
-    clear = len(rates) == 1 or rates[0][0] > rates[1][0] * (1 + ALIKE)
-    return among[rates[0][1]], clear, rates[0][0]
+) -> tuple[tuple[Algorithm, ...], float]:
+    """The fastest of these with all that cannot be told from it, and its samples per second."""
+    rates = [_rate(workload, machines, one, _wire(wire, one)) for one in among]
+    best = max(rates)
+    order = sorted(range(len(among)), key=lambda number: -rates[number])
+    return tuple(among[number] for number in order if rates[number] * (1 + ALIKE) >= best), best
 
 
 def _rate(workload: Workload, machines: Machines, algorithm: Algorithm, wire: str) -> float:
@@ -200,8 +198,8 @@ def changes(advice: Advice) -> list[Change]:
 def _first(advice: Advice, best: Algorithm, name: str, places: Iterable[tuple[Machines, str]]) -> Change | None:
     for machines, said in places:
         others = [one for one in EXACT if one != best]
-        other, _, rate = winner(advice.workload, machines, others, advice.wire)
-        _, _, mine = winner(advice.workload, machines, [best], advice.wire)
+        (other, *_), rate = winners(advice.workload, machines, others, advice.wire)
+        _, mine = winners(advice.workload, machines, [best], advice.wire)
         if rate > mine * (1 + ALIKE):
             return Change(name, said, other, rate / mine - 1)
     return None
@@ -209,9 +207,16 @@ def _first(advice: Advice, best: Algorithm, name: str, places: Iterable[tuple[Ma
 
 @dataclass(frozen=True)
 class Cell:
-    winner: Algorithm
-    clear: bool
+    alike: tuple[Algorithm, ...]  # the fastest, and all that cannot be told from it
     of_ceiling: float
+
+    @property
+    def winner(self) -> Algorithm:
+        return self.alike[0]
+
+    @property
+    def clear(self) -> bool:
+        return len(self.alike) == 1
 
 
 @dataclass(frozen=True)
@@ -236,8 +241,8 @@ def chart(advice: Advice, across: str, down: str, among: Callable[[int], Sequenc
 
 
 def _cell(advice: Advice, machines: Machines, among: Callable[[int], Sequence[Algorithm]]) -> Cell:
-    best, clear, rate = winner(advice.workload, machines, among(machines.workers), advice.wire)
-    return Cell(best, clear, rate / _rate(advice.workload, machines, algorithms.NoCommunication(), "none"))
+    alike, rate = winners(advice.workload, machines, among(machines.workers), advice.wire)
+    return Cell(alike, rate / _rate(advice.workload, machines, algorithms.NoCommunication(), "none"))
 
 
 def inexact_too(workers: int) -> tuple[Algorithm, ...]:

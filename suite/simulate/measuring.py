@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,12 +16,15 @@ from suite.simulate.workload import Layer, Workload
 def measure(module: Any, batch: Any, *, repeats: int = 5) -> Workload:
     """Time its forward and backward on this batch of inputs (or on random ones of this shape), layer by layer."""
     if _is_of("torch.nn", module):
-        from suite.simulate.measuring_torch import steps
+        from suite.simulate import measuring_torch
+
+        step, shapes, samples, source = measuring_torch.steps(module, batch)
     elif _is_of("keras", module):
-        from suite.simulate.measuring_tensorflow import steps
+        from suite.simulate import measuring_tensorflow
+
+        step, shapes, samples, source = measuring_tensorflow.steps(module, batch)
     else:
         raise ValueError(f"{type(module).__name__} is neither a torch.nn.Module nor a keras.Model")
-    step, shapes, samples, source = steps(module, batch)
     return _workload(step, shapes, samples, f"measured: {source}", type(module).__name__, repeats)
 
 
@@ -88,4 +91,3 @@ def shape(text: str) -> tuple[int, ...]:
 
 
 Step = tuple[Callable[[], Times], dict[str, tuple[tuple[int, ...], ...]], int, str]
-Sizes = Sequence[int]

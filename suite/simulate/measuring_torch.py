@@ -44,10 +44,7 @@ def steps(module: nn.Module, batch: Any) -> Step:
         hooks: list[Any] = []
         for path, parameters in layers.items():
             hooks.append(module.get_submodule(path).register_forward_pre_hook(partial(entered, path)))
-            hooks += [
-                parameter.register_post_accumulate_grad_hook(partial(ready, path))  # type: ignore[no-untyped-call]
-                for parameter in parameters
-            ]
+            hooks += [parameter.register_post_accumulate_grad_hook(partial(ready, path)) for parameter in parameters]
         try:
             module.zero_grad(set_to_none=True)
             loss = _scalar(module(x))

@@ -123,7 +123,7 @@ class _Silent(Machines):
     """The same machines, where nothing that travels takes any time."""
 
     @property
-    def costs(self) -> Costs:  # type: ignore[override]
+    def costs(self) -> Costs:
         return FREE
 
 
@@ -141,7 +141,8 @@ def _prediction(
     payload = sum(wire.bytes(shape) for _, shape in workload.tensors)
     sent = algorithm.bytes_per_exchange(machines.workers, payload) * course.exchanges if machines.workers > 1 else 0.0
     staleness, counts = staleness_of(course)
-    options = {field.name: getattr(algorithm, field.name) for field in dataclasses.fields(algorithm) if field.init}
+    hyper = dataclasses.fields(algorithm)  # type: ignore[arg-type]  # every algorithm is a dataclass
+    options = {field.name: getattr(algorithm, field.name) for field in hyper if field.init}
     calibration = machines.calibration
     warnings = [found.lacks] if found.lacks else []
     if calibration is not None:

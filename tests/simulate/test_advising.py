@@ -1,0 +1,116 @@
+"""Advice: what is said first, who wins, and what would change it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import algorithms
+from suite.cli.app import run
+from suite.simulate import Machines, Workload
+from suite.simulate.advice_page import NO_EVIDENCE, change_lines, code, ties
+from suite.simulate.advising import EXACT, advise, chart, is_exact
+from tests.simulate.nets import ALEXNET, SMALL
+
+NET = """
+import torch
+calls = []
+def build():
+    return torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+def empty():
+    return torch.nn.ReLU()
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "nets_of_a_user.py").write_text(NET)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "nets_of_a_user", raising=False)
+    return "nets_of_a_user"
+
+
+def test_ranked_by_speed_with_the_exact_ones_marked() -> None:
+    found = advise(ALEXNET, Machines(workers=16, per_host=4, gbit=1, latency_us=50))
+    rates = [one.rate for one in found.ranking]
+    assert rates == sorted(rates, reverse=True)
+    assert max(rates) <= float(found.ceiling.samples_per_second) * (1 + 1e-9)
+    assert is_exact(found.best_exact.algorithm)
+    assert not is_exact(algorithms.Delayed())
+    assert code(found).startswith("DistributedOptimizer(optimizer, model, algorithms.")
+
+
+def test_what_nobody_can_tell_apart_is_said() -> None:
+    found = advise(SMALL, Machines(workers=2, gbit=100, latency_us=1))
+    assert "not distinguishable" in ties(found)
+
+
+def test_something_would_change_the_answer() -> None:
+    found = advise(ALEXNET, Machines(workers=16, gbit=10, latency_us=30))
+    assert change_lines(found)
+    for line in change_lines(found):
+        assert "would be" in line
+
+
+def test_a_map_has_a_cell_for_every_place() -> None:
+    found = chart(advise(SMALL, Machines(workers=4)), "rate", "workers", lambda workers: EXACT)
+    assert {len(row) for row in found.cells} == {len(found.columns)}
+    assert len(found.cells) == len(found.rows)
+    assert all(0 < cell.of_ceiling <= 1 + 1e-9 for row in found.cells for cell in row)
+    assert any(not cell.clear for row in found.cells for cell in row)
+
+
+def test_evidence_comes_first_and_the_page_needs_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "advice.html"
+    line = ["advise", "--model", "googlenet", "--compute", "0.3", "--workers", "4", "--network", "10GbE"]
+    assert run([*line, "--records", str(tmp_path), "--html", str(page)]) in (0, 2)
+    assert run([*line, "--records", str(tmp_path / "none"), "--html", str(page)]) == 0
+    assert capsys.readouterr().out.startswith(NO_EVIDENCE)
+    text = page.read_text()
+    assert text.index("no evidence on convergence") < text.index("<h1>")
+    assert "http" not in text
+    assert "distin\u00adguishable" in text
+
+
+def test_a_module_of_ones_own_is_timed_here(net: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["advise", "--model", f"{net}:build", "--input", "6", "--workers", "4", "--batch-size", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "Sequential" in out
+    assert "measured: PyTorch" in out
+
+
+def test_measuring_leaves_a_module_as_it_was() -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    found = Workload.measure(module, torch.zeros(5, 4))
+    assert found.batch == 5
+    assert [layer.elements for layer in found.layers] == [15, 8]
+    assert found.step_seconds > 0
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert not module[0]._forward_pre_hooks
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "said"),
+    [
+        ("{net}:build", [], "--input is missing"),
+        ("{net}:build", ["--input", "6xa"], "input shape '6xa'"),
+        ("{net}:bild", ["--input", "6"], "did you mean 'build'?"),
+        ("no_such_module_anywhere:build", ["--input", "6"], "importing no_such_module_anywhere failed"),
+        ("{net}:empty", ["--input", "6"], "has no parameters"),
+        ("{net}:calls", ["--input", "6"], "calls() failed"),
+        ("googlenet", ["--network", "10GbB"], "did you mean '10GbE'?"),
+        ("googlenet", ["--per-host", "9"], "per_host=9: must be at most workers=4"),
+    ],
+)
+def test_bad_input_is_one_line(
+    net: str, model: str, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["advise", "--model", model.format(net=net), "--workers", "4", *more]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
