@@ -112,6 +112,11 @@ class Calibration(Part):
         per_byte = sent * (wire + values.handling_s_per_gb * 1e-9 * busy)
         return Costs(exchange=exchange, per_byte=per_byte, vote=values.vote_us * 1e-6 * busy + steps)
 
+    def without_network(self) -> Calibration:
+        """What is left of it where nothing that travels takes any time."""
+        nothing = {"handling_s_per_gb": 0.0, "hop_us": 0.0, "message_us": 0.0, "vote_us": 0.0}
+        return self.model_copy(update={"values": self.values.model_copy(update=nothing)})
+
     def sigma(self, machines: Machines) -> float:
         """What the fit left unexplained, wider the further away one looks."""
         errors = [math.log(run.simulated / run.observed) for run in self.runs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,19 @@ class Machines:
         if self.calibration is not None:
             return self.calibration.costs(self)
         return closed_form(self)
+
+    def without_network(self) -> Machines:
+        """The same machines where nothing that travels takes any time."""
+        return replace(
+            self,
+            gbit=math.inf,
+            local_gbit=math.inf,
+            latency_us=0.0,
+            local_latency_us=0.0,
+            message_us=0.0,
+            message_us_per_worker=0.0,
+            calibration=None if self.calibration is None else self.calibration.without_network(),
+        )
 
     def network(self) -> LinkTimes:
         """How long exchanges and votes take, as `algorithms.virtual.Cluster` takes it."""
