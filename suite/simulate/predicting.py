@@ -25,8 +25,8 @@ EVEN_PERIODS = 12  # whole periods of workers that are all alike say all that th
 ARRIVALS = ("time", "serial")
 # hclhkbu/B-Caffe's logs: exchanges within training took 1.6 to 2.1 times as long as on the same network when it was idle.
 UNCALIBRATED = (
-    "not calibrated: exchanges cost what they do on an idle network; in training they have been seen to take twice as long; "
-    "the interval holds only what compute times scatter"
+    "not calibrated: exchanges cost what they do on an idle network; in training they have been seen to take twice as "
+    "long; the interval holds only what compute times scatter"
 )
 
 
