@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -107,6 +108,6 @@ def predict(
         print(json.dumps(found[0] if len(found) == 1 and not asked.several else {"predictions": found}, indent=1))
     else:
         wide_console().print(foretell.table(foretold))
-        for line in foretold.notes:
-            print(line)
+    for line in foretold.notes:
+        print(line, file=sys.stderr if as_json else sys.stdout)
     return OK
