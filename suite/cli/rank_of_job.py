@@ -117,5 +117,6 @@ def as_dict(found: RankFile) -> dict[str, object]:
     """All that rank 0 has written down, as JSON can hold it."""
     content = asdict(found)
     content["startup"] = found.startup.model_dump() if found.startup else None
+    content["surroundings"] = found.surroundings.model_dump() if found.surroundings else None
     content["telemetry"] = found.telemetry.model_dump() if found.telemetry else None
     return content

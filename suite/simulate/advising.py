@@ -115,16 +115,13 @@ class Advice:
 
 def advise(workload: Workload, machines: Machines, *, wire: str = "none", steps: int = 200) -> Advice:
     ranked = [
-        Ranked(one, predict(workload, machines, one, wire=_wire(wire, one), steps=steps))
+        Ranked(
+            one, predict(workload, machines, one, wire=wires.where_it_fits(wire, one, machines.workers), steps=steps)
+        )
         for one in candidates(machines.workers)
     ]
     ceiling = predict(workload, machines, algorithms.NoCommunication(), steps=steps)
     return Advice(workload, machines, wire, ceiling, tuple(sorted(ranked, key=lambda one: -one.rate)))
-
-
-def _wire(wire: str, algorithm: Algorithm) -> str:
-    """Stock Horovod and Adasum are left as they are."""
-    return "none" if algorithm.name in ("stock_horovod", "adasum") else wire
 
 
 Vary = Callable[[Machines, float], Machines]
@@ -168,7 +165,7 @@ def winners(
     workload: Workload, machines: Machines, among: Sequence[Algorithm], wire: str
 ) -> tuple[tuple[Algorithm, ...], float]:
     """The fastest of these with all that cannot be told from it, and its samples per second."""
-    rates = [_rate(workload, machines, one, _wire(wire, one)) for one in among]
+    rates = [_rate(workload, machines, one, wires.where_it_fits(wire, one, machines.workers)) for one in among]
     best = max(rates)
     order = sorted(range(len(among)), key=lambda number: -rates[number])
     return tuple(among[number] for number in order if rates[number] * (1 + ALIKE) >= best), best

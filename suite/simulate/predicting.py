@@ -49,8 +49,8 @@ def predict(
     whole("steps", steps, 1)
     whole("seed", seed, 0)
     one_of("arrivals", arrivals, ARRIVALS)
-    format_ = wires.named(wire)
     algorithm.check(machines.workers)
+    format_ = wires.fitted(wire, algorithm, machines.workers)
     course = simulate(workload, machines, algorithm, format_, steps, seed, plan, arrivals)
     bare = simulate(workload, machines.without_network(), algorithm, format_, steps, seed, plan, arrivals)
     calibration = machines.calibration

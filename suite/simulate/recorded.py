@@ -81,7 +81,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
         workload=Workload(layers=workload.layers, batch=batch, name=workload.name, source=workload.source),
         machines=machines,
         algorithm=make_algorithm(name, specification.algorithm.options),
-        wire=str(getattr(specification, "wire", None) or "none"),
+        wire=specification.form,
         seed=specification.seed,
         steps=specification.steps,
         warmup=specification.warmup,

@@ -1,46 +1,68 @@
-"""What a wire format makes of a tensor: how many bytes travel, and in how many exchanges."""
+"""What a wire format is to time: how many bytes travel, and in how many exchanges one after the other."""
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
-from suite.simulate.workload import ITEM
-from suite.suggest import unknown
+import numpy as np
 
-NAMES = ("none", "fp16", "int16", "powersgd")
+from algorithms.contract import Algorithm
+from algorithms.wire import NONE, Asked, Format, fitting
+from algorithms.wire import named as format_named
+from algorithms.wire.arrays import NumPyArrays
+from algorithms.wire.format import Crossing, Memory, Reduce
+from suite.simulate.workload import ITEM
+
+SMALL = (16, 16)  # a matrix that every format treats as it treats large ones
 
 
 @dataclass(frozen=True)
 class Wire:
     """`rounds`: exchanges one after the other for one tensor; `votes`: small ones beside them."""
 
-    name: str
-    rank: int = 0
-    rounds: int = 1
-    votes: int = 0
+    form: Format
+    rounds: int
+    votes: int
 
     def bytes(self, shape: tuple[int, ...]) -> float:
-        """Of a tensor of this shape."""
+        """Of a tensor of this shape, whose first dimension is that of the outputs."""
         elements = math.prod(shape)
-        if self.name in ("fp16", "int16"):
-            return elements * ITEM / 2
-        if self.name == "powersgd" and len(shape) > 1:
-            rows = shape[0]
-            return float(min(elements, self.rank * (rows + elements // rows))) * ITEM
-        return float(elements * ITEM)
+        matrix = (shape[0], elements // shape[0]) if len(shape) > 1 and elements else (elements,)
+        return float(self.form.bytes(matrix, ITEM))
 
 
-def named(text: str) -> Wire:
+def named(asked: Asked) -> Wire:
     """`fp16`, `powersgd:rank=2`."""
-    name, _, option = text.partition(":")
-    if name not in NAMES:
-        raise ValueError(unknown("wire format", name, NAMES))
-    if name == "powersgd":
-        given = option.removeprefix("rank=") if option else "4"
-        if not given.isdecimal() or int(given) < 1:
-            raise ValueError(f"wire {text!r}: rank must be a whole number of at least 1, as in powersgd:rank=4")
-        return Wire(name, rank=int(given), rounds=2)
-    if option:
-        raise ValueError(f"wire {text!r}: {name} has no options")
-    return Wire(name, votes=1 if name == "int16" else 0)
+    return _timed(format_named(asked))
+
+
+def fitted(asked: Asked, algorithm: Algorithm, workers: int) -> Wire:
+    """The same for this algorithm; ValueError where it cannot be carried in that form."""
+    return _timed(fitting(asked, algorithm, workers))
+
+
+def where_it_fits(asked: Asked, algorithm: Algorithm, workers: int) -> str:
+    """The format asked for, or none where this algorithm refuses it."""
+    try:
+        return str(fitting(asked, algorithm, workers))
+    except ValueError:
+        format_named(asked)  # a name that nobody knows is a mistake all the same
+        return str(NONE)
+
+
+@functools.cache
+def _timed(form: Format) -> Wire:
+    """Its exchanges are counted on the way of a small matrix."""
+    part = np.ones(SMALL[0] * SMALL[1], np.float32)
+    memory = Memory(np.zeros_like(part), form.basis(SMALL, 0)) if form.feeds_back else Memory()
+    journey = form.journey(part, memory, Crossing(workers=2, shape=SMALL, mean=True), NumPyArrays())
+    leg, legs = next(journey), []
+    while True:
+        legs.append(leg.reduce)
+        try:
+            leg = journey.send(leg.array)
+        except StopIteration:
+            votes = legs.count(Reduce.MAX)
+            return Wire(form, rounds=len(legs) - votes, votes=votes)
