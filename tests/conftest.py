@@ -13,6 +13,7 @@ from tests.warm_processes import warm_processes
 # Ranks and frameworks share a few cores here: one thread each keeps results reproducible and the machine usable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.pop("COLUMNS", None)  # xdist tells its processes the width of a terminal that they do not have
 
 # A slow moment of a shared machine is not a failure (pytest's own time limit ends what hangs), and the same code gets the
 # same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
