@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +18,11 @@ from algorithms.virtual.clock import Clock, alone, round_robin
 from algorithms.virtual.compute import Compute, Constant, Draw
 from algorithms.virtual.events import Event, Recording
 from algorithms.virtual.exchange import ExchangeRun, LayerClock
-from algorithms.virtual.gradients import GradientFunction, Gradients, SamplesFunction
+from algorithms.virtual.gradients import GradientFunction, Gradients, SamplesFunction, Source
 from algorithms.virtual.network import Instant, Network
 from algorithms.virtual.optimizers import Optimizer, Vector
 from algorithms.virtual.rounds import RoundsRun
-from algorithms.virtual.trace import Trace
+from algorithms.virtual.trace import Trace, Unwatched, Watch
 from algorithms.wire import Asked, Format, fitting
 from algorithms.wire.arrays import Arrays, NumPyArrays
 from algorithms.wire.format import Shape, elements
@@ -45,7 +47,7 @@ class Cluster:
     algorithm: Algorithm
     optimizer: Optimizer
     parameters: Vector
-    gradient: GradientFunction
+    gradient: GradientFunction | Source
     compute: Compute = field(default_factory=Constant)
     network: Network = field(default_factory=Instant)
     samples: SamplesFunction | None = None
@@ -62,12 +64,12 @@ class Cluster:
         if not isinstance(self.algorithm, Exchange | Rounds):
             raise ValueError(f"algorithm={self.algorithm!r}: must be an Exchange or Rounds algorithm")
         self.algorithm.check(self.workers)
-        x = np.asarray(self.parameters)
-        if x.ndim != 1 or not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
+        x = self.parameters
+        if x.ndim != 1 or "float" not in str(x.dtype) or not math.isfinite(float(abs(x).max()) if len(x) else 0):
             raise ValueError(f"parameters of shape {x.shape} and type {x.dtype}: must be one finite vector of floats")
         self._form()
-        if sum(self._layers) != x.size or min(chain(*self._shapes), default=0) < 0:
-            raise ValueError(f"layers={self.layers!r}: must be sizes >= 0 that add up to {x.size}")
+        if sum(self._layers) != len(x) or min(chain(*self._shapes), default=0) < 0:
+            raise ValueError(f"layers={self.layers!r}: must be sizes >= 0 that add up to {len(x)}")
         if isinstance(self.algorithm, Rounds):
             self._rules(self.algorithm)
             if self.arrivals == "round_robin":
@@ -76,7 +78,7 @@ class Cluster:
     @property
     def _shapes(self) -> tuple[Shape, ...]:
         if self.layers is None:
-            return ((np.asarray(self.parameters).size,),)
+            return ((len(self.parameters),),)
         return tuple(layer if isinstance(layer, tuple) else (layer,) for layer in self.layers)
 
     @property
@@ -90,7 +92,7 @@ class Cluster:
         return Carriage(self._form(), self.workers, self._shapes, self.arrays, mean=False)
 
     def _sent_bytes(self) -> int:
-        return self._carriage().bytes(np.asarray(self.parameters).itemsize)
+        return self._carriage().bytes(self.parameters.itemsize)
 
     def _draws(self) -> list[Draw]:
         seeds = np.random.SeedSequence(self.seed).spawn(self.workers)
@@ -104,15 +106,20 @@ class Cluster:
         keep_workers: bool = False,
         keep_events: bool = False,
         replay: Recording | None = None,
+        watch: Watch | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> Trace:
         """Every worker takes so many steps (`tagged` algorithms: so many rounds close).
 
         record: note the parameters at every so many steps or rounds; 0 notes the start and the end.
         keep_workers: note each worker's own too. keep_events: keep what `replay` can repeat bit for bit.
+        watch: told what happens while it happens. resume: go on from the `state()` that a watched run had, with the same
+        settings.
         """
         whole("steps", steps, 0)
         whole("record", record, 0)
-        x = np.array(self.parameters)
+        x = self.parameters * 1  # what the user does with them afterwards is no part of the run
+        watch = watch or Unwatched()
         gradients = Gradients(self.gradient, self.samples)
         carriage = self._carriage()
         if isinstance(self.algorithm, Exchange):
@@ -122,7 +129,7 @@ class Cluster:
                 )
             clock = LayerClock(self.algorithm, self._draws(), self._layers, carriage.bytes(x.itemsize), self.network)
             return ExchangeRun(self.algorithm, self.optimizer, x, self.workers, gradients, clock, carriage).run(
-                steps, record, keep_workers
+                steps, record, keep_workers, watch, resume
             )
         assert isinstance(self.algorithm, Rounds)
         if replay is not None and replay.workers != self.workers:
@@ -131,7 +138,7 @@ class Cluster:
         run = RoundsRun(
             self.algorithm, self.optimizer, x, self.workers, gradients, self._layers, carriage, record, keep_workers
         )
-        return run.run(events, keep_events=keep_events)
+        return run.run(events, keep_events=keep_events, watch=watch, resume=resume)
 
     def _rules(self, algorithm: Rounds) -> Rules:
         asked = rules(algorithm, self.workers)

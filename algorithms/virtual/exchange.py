@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from algorithms.life import Pipeline
 from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
 from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.compute import Draw
-from algorithms.virtual.gradients import Gradients
+from algorithms.virtual.gradients import Gradients, Share
 from algorithms.virtual.network import Network
 from algorithms.virtual.optimizers import Optimizer, Slots, Vector
-from algorithms.virtual.trace import Trace
+from algorithms.virtual.trace import Trace, Watch
 from algorithms.wire import NONE
 
 FORWARD = 1 / 3  # of a step's compute time; backward costs about twice the forward pass
@@ -34,6 +35,7 @@ class LayerClock:
         self.per_element = network.seconds(sent, len(draws)) / total if total and algorithm.reduces else 0.0
         self.layers = list(layers)
         self.free = np.zeros(len(draws))  # when each worker may begin its next step
+        self.ended = np.zeros(len(draws))  # when each was through with backward
         self.usable = [0.0] * len(layers)  # when each layer's parameters are up to date
         self.wire = 0.0
         self.due: deque[float] = deque()  # landings of the exchanges under way
@@ -50,6 +52,7 @@ class LayerClock:
         for layer in reversed(range(len(self.layers))):
             time = time + (1 - FORWARD) * share
             ready[layer] = float(time.max())
+        self.ended = time
         if not self.algorithm.reduces:
             self.free = time
             return float(time.max())
@@ -99,23 +102,33 @@ class ExchangeRun:
         replicas = 1 if algorithm.reduces else workers
         self.x = [x] * replicas
         self.slots: list[Slots] = [optimizer.begin(x) for _ in range(replicas)]
-        self.flying: Pipeline[tuple[Vector | None, Vector]] = Pipeline(
-            algorithm
-        )  # averages under way, and where they were taken
+        self.flying: Pipeline[tuple[Vector | None, Vector]] = Pipeline(algorithm)  # and where they were taken
+        self.done = 0  # steps
         self.trace = Trace(used=[0] * workers, dropped=[0] * workers)
 
-    def run(self, steps: int, record: int, keep_workers: bool) -> Trace:
+    def run(
+        self, steps: int, record: int, keep_workers: bool, watch: Watch, resume: Mapping[str, Any] | None = None
+    ) -> Trace:
         """So many steps, then what is still in flight."""
-        self._note(0.0, keep_workers)
-        now = 0.0
-        for step in range(steps):
+        now, done = 0.0, 0
+        if resume is None:
+            self._note(now, keep_workers)
+        else:
+            done, now = self._restore(resume)
+        for step in range(done, steps):
             now = self.clock.step()
+            for worker in range(self.workers):
+                watch.computed(worker, step, float(self.clock.ended[worker]))
             if self.algorithm.reduces:
                 self._exchange(step)
             else:
                 self._alone(step)
-            if (record and (step + 1) % record == 0) or step + 1 == steps:
+            self.done = step + 1
+            over = watch.settled(self, now)
+            if (record and (step + 1) % record == 0) or step + 1 == steps or over:
                 self._note(now, keep_workers)
+            if over:
+                break
         for landed, applied in self.flying.drains():
             now = max(now, self.clock.due.popleft() if self.clock.due else now)
             if applied:
@@ -124,13 +137,41 @@ class ExchangeRun:
         self.trace.workers = [self.x[worker % len(self.x)] for worker in range(self.workers)]
         return self.trace
 
+    def evaluated(self) -> Sequence[Vector]:
+        return self.x
+
+    def state(self) -> Mapping[str, Any]:
+        return {
+            "done": self.done,
+            "x": list(self.x),
+            "slots": list(self.slots),
+            "flying": tuple(self.flying),
+            "memories": dict(self.carriage.memories),
+            "trace": self.trace,
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> tuple[int, float]:
+        """The clock goes the same way again; no gradient does."""
+        self.x, self.slots = list(state["x"]), list(state["slots"])
+        self.flying.restart(state["flying"])
+        self.carriage.memories = dict(state["memories"])
+        self.trace, self.done = state["trace"], state["done"]
+        now = 0.0
+        for _ in range(self.done):
+            now = self.clock.step()
+        return self.done, now
+
     def _alone(self, step: int) -> None:
-        for worker in range(self.workers):
-            if self.gradients.weight(worker, step):
-                gradient = self.gradients(worker, step, self.x[worker])
-                self.x[worker], self.slots[worker] = self.optimizer.step(self.x[worker], gradient, self.slots[worker])
-                self.trace.used[worker] += 1
-                self.trace.staleness.append(0)
+        at_work = [worker for worker in range(self.workers) if self.gradients.weight(worker, step)]
+        if self.gradients.source is not None:
+            for worker in at_work:
+                self.gradients.source.ahead(worker, step, self.x[worker])
+        for worker in at_work:
+            gradient = self.gradients(worker, step, self.x[worker])
+            self.x[worker], self.slots[worker] = self.optimizer.step(self.x[worker], gradient, self.slots[worker])
+            self.trace.used[worker] += 1
+            self.trace.staleness.append(0)
+            self.trace.whose.append(worker)
 
     def _exchange(self, step: int) -> None:
         due = self.flying.departs((self._average(step), self.x[0]))
@@ -144,19 +185,15 @@ class ExchangeRun:
         """The mean over all samples of the step; None where there are none."""
         if self.carriage.form != NONE:
             return self._coded_average(step)
-        total: Vector | None = None
-        samples = 0
-        for worker in range(self.workers):
-            weight = self.gradients.weight(worker, step)
-            if not weight:
-                continue
-            gradient = self.gradients(worker, step, self.x[0])
-            weighted = gradient if weight == 1 else gradient * weight
-            total = weighted if total is None else total + weighted
-            samples += weight
-            self.trace.used[worker] += 1
+        weights = [(worker, self.gradients.weight(worker, step)) for worker in range(self.workers)]
+        shares = [Share(worker, step, weight) for worker, weight in weights if weight]
+        for share in shares:
+            self.trace.used[share.worker] += 1
             self.trace.staleness.append(self.algorithm.delay)
-        return None if total is None else total / samples
+            self.trace.whose.append(share.worker)
+        if not shares:
+            return None
+        return self.gradients.total(shares, self.x[0]) / sum(weight for _, weight in weights)
 
     def _coded_average(self, step: int) -> Vector | None:
         """The same in a format. What a worker without samples remembers of other steps travels all the same."""
@@ -164,8 +201,10 @@ class ExchangeRun:
         parts: list[Vector] = []
         for worker, weight in enumerate(weights):
             parts.append(self.gradients(worker, step, self.x[0]) * weight if weight else self.x[0] * 0)
-            self.trace.used[worker] += weight > 0
-        self.trace.staleness += [self.algorithm.delay] * sum(weight > 0 for weight in weights)
+            if weight:
+                self.trace.used[worker] += 1
+                self.trace.staleness.append(self.algorithm.delay)
+                self.trace.whose.append(worker)
         return self.carriage(parts) / sum(weights) if any(weights) else None
 
     def _apply(self, average: Vector | None, then: Vector) -> None:

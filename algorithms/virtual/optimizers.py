@@ -1,16 +1,18 @@
-"""The user's optimizer in NumPy, as torch and Keras define it: a rule from (parameters, gradient, state) to new ones."""
+"""The user's optimizer as torch and Keras define it: a rule from (parameters, gradient, state) to new ones.
+
+Plain operators only: a vector is NumPy's, or anything else that has them. Nothing that was given is written to, so that
+any number of workers may hold one vector; what a step makes anew it goes on with in place.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from algorithms.mechanisms.validation import flag, real
 
-Vector = NDArray[np.floating[Any]]
+Vector = Any  # one axis of floats: numpy.ndarray, torch.Tensor
 Slots = tuple[Vector | float, ...]
 
 
@@ -49,12 +51,12 @@ class SGD:
 
     def step(self, x: Vector, gradient: Vector, slots: Slots) -> tuple[Vector, Slots]:
         if self.weight_decay:
-            gradient = gradient + self.weight_decay * x
+            gradient = _plus(x * self.weight_decay, gradient)
         if not self.momentum:
-            return x - self.learning_rate * gradient, slots
-        buffer = self.momentum * slots[0] + gradient
-        direction = gradient + self.momentum * buffer if self.nesterov else buffer
-        return x - self.learning_rate * direction, (buffer,)
+            return _plus(gradient * -self.learning_rate, x), slots
+        buffer = _plus(slots[0] * self.momentum, gradient)
+        direction = _plus(buffer * self.momentum, gradient) if self.nesterov else buffer
+        return _plus(direction * -self.learning_rate, x), (buffer,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class AdamW:
         steps, mean, square = slots[0] + 1, slots[1], slots[2]
         mean = self.betas[0] * mean + (1 - self.betas[0]) * gradient
         square = self.betas[1] * square + (1 - self.betas[1]) * gradient * gradient
-        corrected = np.sqrt(square / (1 - self.betas[1] ** steps)) + self.epsilon
+        corrected = (square / (1 - self.betas[1] ** steps)) ** 0.5 + self.epsilon
         rate = self.learning_rate / (1 - self.betas[0] ** steps)
         return x * (1 - self.learning_rate * self.weight_decay) - rate * mean / corrected, (steps, mean, square)
 
@@ -105,5 +107,36 @@ class RMSProp:
 
     def step(self, x: Vector, gradient: Vector, slots: Slots) -> tuple[Vector, Slots]:
         square = self.decay * slots[0] + (1 - self.decay) * gradient * gradient
-        buffer = self.momentum * slots[1] + gradient / (np.sqrt(square) + self.epsilon)
+        buffer = self.momentum * slots[1] + gradient / (square**0.5 + self.epsilon)
         return x - self.learning_rate * buffer, (square, buffer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduled:
+    """Another optimizer whose learning rate is a function of the steps that it has taken."""
+
+    optimizer: SGD | AdamW | RMSProp
+    rate_at: Callable[[int], float]
+
+    @property
+    def learning_rate(self) -> float:
+        return self.rate_at(0)
+
+    def begin(self, x: Vector) -> Slots:
+        return (0.0, *self.optimizer.begin(x))
+
+    def step(self, x: Vector, gradient: Vector, slots: Slots) -> tuple[Vector, Slots]:
+        now = replace(self.optimizer, learning_rate=self.rate_at(int(slots[0])))
+        moved, inner = now.step(x, gradient, slots[1:])
+        return moved, (slots[0] + 1, *inner)
+
+
+def rate(optimizer: Optimizer, slots: Slots) -> float:
+    """The learning rate of the step that comes next."""
+    return optimizer.rate_at(int(slots[0])) if isinstance(optimizer, Scheduled) else optimizer.learning_rate
+
+
+def _plus(fresh: Vector, other: Vector) -> Vector:
+    """Their sum, in the place of the first, which nobody else holds."""
+    fresh += other
+    return fresh

@@ -41,6 +41,7 @@ DATA = {
     "synthetic": "made up from a seed, learnable; any size",
     "tokens": "made-up sentences from a seed, learnable; for nets that read tokens",
     "digits": "1,797 real handwritten digits that ship with scikit-learn",
+    "fashion-mnist": "70,000 grey pictures of clothes, 28x28, from Debian's package dataset-fashion-mnist or a folder",
     "cifar10": "60,000 images, from a folder of yours (--data-folder)",
     "imagenet": "class folders or the tar of ILSVRC 2012, from a folder of yours (--data-folder)",
 }

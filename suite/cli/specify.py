@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+import algorithms
 from suite.cli.errors import BadInputError, input_errors
 from suite.cli.options import one_of, settings
 from suite.data import NAMES as DATA_NAMES
 from suite.models import NAMES as MODEL_NAMES
 from suite.run import choices
-from suite.run.networks import resolve_straggler
-from suite.run.specification import Data, Model, Optimizer, Options, Replay, Specification
+from suite.run.networks import resolve_straggler, step_seconds
+from suite.run.specification import Data, Model, Network, Optimizer, Options, Replay, Specification
 
 FRAMEWORKS = ("torch", "tensorflow")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 DEVICES = ("cpu", "gpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Virtual:
+    """Workers in virtual time: how long a step computes (None: at a stated speed), and what joins them."""
+
+    compute: float | None
+    gbit: float
+    latency_us: float
+
+    def network(self, model: Model, batch_size: int) -> Network:
+        return Network(
+            kind="virtual",
+            rate_mbit=None if math.isinf(self.gbit) else self.gbit * 1000,
+            delay_ms=self.latency_us / 1000,
+            compute_seconds=step_seconds(model, batch_size) if self.compute is None else self.compute,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +64,7 @@ class Wanted:
     steps: int = 20
     warmup: int = 3
     evaluate_every: int = 0
+    evaluate_samples: int | None = None
     targets: Sequence[float] = ()
     wire: str = "none"
     straggler: str = "none"
@@ -53,6 +73,7 @@ class Wanted:
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
+    virtual: Virtual | None = None
 
 
 def ranks_of_this_job() -> int:
@@ -70,7 +91,9 @@ def specification(wanted: Wanted, workers: int) -> Specification:
     one_of("device", wanted.device, DEVICES)
     with input_errors():
         algorithm = choices.resolve_algorithm(wanted.algorithm, settings(wanted.options, "--set"))
-        if wanted.algorithm not in choices.algorithm_names(wanted.framework):
+        if wanted.virtual is None and wanted.algorithm not in choices.algorithm_names(wanted.framework):
+            if wanted.algorithm in algorithms.CATALOGUE:
+                choices.check_runs_on(wanted.algorithm, wanted.framework)
             raise ValueError(f"algorithm {wanted.algorithm!r} does not run on {wanted.framework}")
         made = choices.make_algorithm(algorithm.name, algorithm.options)
         made.check(workers)
@@ -97,12 +120,14 @@ def specification(wanted: Wanted, workers: int) -> Specification:
                 ),
                 workers=workers,
                 wire=None if wanted.wire == "none" else wanted.wire,
+                network=Network() if wanted.virtual is None else wanted.virtual.network(model, wanted.batch_size),
                 straggler=straggler,
                 seed=wanted.seed,
                 batch_size=wanted.batch_size,
                 steps=wanted.steps,
                 warmup=wanted.warmup,
                 evaluate_every=wanted.evaluate_every,
+                evaluate_samples=wanted.evaluate_samples,
                 targets=tuple(wanted.targets),
                 steps_per_execution=wanted.steps_per_execution,
                 agreement_every=wanted.agreement_every,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +22,9 @@ def train(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Samples per rank and step.")] = 8,
     steps: Annotated[int, typer.Option(help="Steps that count.")] = 20,
-    warmup: Annotated[int, typer.Option(help="Steps before them.")] = 3,
+    warmup: Annotated[
+        int | None, typer.Option(help="Steps before them; default: 3, or 0 in virtual time.", show_default=False)
+    ] = None,
     data: Annotated[str, typer.Option(help="A data set of `farandole list data`.")] = "synthetic",
     data_folder: Annotated[
         str | None, typer.Option(help="Where the data set lies, if it does not come with us.")
@@ -41,6 +44,7 @@ def train(
     momentum: Annotated[float, typer.Option()] = 0.0,
     weight_decay: Annotated[float, typer.Option()] = 0.0,
     evaluate_every: Annotated[int, typer.Option(help="Samples between evaluations; 0: none.")] = 0,
+    evaluate_samples: Annotated[int | None, typer.Option(help="Held-out samples of one; default: all.")] = None,
     target: Annotated[list[float] | None, typer.Option(help="Test accuracy to reach; repeatable.")] = None,
     wire: Annotated[
         str, typer.Option(help="Form in which numbers travel: none, fp16, int16 or powersgd:rank=4.")
@@ -51,10 +55,47 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
     threads: Annotated[int, typer.Option(help="Compute threads per rank.")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Rank 0 prints its samples as one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Rank 0 prints its samples (--virtual: the record) as one JSON object.")
+    ] = False,
+    virtual: Annotated[
+        int | None, typer.Option(metavar="N", help="Train N workers in this process, in virtual time.")
+    ] = None,
+    compute: Annotated[
+        float | None, typer.Option(help="--virtual: seconds of a step; default: as a worker of 100 GFLOP/s.")
+    ] = None,
+    gbit: Annotated[
+        float | None, typer.Option(help="--virtual: rate of each worker's link; inf is no limit. Default: 10.")
+    ] = None,
+    latency_us: Annotated[float | None, typer.Option(help="--virtual: of one message. Default: 30.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="--virtual: that compute gradients; changes no bit. Default: as is worth it.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="--virtual: written twice a minute; if it is there, the run goes on from it.")
+    ] = None,
+    records: Annotated[Path | None, typer.Option(help="--virtual: a folder of records to add to.")] = None,
 ) -> int:
-    """Train on the ranks that a launcher started (or on one). Rank 0 shows progress and a summary of its own steps."""
+    """Train on the ranks that a launcher started (or on one). Rank 0 shows progress and a summary of its own steps.
+
+    --virtual N trains N workers in this process: real gradients, virtual time, a record of kind simulated.
+    """
     from suite.cli import rank_of_job, specify
+    from suite.cli.errors import BadInputError
+
+    given = {
+        "--compute": compute,
+        "--gbit": gbit,
+        "--latency-us": latency_us,
+        "--processes": processes,
+        "--checkpoint": checkpoint,
+        "--records": records,
+    }
+    for name, value in given.items():
+        if virtual is None and value is not None:
+            raise BadInputError(f"{name} {value}: for --virtual only")
+        if isinstance(value, int | float) and not (value > 0 or (name == "--latency-us" and value == 0)):
+            raise BadInputError(f"{name} {value}: must be above 0")
 
     wanted = specify.Wanted(
         framework=framework,
@@ -75,8 +116,9 @@ def train(
         weight_decay=weight_decay,
         batch_size=batch_size,
         steps=steps,
-        warmup=warmup,
+        warmup=(3 if virtual is None else 0) if warmup is None else warmup,
         evaluate_every=evaluate_every,
+        evaluate_samples=evaluate_samples,
         targets=target or (),
         wire=wire,
         straggler=straggler,
@@ -85,5 +127,24 @@ def train(
         device=device,
         threads=threads,
         seed=seed,
+        virtual=None
+        if virtual is None
+        else specify.Virtual(
+            compute=compute,
+            gbit=10.0 if gbit is None else gbit,
+            latency_us=30.0 if latency_us is None else latency_us,
+        ),
     )
+    if virtual is not None:
+        from suite.cli import virtual_run
+
+        if virtual < 1:
+            raise BadInputError(f"--virtual {virtual}: must be at least 1")
+        return virtual_run.run(
+            specify.specification(wanted, virtual),
+            as_json=as_json,
+            records=records,
+            processes=processes,
+            checkpoint=checkpoint,
+        )
     return rank_of_job.run(specify.specification(wanted, specify.ranks_of_this_job()), as_json=as_json)

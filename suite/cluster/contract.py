@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-Kind = Literal["measured", "emulated"]
+Kind = Literal["measured", "emulated", "simulated"]
 
 
 class ClusterError(RuntimeError):

@@ -11,18 +11,20 @@ from suite.cluster.contract import Cluster
 from suite.cluster.emulated import Emulated
 from suite.cluster.hosts import Hosts
 from suite.cluster.local import Local
+from suite.cluster.virtual import Virtual
 
 _KINDS: dict[str, Callable[..., Cluster]] = {
     "local": Local,
     "hosts": Hosts,
     "emulated": Emulated,
+    "virtual": Virtual,
 }
 
 
 def make(specification: Mapping[str, Any]) -> Cluster:
     """`{"kind": "emulated", "hosts": 4, "preset": "10GbE"}` and the like; not entered yet.
 
-    The other keys are the arguments of Local, Hosts or Emulated.
+    The other keys are the arguments of Local, Hosts, Emulated or Virtual.
     """
     options = dict(specification)
     kind = options.pop("kind", "local")

@@ -16,6 +16,9 @@ from suite.data.contents import Contents, check_same
 from suite.data.digits import SIDE as DIGITS_SIDE
 from suite.data.digits import Digits, DigitsOptions
 from suite.data.errors import DataError
+from suite.data.fashion_mnist import FOLDER as FASHION_MNIST_FOLDER
+from suite.data.fashion_mnist import SIDE as FASHION_MNIST_SIDE
+from suite.data.fashion_mnist import FashionMnist, FashionMnistOptions
 from suite.data.imagenet import Imagenet, ImagenetOptions
 from suite.data.options import parse
 from suite.data.pixels import LEVELS, Pixels
@@ -40,7 +43,7 @@ __all__ = [
     "open_data",
 ]
 
-NAMES: tuple[str, ...] = ("synthetic", "tokens", "digits", "cifar10", "imagenet")
+NAMES: tuple[str, ...] = ("synthetic", "tokens", "digits", "fashion-mnist", "cifar10", "imagenet")
 Answers = Literal["classes", "pixels"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 
@@ -65,6 +68,7 @@ def open_data(
     answers: Answers = "classes",
     limit: int | None = None,
     last: Last = "short",
+    every_rank: bool = False,
     prefetch: int = 2,
     clock: Clock = time.perf_counter,
     **options: object,
@@ -75,7 +79,8 @@ def open_data(
     length of "tokens"), `classes` what the model's head has: with real data anything but the data set's own number is
     refused. `answers="pixels"` asks for the level of every pixel's every colour, in `classes` levels. "train" is
     shuffled and augmented, "test" is neither. `limit` leaves so many samples, all ranks together: a fixed random choice
-    that does not depend on the seed. `last` and fewer samples than ranks: see `sharding`.
+    that does not depend on the seed. `every_rank`: this process reads what all ranks do. `last` and fewer samples than
+    ranks: see `sharding`.
     """
     if split not in SPLITS:
         raise ValueError(f"split = {split!r}: one of {', '.join(SPLITS)}")
@@ -97,7 +102,14 @@ def open_data(
     chosen = choose(data_set.contents.samples, limit)
     sharding = Sharding(samples=len(chosen), size=size, batch_size=batch_size, seed=seed, shuffle=train, last=last)
     return Source(
-        data_set=data_set, chosen=chosen, sharding=sharding, rank=rank, augment=train, depth=prefetch, clock=clock
+        data_set=data_set,
+        chosen=chosen,
+        sharding=sharding,
+        rank=rank,
+        augment=train,
+        depth=prefetch,
+        clock=clock,
+        every_rank=every_rank,
     )
 
 
@@ -121,6 +133,13 @@ def _open(
         )
     if name == "digits":
         return Digits(split=split, image=image or DIGITS_SIDE, options=parse(DigitsOptions, what, options))
+    if name == "fashion-mnist":
+        return FashionMnist(
+            folder=folder or FASHION_MNIST_FOLDER,
+            split=split,
+            image=image or FASHION_MNIST_SIDE,
+            options=parse(FashionMnistOptions, what, options),
+        )
     if name == "cifar10":
         side = image or CIFAR10_SIDE
         if side > CIFAR10_SIDE:

@@ -79,7 +79,7 @@ class Sharding:
         """How many samples `rank` gets in step `step` of an epoch: batch_size, fewer, or none."""
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step = {step}: 0 <= step < {self.steps_per_epoch}")
-        return int(np.clip(self.owned_count(rank) - step * self.batch_size, 0, self.batch_size))
+        return max(0, min(self.batch_size, self.owned_count(rank) - step * self.batch_size))
 
     def total(self, step: int) -> int:
         """How many samples all ranks together get in step `step`; at least 1."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -54,9 +54,11 @@ class Source:
     augment: bool
     depth: int = 2
     clock: Clock = time.perf_counter
+    every_rank: bool = False
+    """This process reads what all ranks do (`order`, `batch_of`)."""
 
     def __post_init__(self) -> None:
-        self.data_set.keep(self.chosen[self.sharding.owned(self.rank)])
+        self.data_set.keep(self.chosen if self.every_rank else self.chosen[self.sharding.owned(self.rank)])
 
     @property
     def samples(self) -> int:
@@ -121,13 +123,24 @@ class Source:
             epoch, first = epoch + 1, 0
 
     def _epoch(self, epoch: int, first: int) -> Iterator[Batch]:
-        order = self.chosen[self.sharding.order(self.rank, epoch)]
-        size = self.sharding.batch_size
+        order = self.order(self.rank, epoch)
         for step in range(first, self.steps_per_epoch):
-            # One generator per batch: a resumed run draws the same crops as one that was never interrupted.
-            random = (
-                np.random.default_rng([self.sharding.seed, AUGMENTATION, self.rank, epoch, step])
-                if self.augment
-                else None
-            )
-            yield self.data_set.read(order[step * size : (step + 1) * size], random)
+            yield self.batch_of(self.rank, epoch, step, order)
+
+    def part_of(self, rank: int, size: int) -> Iterator[Batch]:
+        """What a rank of that many would have of this data, where one process reads all of it, once, in order."""
+        dealt = replace(self.sharding, size=size)
+        owned = self.chosen[dealt.owned(rank)]
+        for first in range(0, len(owned), dealt.batch_size):
+            yield self.data_set.read(owned[first : first + dealt.batch_size], None)
+
+    def order(self, rank: int, epoch: int) -> Indices:
+        """The samples of a rank's epoch, in its order."""
+        return self.chosen[self.sharding.order(rank, epoch)]
+
+    def batch_of(self, rank: int, epoch: int, step: int, order: Indices) -> Batch:
+        """One batch of a rank's epoch, whose `order` it is."""
+        # One generator per batch: a resumed run draws the same crops as one that was never interrupted.
+        random = np.random.default_rng([self.sharding.seed, AUGMENTATION, rank, epoch, step]) if self.augment else None
+        size = self.sharding.batch_size
+        return self.data_set.read(order[step * size : (step + 1) * size], random)

@@ -120,7 +120,7 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
         case Dropout():
             return nn.Dropout(layer.rate) if layer.rate else nn.Identity()
         case LocalResponse():
-            return nn.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k)
+            return own.LocalResponse(layer.size, layer.alpha, layer.beta, layer.k)
         case BatchNorm():
             return nn.BatchNorm2d(shape[-1], layer.epsilon, layer.momentum)
         case LayerNorm():

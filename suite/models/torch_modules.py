@@ -1,4 +1,6 @@
-"""The few modules that PyTorch lacks."""
+"""The few modules that PyTorch lacks, or has in a slow form."""
+
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -95,3 +97,51 @@ class Attention(nn.Module):
         seen = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         answer: Tensor = self.projection(seen.transpose(1, 2).flatten(2))
         return answer
+
+
+class LocalResponse(nn.Module):
+    """`nn.LocalResponseNorm`, which on a CPU takes as long as the convolutions around it: it averages over neighbouring
+    channels with a pooling in three dimensions, and raises to a power."""
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = _Response.apply(x, self.size, self.alpha, self.beta, self.k)  # type: ignore[no-untyped-call]
+        return answer
+
+
+class _Response(torch.autograd.Function):
+    """y = x f(s), s = k + a Σ x² over a window, f(s) = s^-β, a = α/size;  dx = f dy - 2βa x Σ (dy x f / s) over windows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        before, after = size // 2, (size - 1) // 2
+        scale = _window(x * x, before, after).mul_(alpha / size).add_(k)
+        if beta == 0.75:
+            root = scale.rsqrt()
+            factor = root.sqrt().mul_(root)
+        else:
+            factor = scale.pow(-beta)
+        ctx.save_for_backward(x, scale, factor)
+        ctx.window, ctx.slope = (after, before), 2 * beta * alpha / size
+        return x * factor
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, scale, factor = ctx.saved_tensors
+        direct = gradient * factor
+        around = _window((direct * x).div_(scale), *ctx.window)
+        return direct.addcmul_(around, x, value=-ctx.slope), None, None, None, None
+
+
+def _window(x: Tensor, before: int, after: int) -> Tensor:
+    """Each channel with so many before and after it, added up."""
+    total = x.clone()
+    for distance in range(1, min(before, x.shape[1] - 1) + 1):
+        total[:, distance:] += x[:, :-distance]
+    for distance in range(1, min(after, x.shape[1] - 1) + 1):
+        total[:, :-distance] += x[:, distance:]
+    return total

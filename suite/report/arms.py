@@ -11,7 +11,7 @@ from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
 from suite.run.record import Diverged, Facts, Failed, Record, Telemetry
 
-KINDS = ("measured", "emulated")
+KINDS = ("measured", "emulated", "simulated")
 
 
 @dataclass(frozen=True, order=True)

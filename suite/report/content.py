@@ -85,7 +85,7 @@ class Section:
     title: str
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
-    kind: str = ""  # "measured" or "emulated", where all of it is one of them
+    kind: str = ""  # "measured", "emulated" or "simulated", where all of it is one of them
     folded: bool = False
 
     def walk(self) -> Iterator[Section]:

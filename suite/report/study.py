@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suite.report.arms import Arm, Group, groups
+from suite.report.arms import KINDS, Arm, Group, groups
 from suite.report.evidence import Evidence, environments
 from suite.report.measures import Measures, measures
 
@@ -33,6 +33,12 @@ class Study:
     environments: dict[str, str]
     experiments: tuple[Experiment, ...]
     measured: dict[Arm, Measures]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of evidence that is spoken of: simulated only where there is some."""
+        there = {one.kind for one in self.experiments}
+        return tuple(kind for kind in KINDS if kind != "simulated" or kind in there)
 
     def of(self, arm: Arm) -> Measures:
         return self.measured[arm]

@@ -24,7 +24,7 @@ from suite.suggest import unknown
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 REPLAY_INPUT = (8, 8, 3)
-DATA_CLASSES = {"digits": 10, "cifar10": 10, "imagenet": 1000}
+DATA_CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "imagenet": 1000}
 IMAGES = tuple(name for name in DATA_NAMES if name != "tokens")
 
 
@@ -37,11 +37,7 @@ def algorithm_names(framework: str | None = None) -> tuple[str, ...]:
 
 def make_algorithm(name: str, options: Mapping[str, Any]) -> Any:
     """The live object, an `algorithms.Algorithm` or a control. It checks itself."""
-    if name not in algorithm_names():
-        if name in algorithms.CATALOGUE:
-            raise ValueError(
-                f"algorithm {name!r} runs in the virtual cluster only; known: {', '.join(algorithm_names())}"
-            )
+    if name not in algorithms.CATALOGUE and name not in CONTROLS:
         raise ValueError(unknown("algorithm", name, algorithm_names()))
     kind: Any = algorithms.CATALOGUE.get(name) or CONTROLS[name]
     known = [field.name for field in dataclasses.fields(kind) if field.init]
@@ -62,6 +58,15 @@ def refuse_unfit_form(form: str, algorithm: Any, workers: int) -> None:
         fitting(form, algorithm, workers)
     elif named(form) != NONE:
         raise ValueError(f"wire={form!r}: must be 'none' with {algorithm.name}, a control that sends without Farandole")
+
+
+def check_runs_on(name: str, framework: str) -> None:
+    """Refuse an algorithm that real ranks of this framework cannot run."""
+    if name in algorithm_names(framework):
+        return
+    if name in algorithms.CATALOGUE:
+        raise ValueError(f"algorithm {name!r} runs in the virtual cluster only; known: {', '.join(algorithm_names())}")
+    raise ValueError(f"{name} does not run on {framework}; exclude the pair")
 
 
 def needs_mpi(specification: Specification) -> bool:

@@ -14,7 +14,7 @@ from suite.run import choices
 from suite.run.experiment import Experiment
 from suite.run.experiment_file import AXES, AlgorithmChoice, ModelChoice, Shared
 from suite.run.network_choice import NetworkChoice
-from suite.run.networks import check_room, resolve_network, resolve_straggler
+from suite.run.networks import check_room, resolve_network, resolve_straggler, with_compute
 from suite.run.record import Labels
 from suite.run.salvage import Path as Place
 from suite.run.specification import (
@@ -27,6 +27,7 @@ from suite.run.specification import (
     refuse_targets_without_evaluations,
 )
 from suite.run.validation import Problem
+from suite.virtual.fitting import refuse_what_has_no_virtual_form
 
 Made = TypeVar("Made")
 Resolved = tuple[Specification, Labels]
@@ -154,13 +155,15 @@ class _Resolver:
             data=data,
             optimizer=optimizer,
             workers=cell.workers,
-            network=network,
+            network=with_compute(network, cell.network, model, batch),
             wire=None if cell.wire == "none" else cell.wire,
             straggler=None if cell.straggler == "none" else cell.straggler,
             seed=cell.seed,
             batch_size=batch,
             **settings,
         )
+        if network.kind == "virtual" and not self._try(cell.place("network"), lambda: _has_virtual_form(specification)):
+            return None
         return specification, labels
 
     def _common(self, called: Mapping[str, tuple[object, ...]]) -> _Common:
@@ -239,8 +242,9 @@ def _takes_part(cell: _Cell) -> bool:
 
 
 def _runs_on(cell: _Cell) -> bool:
-    if cell.algorithm.name not in choices.algorithm_names(cell.framework):
-        raise ValueError(f"{cell.algorithm.name} does not run on {cell.framework}; exclude the pair")
+    if cell.network.name == "virtual":
+        return True  # `refuse_what_has_no_virtual_form` sees the whole specification
+    choices.check_runs_on(cell.algorithm.name, cell.framework)
     made = choices.make_algorithm(cell.algorithm.name, cell.algorithm.options)
     if cell.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
         called = cell.algorithm.called()
@@ -254,6 +258,11 @@ def _carries(cell: _Cell) -> bool:
         choices.refuse_unfit_form(cell.wire, made, cell.workers)
     except ValueError as error:
         raise ValueError(f"{error}; exclude the pair") from error
+    return True
+
+
+def _has_virtual_form(specification: Specification) -> bool:
+    refuse_what_has_no_virtual_form(specification)
     return True
 
 

@@ -34,6 +34,7 @@ from suite.run.trace import HOROVOD_TIMELINE, merge
 INJECTION_TOLERANCE = 0.1
 # What ranks get beyond the deadline to say where they stood and end themselves.
 GRACE_SECONDS = 15.0
+WORKER, WORKERS = "suite.run.worker", {"virtual": "suite.virtual.worker_torch"}  # what a rank, or all of them, run
 LARGEST_KEPT = 128 << 10  # bytes of freed memory, in runs that measure it
 
 
@@ -78,7 +79,7 @@ class Launcher:
             job = Job(
                 command=cluster.command(
                     specification.workers,
-                    [self.python, "-m", "suite.run.worker", str(path)],
+                    [self.python, "-m", WORKERS.get(specification.network.kind, WORKER), str(path)],
                     mpi=choices.needs_mpi(specification),
                 ),
                 environment=environment(specification) | cluster.environment() | timeline(request, folder),

@@ -11,15 +11,19 @@ from suite.cluster import host_file, presets
 from suite.run.specification import Interface, NonNegative, Port, Positive, PositiveNumber, Share
 from suite.run.strict import Strict, arrays
 
+INSTANT = "instant"
+
 
 class NetworkChoice(Strict):
-    """`"local"`, `{ file = "machines" }`, `{ rate_mbit = 400 }` or `{ preset = "1GbE", scale = 0.4 }`.
+    """`"local"`, `{ file = "machines" }`, `{ rate_mbit = 400 }`, `{ preset = "1GbE", scale = 0.4 }` or
+    `{ virtual = "10GbE", compute = 0.2 }`.
 
     Hosts: `file` is a host file (`name slots=N` per line); `interfaces`, `ssh_port` and `ssh_identity_file` go to
-    horovodrun. Emulated: one host per worker unless `hosts` says otherwise.
+    horovodrun. Emulated: one host per worker unless `hosts` says otherwise. Virtual: workers in one process in virtual
+    time, joined by a preset at its full rate, by so many Mbit/s, or by "instant"; `compute` is what a step takes.
     """
 
-    name: Literal["local", "hosts", "emulated"] = "emulated"
+    name: Literal["local", "hosts", "emulated", "virtual"] = "emulated"
     label: str | None = None
     hosts: Positive | None = None
     rate_mbit: PositiveNumber | None = None
@@ -33,13 +37,19 @@ class NetworkChoice(Strict):
     interfaces: tuple[Interface, ...] | None = Field(default=None, min_length=1)
     ssh_port: Port | None = None
     ssh_identity_file: str | None = None
+    compute: PositiveNumber | None = Field(
+        default=None, description="seconds of a step; if unset, those of a worker that does 100 GFLOP/s"
+    )
 
     # What does not go together is refused field by field, where `info.data` holds the fields before it that are right.
 
     @field_validator("hosts", "rate_mbit", "delay_ms", "loss", "preset", "scale")
     @classmethod
     def _emulated(cls, value: Any, info: ValidationInfo) -> Any:
-        if (kind := info.data.get("name", "emulated")) != "emulated":
+        kind = info.data.get("name", "emulated")
+        if kind == "virtual" and info.field_name in ("hosts", "loss"):
+            raise ValueError(f"{info.field_name} has no virtual form: each worker has a link of its own, without loss")
+        if kind not in ("emulated", "virtual"):
             raise ValueError(f"{info.field_name} shapes an emulated network, not one of kind {kind!r}")
         return value
 
@@ -48,6 +58,13 @@ class NetworkChoice(Strict):
     def _on_hosts(cls, value: Any, info: ValidationInfo) -> Any:
         if (kind := info.data.get("name", "hosts")) != "hosts":
             raise ValueError(f"{info.field_name} is for a network of kind 'hosts', not of kind {kind!r}")
+        return value
+
+    @field_validator("compute")
+    @classmethod
+    def _in_virtual_time(cls, value: float, info: ValidationInfo) -> float:
+        if (kind := info.data.get("name", "emulated")) != "virtual":
+            raise ValueError(f"compute is for a network of kind 'virtual', not of kind {kind!r}")
         return value
 
     @field_validator("preset")
@@ -88,4 +105,11 @@ def spelled_out(value: Any) -> Any:
         return {"name": value}
     if isinstance(value, dict) and "name" not in value and "file" in value:
         value = {"name": "hosts"} | value
+    if isinstance(value, dict) and "name" not in value and "virtual" in value:
+        value = dict(value)
+        wire = value.pop("virtual")
+        shape = (
+            {} if wire == INSTANT else {"preset": wire, "scale": 1.0} if isinstance(wire, str) else {"rate_mbit": wire}
+        )
+        value = {"name": "virtual"} | shape | value
     return arrays(value)

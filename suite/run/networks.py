@@ -8,11 +8,27 @@ from suite.cluster import host_file, presets, stragglers
 from suite.cluster.contract import Cluster
 from suite.cluster.hosts import occupied
 from suite.cluster.making import make
+from suite.run import choices
 from suite.run.network_choice import NetworkChoice
-from suite.run.specification import Network, refuse_uneven_hosts
+from suite.run.specification import Model, Network, refuse_uneven_hosts
+
+# What stands for a worker's speed where nobody says how long a step takes; backward costs about twice the forward pass.
+VIRTUAL_FLOPS = 100e9
+UNKNOWN_SECONDS = 1.0
 
 
 def resolve_network(choice: NetworkChoice, workers: int) -> Network:
+    """Virtual ones still without what a step takes, which depends on the model (`with_compute`)."""
+    if choice.name == "virtual":
+        rate = presets.find(choice.preset).rate_mbit(1.0) if choice.preset is not None else choice.rate_mbit
+        return Network(
+            kind="virtual",
+            rate_mbit=rate,
+            delay_ms=choice.delay_ms,
+            preset=choice.preset,
+            scale=choice.scale,
+            compute_seconds=choice.compute or UNKNOWN_SECONDS,
+        )
     if choice.name != "emulated":
         given = choice.model_dump(include={"file", "interfaces", "ssh_port", "ssh_identity_file"})
         return Network.model_validate({"kind": choice.name} | given)
@@ -29,6 +45,18 @@ def resolve_network(choice: NetworkChoice, workers: int) -> Network:
         preset=choice.preset,
         scale=scale,
     )
+
+
+def with_compute(network: Network, choice: NetworkChoice, model: Model, batch_size: int) -> Network:
+    """A virtual network with what a step of this model computes for, where the choice leaves that open."""
+    if network.kind != "virtual" or choice.compute is not None:
+        return network
+    return network.model_copy(update={"compute_seconds": step_seconds(model, batch_size)})
+
+
+def step_seconds(model: Model, batch_size: int) -> float:
+    """A step at a stated speed, so that a run is the same whichever machine simulates it."""
+    return 3 * choices.net_of(model).flops * batch_size / VIRTUAL_FLOPS
 
 
 def check_room(network: Network, workers: int) -> Network:
@@ -65,6 +93,9 @@ def open_cluster(network: Network, workers: int) -> Cluster:
                 "ssh_identity_file": network.ssh_identity_file,
             }
         )
+    if network.kind == "virtual":
+        shape = network.model_dump(include={"rate_mbit", "delay_ms", "compute_seconds"})
+        return make({"kind": "virtual"} | shape)
     hosts = network.hosts or workers
     return make(
         {

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from suite.run.specification import Count, Part, Positive, Specification
+from suite.run.specification import Count, Kind, Part, Positive, Specification
 
 SCHEMA_VERSION = 1
 
@@ -188,7 +188,7 @@ class Cluster(Part):
     """What was asked of the network and what it was measured to do before the ranks started."""
 
     name: str
-    kind: Literal["measured", "emulated"]
+    kind: Kind
     hosts: Positive = 1
     slots: Positive = 1
     asked: dict[str, JsonValue] = Field(default_factory=dict)
@@ -290,7 +290,7 @@ class Record(Part):
         default=0, description="grows when a failed or interrupted run is tried again; the last one counts"
     )
     labels: Labels
-    kind: Literal["measured", "emulated"]
+    kind: Kind
     replayed: bool
     specification: Specification
     command: str = Field(description="repeats the run")

@@ -107,17 +107,20 @@ class RankWriter:
         self._file.write(json.dumps({"event": event, "rank": self.rank} | content) + "\n")
 
     def step(self, step: Step) -> None:
-        # Seven digits: a tenth of a microsecond, finer than any clock here.
-        times = (step.started, step.seconds, step.loss, step.compute, step.blocked, step.vote, step.update)
-        rounded = [round(value, 7) for value in times]
-        asked = [round(step.injected, 7), round(step.asked, 7)]
-        self._file.write(json.dumps([step.number, int(step.warmup), *rounded, *asked]) + "\n")
+        self._file.write(step_line(step) + "\n")
 
     def failure(self, failure: Failure) -> None:
         self.event("failure", **failure.__dict__)
 
     def close(self) -> None:
         self._file.close()
+
+
+def step_line(step: Step) -> str:
+    """Seven digits: a tenth of a microsecond, finer than any clock here."""
+    times = (step.started, step.seconds, step.loss, step.compute, step.blocked, step.vote, step.update)
+    rounded = [round(value, 7) for value in (*times, step.injected, step.asked)]
+    return json.dumps([step.number, int(step.warmup), *rounded])
 
 
 @dataclass

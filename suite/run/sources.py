@@ -12,10 +12,12 @@ from suite.run.specification import Specification
 _MADE_UP = ("synthetic", "tokens")
 _MADE_UP_BYTES = 128 * 2**20  # of all ranks together, unless the specification sets the number of samples
 _MADE_UP_SAMPLES = 1024
-_ANY_CHANNELS = ("synthetic", "digits")  # these come with as many channels as the net takes
+_ANY_CHANNELS = ("synthetic", "digits", "fashion-mnist")  # these come with as many channels as the net takes
 
 
-def open_source(specification: Specification, split: Split, rank: int, size: int) -> Source:
+def open_source(
+    specification: Specification, split: Split, rank: int, size: int, *, every_rank: bool = False
+) -> Source:
     """Training data, or held-out data limited to `evaluate_samples`, with the answers that the net is asked for."""
     model, data = specification.model, specification.data
     options: dict[str, Any] = dict(data.options)
@@ -36,6 +38,7 @@ def open_source(specification: Specification, split: Split, rank: int, size: int
         image=shape[0],
         classes=model.classes,
         folder=data.folder,
+        every_rank=every_rank,
         answers="pixels" if net.answers == "pixels" and not replayed else "classes",
         limit=specification.evaluate_samples if split == "test" else None,
         **options,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 
+Kind = Literal["measured", "emulated", "simulated"]
 Value = bool | int | float | str | None
 Options = dict[str, Value | tuple[Value, ...]]
 
@@ -100,7 +101,7 @@ def refuse_what_is_for_hosts(network: BaseModel, kind: str) -> None:
 class Network(Part):
     """Where the ranks run and what joins them."""
 
-    kind: Literal["local", "hosts", "emulated"] = "local"
+    kind: Literal["local", "hosts", "emulated", "virtual"] = "local"
     hosts: Positive | None = Field(
         default=None, description="emulated: how many hosts; the ranks are spread over them evenly"
     )
@@ -115,6 +116,9 @@ class Network(Part):
     )
     ssh_port: Port | None = Field(default=None, description="hosts: where the hosts' ssh listens")
     ssh_identity_file: str | None = Field(default=None, description="hosts: the private key for ssh")
+    compute_seconds: PositiveNumber | None = Field(
+        default=None, description="virtual: what a step computes for, stragglers left out"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Network:
@@ -124,8 +128,13 @@ class Network(Part):
             raise ValueError("an emulated network needs hosts and rate_mbit (or a preset)")
         if self.kind == "hosts" and self.file is None:
             raise ValueError("a network of kind 'hosts' needs file, the host file")
-        if self.kind != "emulated" and (self.rate_mbit is not None or self.delay_ms or self.loss):
+        shaped = self.kind in ("emulated", "virtual")
+        if not shaped and (self.rate_mbit is not None or self.delay_ms or self.loss):
             raise ValueError(f"rate_mbit, delay_ms and loss shape an emulated network, not one of kind {self.kind!r}")
+        if self.kind == "virtual" and (self.hosts is not None or self.loss or self.compute_seconds is None):
+            raise ValueError("a virtual network needs compute_seconds and has neither hosts nor loss")
+        if self.kind != "virtual" and self.compute_seconds is not None:
+            raise ValueError(f"compute_seconds is for a virtual network, not for one of kind {self.kind!r}")
         return self
 
 
@@ -202,8 +211,10 @@ class Specification(Part):
         return self.model.replay is not None
 
     @property
-    def kind(self) -> Literal["measured", "emulated"]:
-        """Emulated: real processes, but over a shaped network or with slept compute."""
+    def kind(self) -> Kind:
+        """Emulated: real processes, but over a shaped network or with slept compute. Simulated: virtual time."""
+        if self.network.kind == "virtual":
+            return "simulated"
         return "emulated" if self.network.kind == "emulated" or self.replayed else "measured"
 
     def canonical(self) -> str:
@@ -222,6 +233,9 @@ def describe_network(network: Network, workers: int) -> str:
     if network.kind == "hosts":
         over = f" over {', '.join(network.interfaces)}" if network.interfaces else ""
         return f"hosts:{network.file}{over}"
+    if network.kind == "virtual":
+        wire = network.preset or (f"{network.rate_mbit:g} Mbit/s" if network.rate_mbit else "instant")
+        return f"virtual {wire}" + (f", {network.delay_ms:g} ms" if network.delay_ms else "")
     if network.preset is not None and network.scale is not None:
         text = f"{network.preset} x {Fraction(network.scale).limit_denominator(1000)}"
     else:

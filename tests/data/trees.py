@@ -1,5 +1,6 @@
 """Writes small data sets in the published layouts, with pictures whose colour tells their class."""
 
+import gzip
 import hashlib
 import io
 import pickle
@@ -82,3 +83,19 @@ def make_cifar(folder: Path, *, binary: bool, records: int = 6) -> CifarTree:
     sums = folder / "md5sums"
     sums.write_text("".join(lines))
     return CifarTree(folder, sums, pixels, labels)
+
+
+def make_fashion_mnist(folder: Path, *, train: int = 12, test: int = 5, packed: bool = True) -> dict[str, np.ndarray]:
+    """The four IDX files, by their stems; returns what stands in them."""
+    draw = np.random.default_rng(7)
+    held = {}
+    for split, count in (("train", train), ("t10k", test)):
+        held[f"{split}-images-idx3-ubyte"] = draw.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        held[f"{split}-labels-idx1-ubyte"] = draw.integers(0, 10, count, dtype=np.uint8)
+    for stem, values in held.items():
+        raw = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes() + values.tobytes()
+        if packed:
+            (folder / f"{stem}.gz").write_bytes(gzip.compress(raw))
+        else:
+            (folder / stem).write_bytes(raw)
+    return held

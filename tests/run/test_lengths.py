@@ -26,6 +26,8 @@ def plans(name: str) -> list[list[Planned]]:
 
 
 def compute(specification: Specification) -> float:
+    if specification.network.compute_seconds is not None:
+        return specification.network.compute_seconds
     replay = specification.model.replay
     assert replay is not None and replay.forward is not None and replay.backward is not None
     return replay.forward + replay.backward

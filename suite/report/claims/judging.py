@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from suite.report.arms import KINDS
 from suite.report.claims import counters, learning, speed
 from suite.report.claims.claim import Claim, Finding, Judgement, RuleName, untestable
 from suite.report.claims.scope import Scope, scope
@@ -37,7 +36,7 @@ class Judged:
 
 
 def judge(study: Study, claims: tuple[Claim, ...]) -> tuple[Judged, ...]:
-    return tuple(Judged(claim, tuple((kind, _finding(study, claim, kind)) for kind in KINDS)) for claim in claims)
+    return tuple(Judged(claim, tuple((kind, _finding(study, claim, kind)) for kind in study.kinds)) for claim in claims)
 
 
 # What these lack, they lack in all records.

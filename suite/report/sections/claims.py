@@ -22,10 +22,6 @@ COLUMNS = (
     Column("claim", "claim"),
     Column("paper", "paper, read in"),
     Column("their_figure", "their figure"),
-    Column("verdict_measured", "measured: verdict"),
-    Column("figure_measured", "measured: our figure, or why none"),
-    Column("verdict_emulated", "emulated: verdict"),
-    Column("figure_emulated", "emulated: our figure, or why none"),
 )
 INTRODUCTION = (
     "Verdicts are computed from the records by fixed rules, never typed in. Confirmed: the whole 95 % interval, or most "
@@ -47,26 +43,31 @@ def headline(judged: tuple[Judged, ...]) -> str:
     tested = sum(bool(one.testable) for one in judged)
     words = [f"{counts[judgement]} {judgement.value}" for judgement in Judgement if counts[judgement]]
     text = f"{tested} of {plural(len(judged), 'claim')} can be tested with these records"
-    return f"{text}. Verdicts, measured and emulated apart: {', '.join(words)}." if words else f"{text}."
+    *first, last = [kind for kind, _ in judged[0].findings] if judged else ["measured", "emulated"]
+    apart = f"{', '.join(first)} and {last} apart"
+    return f"{text}. Verdicts, {apart}: {', '.join(words)}." if words else f"{text}."
 
 
 def _table(judged: tuple[Judged, ...], papers: Mapping[str, Paper]) -> Table:
     rows = []
     for one in judged:
         claim = one.claim
-        found = dict(one.findings)
         paper = papers[claim.paper]
         cells = [
             Entry(claim.says, claim.name),
             Entry(f"{paper.cited}, {claim.provenance}", f"{paper.full} ({claim.provenance})"),
             Entry(claim.figure, claim.figure),
         ]
-        for kind in ("measured", "emulated"):
-            finding = found[kind]
+        for _, finding in one.findings:
             cells.append(Entry(finding.judgement.value, finding.judgement.value, TONES[finding.judgement]))
             cells.append(_ours(finding))
         rows.append(tuple(cells))
-    return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", COLUMNS, tuple(rows))
+    kinds = [kind for kind, _ in judged[0].findings] if judged else []
+    columns = [*COLUMNS]
+    for kind in kinds:
+        columns.append(Column(f"verdict_{kind}", f"{kind}: verdict"))
+        columns.append(Column(f"figure_{kind}", f"{kind}: our figure, or why none"))
+    return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", tuple(columns), tuple(rows))
 
 
 def _ours(finding: Finding) -> Entry:

@@ -10,6 +10,7 @@ AXES = ("framework", "model", "workers", "network", "straggler", "environment")
 KIND = {
     "measured": "measured",
     "emulated": "emulated",
+    "simulated": "simulated",
 }
 FRAMEWORK = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
@@ -59,6 +60,8 @@ def compute(arms: Iterable[Arm]) -> str:
         words.append("some compute is replayed")
     if "emulated" in networks:
         words.append("the network is emulated (shaped links between namespaces of one machine)")
+    if "virtual" in networks:
+        words.append("all workers are simulated: real gradients, virtual time by a model of computing and of a ring")
     return "; ".join(words)
 
 

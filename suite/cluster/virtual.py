@@ -1,0 +1,42 @@
+"""`Virtual`: workers that are no processes. One command trains all of them in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from suite.cluster.contract import ClusterFacts, Counters, Kind
+
+
+@dataclass
+class Virtual:
+    rate_mbit: float | None = None
+    delay_ms: float = 0.0
+    compute_seconds: float = 1.0
+    name: str = field(default="virtual", init=False)
+    kind: Kind = field(default="simulated", init=False)
+    _ranks: int = field(default=1, init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
+        self._ranks = ranks
+        return list(argv)
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def facts(self) -> ClusterFacts:
+        asked = {"rate_mbit": self.rate_mbit, "delay_ms": self.delay_ms, "compute_seconds": self.compute_seconds}
+        return ClusterFacts(name=self.name, kind=self.kind, hosts=self._ranks, slots=1, asked=asked)
+
+    def counters(self) -> tuple[Counters, ...]:
+        return ()
