@@ -24,9 +24,7 @@ class Verb(Enum):
     COMPUTE = auto()  # forward, backward and, where it is the worker's, the optimizer. None, Outcome.IN_VAIN or ENDED
     WAIT = auto()  # until nothing is on offer. The last offer's outcome
     LOOK = auto()  # what has come of the last offer, without waiting. Its outcome; None: it is on offer still
-    ADOPT = (
-        auto()
-    )  # take what came of the round that took the offer, made in this state. Rounds that the centre has seen
+    ADOPT = auto()  # take what came of the round that took the offer. Rounds that the centre has seen
     ADOPT_LATE = auto()  # the same where the worker has gone on since it offered. Rounds that the centre has seen
     READ = auto()  # take the centre as it is; what is on offer stays there. Rounds that the centre has seen
     ANEW = auto()  # nothing came of the step: forget it and take the centre. Rounds that the centre has seen

@@ -23,9 +23,8 @@ FORMATS: dict[str, type[Format]] = {
 
 NONE = Uncoded()
 
-Asked = (
-    str | Mapping[str, Any] | Format
-)  # "powersgd", "powersgd:rank=2", {"name": "powersgd", "rank": 2}, PowerSGD(rank=2)
+# "powersgd", "powersgd:rank=2", {"name": "powersgd", "rank": 2} or PowerSGD(rank=2)
+Asked = str | Mapping[str, Any] | Format
 
 
 def named(asked: Asked) -> Format:
