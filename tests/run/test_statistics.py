@@ -166,7 +166,7 @@ def lognormal(random):
 @pytest.mark.parametrize(
     ("draw", "truth"),
     [(exchanges, 1.25), (stragglers, 1 + 4 * (1 - 0.9**4)), (lognormal, 2.0)],
-    ids=lambda one: str(one),
+    ids=lambda one: getattr(one, "__name__", None),
 )
 def test_the_mean_of_unlike_steps_is_covered_as_claimed(draw, truth):
     """Wanted 95 %: periods, stragglers, long tails."""
