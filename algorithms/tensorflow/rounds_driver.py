@@ -173,15 +173,15 @@ class RoundsDriver:
                 variable.assign(own.parameters)
                 if anchor is not None:
                     anchor.assign(own.anchor)
-        meets = tf.numpy_function(self._step_ended, [token], tf.bool)
-        meets.set_shape(())
 
         def meet() -> tf.Tensor:
             changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
             self._take_if(changed)
             return tf.constant(True)
 
-        with in_turn():
+        with in_turn():  # of steps unrolled into one graph the next may not end before this one has met
+            meets = tf.numpy_function(self._step_ended, [token], tf.bool)
+            meets.set_shape(())
             met = tf.cond(meets, meet, lambda: tf.constant(False))
         comes_to_its_end(with_=met)
 

@@ -61,7 +61,7 @@ def train(
 
     for number in range(0, steps, unrolled):
         tagged = isinstance(driver, RoundsDriver) and isinstance(algorithm, Rounds) and algorithm.tagged
-        step(tf.constant(driver.worker.step_number if tagged else number))  # type: ignore[attr-defined]
+        step(tf.constant(driver.worker.life.step if tagged else number))  # type: ignore[attr-defined]
     wrapped.finish()
     return tensorflow_problem.flat(held), wrapped.telemetry(), wrapped
 

@@ -57,14 +57,15 @@ def sgd(net: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.8)
 
 
-def tolerance(wire: str, ranks: int) -> float:
+def tolerance(wire: str, ranks: int, algorithm: Algorithm | None = None) -> float:
     """Of parameters of about one.
 
     float64 on both sides. Two ranks add in one order; on four a ring may take another than the virtual cluster, and then
-    fp16 rounds otherwise. Whole numbers have no order. PowerSGD divides by lengths of columns, which may be short.
+    fp16 rounds otherwise; an outer optimizer of momentum 0.9 adds up what five rounds have rounded so, up to ten times.
+    Whole numbers have no order. PowerSGD divides by lengths of columns, which may be short.
     """
     if wire == "fp16" and ranks > 2:
-        return 2e-3
+        return 2e-2 if isinstance(algorithm, algorithms.DiLoCo | algorithms.SlowMo) else 2e-3
     return 1e-6 if wire.startswith("powersgd") else 1e-9
 
 
@@ -102,7 +103,7 @@ def test_meetings_reproduce_the_virtual_trajectory(algorithm: Rounds, wire: str,
         return
     expected = cluster(algorithm, "momentum", ranks, wire).run(steps=20, record=0)
     run = Run(algorithm, "momentum", 20, rank, wire=wire)
-    np.testing.assert_allclose(run.own, expected.workers[rank], rtol=0, atol=tolerance(wire, ranks))
+    np.testing.assert_allclose(run.own, expected.workers[rank], rtol=0, atol=tolerance(wire, ranks, algorithm))
     trained = [p for p in torch_nets.make().parameters() if p.requires_grad]
     assert run.telemetry.bytes_sent == run.telemetry.rounds * sum(named(wire).bytes(shape_of(p), 8) for p in trained)
 
