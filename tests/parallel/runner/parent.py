@@ -141,7 +141,10 @@ def report(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         return None
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    outcome = item.config.stash[GROUPS][launch].outcome(item.nodeid, item.stash[LIMIT], item.config)
+    group = item.config.stash[GROUPS][launch]
+    outcome = group.outcome(item.nodeid, item.stash[LIMIT], item.config)
+    if item.get_closest_marker("ends_ranks"):
+        group.close()
     for part in merge(item, outcome):
         hook.pytest_runtest_logreport(report=part)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
