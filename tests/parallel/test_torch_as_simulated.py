@@ -28,6 +28,14 @@ pytestmark = pytest.mark.ranks(4)
 STEPS = 200
 # Of the largest value. Float32 keeps 7 digits, of which training in another order of sums loses two.
 CLOSE = {torch.float64: 1e-9, torch.float32: 1e-5}
+# Where arrivals differ from run to run, one in several meets a unit so near its kink that the last bit of float32 decides
+# whether it switches, and the few parameters behind it go another way: seen once, 1.2e-3. Float64 decides there.
+CLOSE_BESIDE_KINKS = 1e-2
+
+
+def close(algorithm: Algorithm, dtype: torch.dtype, ranks: int) -> float:
+    free = isinstance(algorithm, Rounds) and (algorithm.quorum(ranks) < ranks)
+    return CLOSE_BESIDE_KINKS if free and dtype is torch.float32 else CLOSE[dtype]
 
 
 @pytest.fixture(autouse=True)
@@ -120,13 +128,13 @@ def simulated(specification: Specification, algorithm: Algorithm, records, dtype
     ids=lambda algorithm: algorithm.name,
 )
 def test_simulated_is_real(algorithm: Algorithm, dtype: torch.dtype, rank: int, ranks: int) -> None:
-    specification = specified(algorithm, ranks)
+    specification, tolerance = specified(algorithm, ranks), close(algorithm, dtype, ranks)
     real, vector, records = really(specification, algorithm, rank, dtype)
     losses, again, trace = simulated(specification, algorithm, records, dtype)
     start = prepare(specification, dtype).net.initial
     assert (again - start).abs().max() > 0.01, "nothing was learned, so nothing is compared"
     assert isinstance(algorithm, Exchange) or trace.rounds == len(records)
-    assert (again - vector).abs().max() <= CLOSE[dtype] * vector.abs().max()
+    assert (again - vector).abs().max() <= tolerance * vector.abs().max()
     assert len(losses) > 0.6 * STEPS * ranks
     for (worker, step), loss in losses.items():
-        assert loss == pytest.approx(real[worker][step], rel=CLOSE[dtype], abs=CLOSE[dtype])
+        assert loss == pytest.approx(real[worker][step], rel=tolerance, abs=tolerance)

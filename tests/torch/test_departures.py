@@ -10,6 +10,7 @@ from torch import nn
 
 from algorithms.torch.departures import Departures
 from algorithms.torch.header import Fault
+from algorithms.wire import NONE
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def test_only_what_changes_a_travelling_gradient_is_a_mistake(
     departures = Departures(
         [parameter],
         [],
+        form=NONE,
         passes=1,
         weighted=False,
         at_once=True,
