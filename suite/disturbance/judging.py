@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from suite.run.record import Record, Surroundings
 
 # How far above the sweep's quietest a run may be. On two cores (`python -m tests.disturbance.figures`) other processes had
-# 0.02 to 0.04 of a core in quiet runs, 0.3 to 0.4 beside a neighbour of 5 s; a piece of work took 173 to 203 us in all of them.
+# 0.02 to 0.04 of a core in quiet runs, 0.3 to 0.4 beside a neighbour of 5 s; the piece of work 173 to 203 us always.
 OTHERS = 0.15  # of a core, taken by other processes over the whole run
 BURST = 0.40  # of a core, over two seconds and more
 BURST_SECONDS = 2.0
