@@ -14,6 +14,7 @@ from tests.warm_processes import warm_processes
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.pop("COLUMNS", None)  # xdist tells its processes the width of a terminal that they do not have
+os.environ.pop("PYTEST_ADDOPTS", None)  # read by now, and meant for this pytest: that of the ranks takes other options
 
 # A slow moment of a shared machine is not a failure (pytest's own time limit ends what hangs), and the same code gets the
 # same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
