@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from algorithms.mechanisms.validation import flag, whole
-from algorithms.tensorflow.wire import gather, gathered
+from algorithms.tensorflow.collectives import gather, gathered
 
 
 @dataclass(frozen=True, kw_only=True)

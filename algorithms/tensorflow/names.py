@@ -39,7 +39,7 @@ class Names:
     """One wrapped optimizer's names.
 
     Ranks begin to train with their optimizers in the same order, but need not have wrapped as many: one of them may have
-    caught an error and tried again. So they agree on a number when they begin (`algorithms.tensorflow.start`).
+    caught an error and tried again. So they agree on a number when they begin (`algorithms.tensorflow.attach`).
     """
 
     def __init__(self, in_flight: int) -> None:

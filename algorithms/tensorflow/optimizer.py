@@ -17,13 +17,13 @@ from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
-from algorithms.tensorflow.arguments import refuse_outside, refuse_unkept
+from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
-from algorithms.tensorflow.exchange_driver import ExchangeDriver
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.exchange.driver import ExchangeDriver
+from algorithms.tensorflow.refusals import refuse_outside, refuse_unkept
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.tensorflow.scaling import innermost
-from algorithms.tensorflow.start import begin_alike, initialised, require_alike, require_same_gradients
 from algorithms.wire import Asked, Format, fitting, named
 
 

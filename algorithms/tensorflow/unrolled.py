@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from algorithms.tensorflow.profile import STEPS
+from algorithms.tensorflow.exchange.profile import STEPS
 
 if TYPE_CHECKING:
     from algorithms.tensorflow.optimizer import DistributedOptimizer

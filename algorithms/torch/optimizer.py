@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from algorithms.contract import Algorithm, Exchange, Rounds
-from algorithms.mechanisms.quorum_record import RoundRecord
+from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.no_communication import NoCommunication
@@ -26,7 +26,7 @@ from algorithms.torch.alone import AloneDriver
 from algorithms.torch.attach import Wishes, attach, release
 from algorithms.torch.driver import Attached, Driver
 from algorithms.torch.errors import TrainingError
-from algorithms.torch.exchange import ExchangeDriver
+from algorithms.torch.exchange.driver import ExchangeDriver
 from algorithms.torch.stock import StockDriver
 from algorithms.wire import Asked
 
@@ -242,7 +242,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def keep_records(self) -> list[RoundRecord]:
         """From now on write down who was in which round, for `algorithms.virtual.replay`; equal on all ranks."""
-        from algorithms.torch.rounds import RoundsDriver
+        from algorithms.torch.rounds.driver import RoundsDriver
 
         if not isinstance(self._driver, RoundsDriver):
             raise ValueError(f"{self._algorithm.name} has no rounds to record: every step is everybody's")
@@ -304,7 +304,7 @@ def _driver(algorithm: Algorithm, attached: Attached) -> Driver:
     if isinstance(algorithm, Exchange):
         return ExchangeDriver(algorithm, attached)
     if isinstance(algorithm, Rounds):
-        from algorithms.torch.rounds import RoundsDriver  # only those who meet pay for it
+        from algorithms.torch.rounds.driver import RoundsDriver  # only those who meet pay for it
 
         return RoundsDriver(algorithm, attached)
     raise ValueError(f"{algorithm.name}: PyTorch cannot do this")

@@ -16,14 +16,15 @@ from torch.utils.hooks import RemovableHandle
 from algorithms.contract import Exchange
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import collectives, meeting, travelling
+from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import TrainingError
-from algorithms.torch.header import SAID, Fault
-from algorithms.torch.history import History, compare
+from algorithms.torch.exchange import meeting, travelling
+from algorithms.torch.exchange.header import SAID, Fault
+from algorithms.torch.exchange.history import History, compare
+from algorithms.torch.exchange.shown import Shown
+from algorithms.torch.exchange.travelling import Travelling
 from algorithms.torch.memory import size_in_bytes
-from algorithms.torch.shown import Shown
-from algorithms.torch.travelling import Travelling
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from algorithms.contract import Rounds
 from algorithms.life import Life, Outcome, Verb
-from algorithms.mechanisms.quorum import Rules, needed, over, select
+from algorithms.mechanisms.quorum.rules import Rules, needed, over, select
 from algorithms.virtual.compute import Draw
 from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Settle
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from algorithms.contract import Algorithm, Exchange, Rounds
-from algorithms.mechanisms.quorum import Rules, rules
+from algorithms.mechanisms.quorum.rules import Rules, rules
 from algorithms.mechanisms.validation import one_of, whole
 from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.clock import Clock, alone, round_robin

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from algorithms.contract import Moment, Rounds
 from algorithms.life import Life, Outcome, Verb
-from algorithms.mechanisms.quorum_record import Contribution, RoundRecord
+from algorithms.mechanisms.quorum.record import Contribution, RoundRecord
 from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Recording, Settle
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from algorithms.contract import Algorithm, Exchange, Rounds
-from algorithms.mechanisms import quorum_pace
-from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.quorum import pace as quorum_pace
+from algorithms.mechanisms.quorum.rules import rules
 from algorithms.mechanisms.validation import one_of, whole
 from suite.simulate import exchanging, meeting, quorums, wires
 from suite.simulate.carrying import carry, round_seconds

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.contract import Moment, Rounds
-from algorithms.mechanisms.quorum import Rules
+from algorithms.mechanisms.quorum.rules import Rules
 from suite.simulate.exchanging import Course
 from suite.simulate.meeting import period_of
 from suite.simulate.times import Floats, Times

@@ -115,9 +115,9 @@ LIVED = frozenset({"begun", "due", "read", "step_number"})  # where a worker sta
 CARRY_OUT = (
     "virtual/clock.py",
     "virtual/replay.py",
-    "mechanisms/quorum_worker.py",
-    "torch/rounds*.py",
-    "tensorflow/rounds*.py",
+    "mechanisms/quorum/worker.py",
+    "torch/rounds/*.py",
+    "tensorflow/rounds/*.py",
 )
 
 
@@ -145,7 +145,7 @@ def test_where_a_worker_stands_is_kept_by_its_life_alone() -> None:
 
 def test_every_driver_carries_out_the_same_life() -> None:
     knows = {named(path) for path in modules("algorithms") if "algorithms.life" in imports(path)}
-    for name in ("virtual/clock", "virtual/replay", "mechanisms/quorum_worker"):
+    for name in ("virtual/clock", "virtual/replay", "mechanisms/quorum/worker"):
         assert f"algorithms/{name}.py" in knows
-    for name in ("torch/rounds", "tensorflow/rounds_driver"):
-        assert "algorithms.mechanisms.quorum_worker" in imports(ROOT / "algorithms" / f"{name}.py")
+    for name in ("torch/rounds/driver", "tensorflow/rounds/driver"):
+        assert "algorithms.mechanisms.quorum.worker" in imports(ROOT / "algorithms" / f"{name}.py")

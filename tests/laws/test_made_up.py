@@ -13,7 +13,7 @@ import torch
 
 import algorithms
 from algorithms.contract import Array, Centre, Moment, Own, Reads, Rounds, Situation
-from algorithms.mechanisms.quorum import rules
+from algorithms.mechanisms.quorum.rules import rules
 from algorithms.torch import DistributedOptimizer
 from algorithms.virtual import SGD, Cluster
 

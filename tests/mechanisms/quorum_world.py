@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from algorithms.contract import Rounds
-from algorithms.mechanisms.quorum import Rules, rules
-from algorithms.mechanisms.quorum_ballot import Standing, Verdict
-from algorithms.mechanisms.quorum_member import Member
-from algorithms.mechanisms.quorum_record import Contribution
+from algorithms.mechanisms.quorum.ballot import Standing, Verdict
+from algorithms.mechanisms.quorum.member import Member
+from algorithms.mechanisms.quorum.record import Contribution
+from algorithms.mechanisms.quorum.rules import Rules, rules
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pytest
 
 import algorithms
 from algorithms.contract import Rounds
-from algorithms.mechanisms.quorum import rules
-from algorithms.mechanisms.quorum_ballot import PLAIN, Vector, Verdict
-from algorithms.mechanisms.quorum_helper import Helper, RoundsError
-from algorithms.mechanisms.quorum_member import Member
+from algorithms.mechanisms.quorum.ballot import PLAIN, Vector, Verdict
+from algorithms.mechanisms.quorum.helper import Helper, RoundsError
+from algorithms.mechanisms.quorum.member import Member
+from algorithms.mechanisms.quorum.rules import rules
 from tests.patience import eventually, stands
 
 
@@ -233,7 +233,7 @@ def test_a_training_thread_that_just_ends_has_left() -> None:
 
 
 def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
-    from algorithms.mechanisms.quorum_ballot import read_out, silence, spelt
+    from algorithms.mechanisms.quorum.ballot import read_out, silence, spelt
 
     text = "Traceback é\n" + "x" * 10_000 + "\nValueError: the end"
     heard = read_out(spelt(text) + silence())

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import algorithms
-from algorithms.mechanisms.quorum import Rules, needed, over, rotation, rules, select
-from algorithms.mechanisms.quorum_ballot import Ballot, Standing, Terms, tallied, written
-from algorithms.mechanisms.quorum_pace import HEARTBEAT, LONGEST, SHORTEST, Pace, Patience
+from algorithms.mechanisms.quorum.ballot import Ballot, Standing, Terms, tallied, written
+from algorithms.mechanisms.quorum.pace import HEARTBEAT, LONGEST, SHORTEST, Pace, Patience
+from algorithms.mechanisms.quorum.rules import Rules, needed, over, rotation, rules, select
 
 BALLOTS = st.builds(
     Ballot,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import algorithms
 from algorithms.contract import Rounds
 from algorithms.life import Standing
-from algorithms.mechanisms.quorum_ballot import PLAIN, Terms, Vector, Verdict
-from algorithms.mechanisms.quorum_worker import Worker
+from algorithms.mechanisms.quorum.ballot import PLAIN, Terms, Vector, Verdict
+from algorithms.mechanisms.quorum.worker import Worker
 
 
 class Alone:

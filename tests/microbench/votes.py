@@ -18,9 +18,9 @@ import horovod.torch as hvd
 import numpy as np
 import torch
 
-from algorithms.mechanisms.quorum_ballot import Ballot, written
-from algorithms.torch.rounds_space import Space
-from algorithms.torch.rounds_wire import TorchWire
+from algorithms.mechanisms.quorum.ballot import Ballot, written
+from algorithms.torch.rounds.space import Space
+from algorithms.torch.rounds.wire import TorchWire
 
 WARMUP = 50
 VOTES = 500

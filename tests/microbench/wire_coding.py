@@ -17,8 +17,8 @@ import torch
 from algorithms.mechanisms.plan import Piece
 from algorithms.mechanisms.routes import GRAIN
 from algorithms.torch.arrays import Memories, TorchArrays, shape_of
-from algorithms.torch.profile import freight
-from algorithms.torch.wire import declared_bytes
+from algorithms.torch.exchange.profile import freight
+from algorithms.torch.exchange.wire import declared_bytes
 from algorithms.wire import FORMATS, NONE, Format
 from algorithms.wire.format import Crossing
 from suite.models import profile

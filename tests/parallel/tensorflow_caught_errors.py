@@ -12,7 +12,7 @@ import tensorflow as tf
 import algorithms
 from algorithms.contract import Algorithm
 from algorithms.tensorflow import DistributedOptimizer
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from tests.parallel.tensorflow_delays import Delays
 
 

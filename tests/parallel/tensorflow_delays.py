@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from algorithms.tensorflow import carrier
-from algorithms.tensorflow.rounds_wire import RoundsWire
-from algorithms.tensorflow.wire import exchange as plain
+from algorithms.tensorflow.collectives import exchange as plain
+from algorithms.tensorflow.exchange import wire
+from algorithms.tensorflow.rounds.wire import RoundsWire
 
 
 class Delays:
@@ -41,6 +41,6 @@ class Delays:
             return plain(self.slow(tensor), name, *op)
 
         vote, carry = RoundsWire.vote, RoundsWire.exchange
-        patch.setattr(carrier, "exchange", late)
+        patch.setattr(wire, "exchange", late)
         patch.setattr(RoundsWire, "vote", lambda wire, vector: (self.pause(), vote(wire, vector))[1])
         patch.setattr(RoundsWire, "exchange", lambda *given, **told: (self.pause(), carry(*given, **told))[1])

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from algorithms.contract import Algorithm, Place, Rounds
 from algorithms.tensorflow import DistributedOptimizer, TrainingCallback
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.virtual import Cluster
 from algorithms.virtual.replay import recording
 from tests.parallel.tensorflow_user_loops import SCALE, loss_scale, sgd

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Algorithm, Exchange, Rounds
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.virtual.replay import recording
 from tests.parallel import user_loops_problem as problem
 from tests.parallel.tensorflow_delays import Delays

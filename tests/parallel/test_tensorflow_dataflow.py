@@ -12,7 +12,7 @@ import tensorflow as tf
 import algorithms
 from algorithms.mechanisms.plan import Piece
 from algorithms.tensorflow import DistributedOptimizer
-from algorithms.tensorflow.pieces import Route
+from algorithms.tensorflow.exchange.pieces import Route
 
 pytestmark = pytest.mark.ranks(2)
 

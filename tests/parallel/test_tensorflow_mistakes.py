@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 import algorithms
-from algorithms.tensorflow import DistributedOptimizer, TrainingCallback, agreement, rounds_driver
+from algorithms.tensorflow import DistributedOptimizer, TrainingCallback, agreement
+from algorithms.tensorflow.rounds import driver as rounds_driver
 
 pytestmark = pytest.mark.ranks(2)
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 import algorithms
 from algorithms.contract import Rounds
 from algorithms.tensorflow import DistributedOptimizer
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.virtual.replay import recording
 from tests.parallel import tensorflow_problem as problem
 from tests.parallel.shared_problem import MEETING, STEPS, close, oracle, start

@@ -13,7 +13,7 @@ from algorithms.contract import Algorithm, Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow import DistributedOptimizer
 from algorithms.tensorflow.arrays import shape_of
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.virtual.replay import recording
 from algorithms.wire import named
 from tests.parallel import shared_problem, tensorflow_problem

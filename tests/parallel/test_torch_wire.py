@@ -14,7 +14,7 @@ import algorithms
 from algorithms.contract import Algorithm, Rounds
 from algorithms.torch import DistributedOptimizer, TrainingError
 from algorithms.torch.arrays import shape_of
-from algorithms.torch.header import length
+from algorithms.torch.exchange.header import length
 from algorithms.virtual import SGD
 from algorithms.virtual.replay import recording
 from algorithms.wire import named

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from algorithms.mechanisms.plan import Piece
-from algorithms.torch.rounds_wire import TorchWire
-from algorithms.torch.wire import Cargo, HorovodWire
+from algorithms.torch.exchange.wire import Cargo, HorovodWire
+from algorithms.torch.rounds.wire import TorchWire
 
 
 class Delays:

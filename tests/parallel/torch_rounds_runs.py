@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from algorithms.contract import Rounds
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.rounds import RoundsDriver
+from algorithms.torch.rounds.driver import RoundsDriver
 from algorithms.virtual import SGD, AdamW, Cluster
 from algorithms.wire import Asked
 from tests.parallel import torch_nets

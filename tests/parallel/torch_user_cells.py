@@ -17,7 +17,7 @@ from torch import nn
 import algorithms
 from algorithms.contract import Algorithm, Place, Rounds
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.rounds import RoundsDriver
+from algorithms.torch.rounds.driver import RoundsDriver
 from algorithms.virtual import Cluster
 from algorithms.virtual.replay import recording
 from tests.parallel import user_loops_problem as problem

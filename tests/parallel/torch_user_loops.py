@@ -18,7 +18,7 @@ from torch import nn
 
 import algorithms
 from algorithms.contract import Algorithm, Exchange
-from algorithms.torch.header import WENT_APART
+from algorithms.torch.exchange.header import WENT_APART
 from tests.laws.table import LAWS
 from tests.parallel import user_loops_problem as problem
 from tests.parallel.user_loops_problem import SHAPES, Rule

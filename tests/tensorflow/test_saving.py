@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import algorithms
 from algorithms.tensorflow import DistributedOptimizer
-from algorithms.tensorflow.rounds_driver import RoundsDriver
+from algorithms.tensorflow.rounds.driver import RoundsDriver
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 
 import algorithms
 from algorithms.contract import Place
-from algorithms.mechanisms.quorum_record import Contribution, RoundRecord, read, write
+from algorithms.mechanisms.quorum.record import Contribution, RoundRecord, read, write
 from algorithms.virtual import SGD, Cluster, LogNormal, Ring
 from algorithms.virtual.events import Close, Compute, Drop, Offer, Read, Settle
 from algorithms.virtual.replay import recording

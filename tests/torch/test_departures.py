@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from algorithms.torch.departures import Departures
-from algorithms.torch.header import Fault
+from algorithms.torch.exchange.departures import Departures
+from algorithms.torch.exchange.header import Fault
 from algorithms.wire import NONE
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algorithms.torch.header import Answer, Fault, Header, kind_of_header, length
-from algorithms.torch.history import LARGEST
+from algorithms.torch.exchange.header import Answer, Fault, Header, kind_of_header, length
+from algorithms.torch.exchange.history import LARGEST
 
 CPU = torch.device("cpu")
 

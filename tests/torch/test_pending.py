@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from algorithms.torch.pending import Pending
+from algorithms.torch.exchange.pending import Pending
 
 
 @pytest.fixture

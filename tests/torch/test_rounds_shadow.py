@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from algorithms.torch.rounds_shadow import Shadow
+from algorithms.torch.rounds.shadow import Shadow
 
 
 class ThirdParty(torch.optim.SGD):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from algorithms.torch import travelling
-from algorithms.torch.history import fingerprint
-from algorithms.torch.travelling import Travelling
+from algorithms.torch.exchange import travelling
+from algorithms.torch.exchange.history import fingerprint
+from algorithms.torch.exchange.travelling import Travelling
 
 ASKS: list[Callable[[nn.Linear], Any]] = [
     lambda layer: layer.weight.grad,

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from algorithms.mechanisms.plan import Piece
-from algorithms.torch import wire
-from algorithms.torch.wire import HorovodWire, load
+from algorithms.torch.exchange import wire
+from algorithms.torch.exchange.wire import HorovodWire, load
 
 
 class OnGpu(torch.Tensor):

@@ -1,0 +1,49 @@
+"""Exchange algorithms as dataflow: gradients in, averages out, each available when the algorithm would have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from algorithms.contract import Exchange, Finish, Moment
+from algorithms.tensorflow.exchange.wire import Carrier
+
+
+def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The same tensors, available only when all of `by` are."""
+    with tf.control_dependencies(by):
+        return [tf.identity(tensor) for tensor in tensors]
+
+
+def dense(gradient: Any) -> tf.Tensor:
+    """Sparse gradients travel dense: their size differs from rank to rank."""
+    return tf.convert_to_tensor(gradient)
+
+
+def travels(algorithm: Exchange) -> bool:
+    """Whether anything goes over the wire."""
+    return algorithm.reduces and hvd.size() > 1
+
+
+def reduced(
+    algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, carrier: Carrier
+) -> dict[int, tf.Tensor]:
+    """Start the exchange of these gradients when the algorithm says so."""
+    if algorithm.start is Moment.BACKWARD_ENDED:
+        gradients = dict(zip(gradients, gated(list(gradients.values()), by=list(gradients.values())), strict=True))
+    return {number: carrier.whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
+
+
+def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The averages, each available when the algorithm would have waited for it."""
+    if algorithm.finish is Finish.TOGETHER:
+        return gated(averages, by=averages)
+    if algorithm.finish is Finish.BACKWARD:  # the last variable's first, each next one not before it
+        waited: list[tf.Tensor] = []
+        for value in reversed(averages):
+            waited += gated([value], by=waited[-1:])
+        return waited[::-1]
+    return list(averages)  # completion and next use: dataflow waits for each where it is used

@@ -1,0 +1,102 @@
+"""What an algorithm cannot do here, or cannot do with what the Keras optimizer was told: refused, with what to use.
+
+Whatever the optimizer does to the gradients that it is given goes on where the optimizer stands: on every rank alike to the
+average, at the centre to what a round has brought together, or on a worker's own copy to its own gradient.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import horovod.tensorflow as hvd
+import keras
+import tensorflow as tf
+
+from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Rounds
+from algorithms.mechanisms.quorum.rules import rules
+from algorithms.tensorflow.scaling import innermost
+
+# Keras reads these from the optimizer that makes the updates; on the wrapper they would change nothing.
+INSIDE = frozenset(
+    {
+        "clipnorm",
+        "clipvalue",
+        "ema_momentum",
+        "ema_overwrite_frequency",
+        "global_clipnorm",
+        "gradient_accumulation_steps",
+        "use_ema",
+        "weight_decay",
+    }
+)
+
+
+def refuse_outside(name: str, value: Any) -> None:
+    """Raise ValueError for what is set on the wrapper and belongs on the optimizer that it wraps."""
+    # Not in the property's setter: Keras leaves out assignments that would change nothing.
+    if name == "loss_scale_factor":
+        raise ValueError(
+            "The loss scale belongs inside, where all ranks see the same gradients: use "
+            "DistributedOptimizer(keras.optimizers.LossScaleOptimizer(...), ...) and, with a mixed_float16 policy, "
+            "model.compile(..., auto_scale_loss=False)"
+        )
+    if name in INSIDE:
+        raise ValueError(
+            f"{name}={value!r}: set it on the optimizer that is wrapped, as in "
+            f"DistributedOptimizer(keras.optimizers.SGD(..., {name}={value!r}), ...); here it would change nothing"
+        )
+
+
+def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -> None:
+    """Raise ValueError for arguments of the user's optimizer that would mean something else with this algorithm."""
+    if isinstance(algorithm, Exchange):
+        return
+    assert isinstance(algorithm, Rounds)
+    centred = algorithm.optimizer_at is Place.CENTRE
+    if centred and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "a LossScaleOptimizer changes its scale between a gradient and its round: use loss_scale_factor, which stays"
+        )
+    inner = innermost(optimizer)
+    if inner.use_ema:
+        instead = f"use {type(algorithm).__name__}(averaging={inner.ema_momentum}) and " if centred else "use "
+        raise ValueError(
+            f"use_ema=True: must be False with {algorithm.name}, whose workers do not hold what the average is taken of; "
+            f"{instead}evaluation()"
+        )
+    steps = inner.gradient_accumulation_steps
+    if steps and not centred and algorithm.local_reads is not None:
+        raise ValueError(
+            f"gradient_accumulation_steps={steps}: must be None with this {algorithm.name}, which goes on moving while "
+            "gradients are added up; add them up before apply()"
+        )
+
+
+def refuse_unfit(algorithm: Rounds) -> None:
+    """Raise ValueError for what the rounds of this binding cannot do here."""
+    rules(algorithm, hvd.size())
+    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not hvd.mpi_enabled():
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
+            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
+        )
+    unseen = Reads.BEFORE | Reads.CENTRE | Reads.ROUND
+    if algorithm.local_reads is not None and algorithm.local_reads & unseen:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads & unseen}, which "
+            "a traced step of TensorFlow does not see"
+        )
+    if algorithm.gives_up:
+        raise ValueError(
+            "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
+            "PyTorch can leave a step"
+        )
+    if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
+        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
+    if threads < 2:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
+            "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
+        )

@@ -1,0 +1,122 @@
+"""Rounds of copies: each worker's own optimizer moves its own copy, and the copies meet around the centre."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from algorithms.contract import Centre, Own, Rounds, Situation
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.tensorflow.rounds.replica import Create, Held, Replica
+from algorithms.tensorflow.rounds.wire import Array, RoundsWire
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What came of the round that took it."""
+
+    contributions: tuple[Array, ...]
+    centre: tuple[Centre, ...]
+    rounds: int  # closed then, this one included
+
+
+class CopyWork:
+    """What a worker's helper does in a round of copies, and what its training thread does around it."""
+
+    def __init__(self, algorithm: Rounds, variables: Sequence[Any], create: Create, *, rank: int, workers: int) -> None:
+        self.algorithm, self.rank, self.workers = algorithm, rank, workers
+        self.variables = tuple(variables)
+        self.count = len(variables)
+        self.replica = Replica(algorithm, variables, create)
+        probe = algorithm.own(np.zeros(1))
+        if probe.multiplier is not None:
+            raise ValueError(f"{algorithm.name} keeps a dual variable, which this binding does not")
+        self.anchor = Held(variables, create, "anchor") if probe.anchor is not None else None
+        self.whole = threading.Lock()  # held while the centre is between two rounds
+        self.rounds = 0  # that the centre has seen
+        self.given: tuple[Own, ...] = ()  # what this worker held when it offered
+        self.outcome: Closed | None = None
+        self.held_bytes = 0
+
+    def begin(self, parameters: Sequence[Array]) -> None:
+        """Start from the model's parameters."""
+        for number, x in enumerate(parameters):
+            self.replica.put(number, self.algorithm.centre(x))
+            if self.anchor is not None:
+                self.anchor.put(number, self.algorithm.own(x).anchor)
+
+    def local(self, moved: Any, anchor: Any, rate: Any) -> Own:
+        """What follows from a local step, in a graph: of all that rules may read the learning rate alone is known there."""
+        situation = replace(self._situation(), learning_rate=rate)
+        return self.algorithm.local(Own(parameters=None, anchor=anchor), moved, Centre(), situation)
+
+    # -- the training thread
+
+    def capture(self, own: Sequence[Own], rate: float) -> Terms:
+        """Offer the copy as it is now; nobody will write into these arrays."""
+        self.given, self.outcome = tuple(own), None
+        return Terms(rate=rate)
+
+    def adopt(self, own: Sequence[Own], *, late: bool) -> tuple[list[Own], int]:
+        """This worker after the round that took its offer, and how many rounds the centre had seen then."""
+        given, outcome = self.given, self.outcome
+        assert outcome is not None
+        self.forget()
+        parts = zip(own, given, outcome.contributions, outcome.centre, strict=True)
+        if not late:
+            return [self.algorithm.adopt(now, gave, centre) for now, _, gave, centre in parts], outcome.rounds
+        taken = [self.algorithm.adopt_late(now, then, gave, centre) for now, then, gave, centre in parts]
+        return taken, outcome.rounds
+
+    def forget(self) -> None:
+        """Nothing is on offer any more."""
+        self.given, self.outcome = (), None
+
+    def refresh(self, own: Sequence[Own]) -> tuple[list[Own], int]:
+        """This worker where it takes the centre as it is; where there is none it stays as it is."""
+        with self.whole:
+            centres = [self.replica.at(number) for number in range(self.count)]
+            taken = [
+                now if centre.parameters is None else self.algorithm.own(centre.parameters)
+                for now, centre in zip(own, centres, strict=True)
+            ]
+            return taken, self.rounds
+
+    # -- the helper thread
+
+    def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
+        """Add up what is offered and let the algorithm's rules move the centre, which is returned."""
+        mine = next((offer for offer in verdict.taken if offer.worker == self.rank), None)
+        rate = verdict.terms[verdict.leader].rate
+        closing = replace(self._situation(), round=verdict.round, contributions=len(verdict.taken), learning_rate=rate)
+        centres = [self.replica.at(number) for number in range(self.count)]
+        if mine is not None and self.given:
+            offering = replace(closing, contributions=1, staleness=verdict.round - mine.read)
+            parts = zip(self.given, centres, strict=True)
+            sent = tuple(self.algorithm.offer(own, centre, offering) for own, centre in parts)
+        else:
+            sent = tuple(np.zeros(variable.shape, variable.dtype) for variable in self.variables)
+        totals = wire.exchange(sent, present=mine is not None)
+        closed = tuple(self.algorithm.close(*pair, closing) for pair in zip(centres, totals, strict=True))
+        with self.whole:
+            for number, centre in enumerate(closed):
+                self.replica.put(number, centre)
+                self.replica.grow_average(number, verdict.round + 1)
+            self.rounds = verdict.round + 1
+        if mine is not None:
+            self.outcome = Closed(sent, closed, self.rounds)
+            self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in sent)
+        return [centre.parameters for centre in closed]
+
+    def _situation(self) -> Situation:
+        return Situation(workers=self.workers, round=0)
+
+    @property
+    def bytes(self) -> int:
+        """With what travels in a round, where that is not the parameters themselves."""
+        anchor = 0 if self.anchor is None else self.anchor.bytes
+        return self.replica.bytes + anchor + self.held_bytes

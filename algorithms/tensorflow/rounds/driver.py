@@ -1,0 +1,413 @@
+"""Drives `Rounds`: workers with copies of their own that meet around a centre, some of them or all.
+
+The traced step calls back into Python where a round may begin or end: there it offers, waits and takes what has come of
+it, while a helper thread votes and exchanges. Whatever is called back holds one of TensorFlow's inter-op threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+
+from algorithms.contract import Moment, Own, Place, Reduction, Rounds
+from algorithms.life import Standing, Verb
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.helper import Helper
+from algorithms.mechanisms.quorum.record import RoundRecord
+from algorithms.mechanisms.quorum.worker import Worker
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
+from algorithms.tensorflow.agreement import Checks, require_equal_arrays
+from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.exchange.dataflow import dense
+from algorithms.tensorflow.exchange.wire import Carrier
+from algorithms.tensorflow.names import Names
+from algorithms.tensorflow.refusals import refuse_unfit
+from algorithms.tensorflow.rounds.copies import CopyWork
+from algorithms.tensorflow.rounds.gradients import GradientWork, settable
+from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
+from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
+from algorithms.tensorflow.update import update
+from algorithms.wire import Format
+
+if TYPE_CHECKING:
+    from algorithms.tensorflow.optimizer import DistributedOptimizer
+
+REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
+
+
+class RoundsDriver:
+    """One worker's training loop around a helper thread that runs the rounds."""
+
+    crosses = False
+    planned = True
+
+    def __init__(
+        self, optimizer: DistributedOptimizer, algorithm: Rounds, *, form: Format, checks: Checks, clock: Clock
+    ) -> None:
+        refuse_unfit(algorithm)
+        self.names = Names(in_flight=1)
+        self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
+        self._form = form
+        self._centred = algorithm.optimizer_at is Place.CENTRE
+        self.worker = Worker(algorithm, rank=hvd.rank(), workers=hvd.size(), clock=clock)
+        self._checks, self._carried = checks, 0
+        self._trainer = threading.current_thread()
+        self._variables: tuple[Any, ...] = ()
+        # What its life may ask for: this step's gradients or copy and learning rate; and what the graph is to assign.
+        self._made: Sequence[Array] = ()
+        self._held: Sequence[Own] = ()
+        self._rate = 0.0
+        self._taken: list[Own] = []
+
+    # -- around the first step
+
+    def build(self, variables: Sequence[Any]) -> None:
+        self._variables = tuple(variables)
+        create, inner = self._optimizer.add_variable_from_reference, self._optimizer.inner_optimizer
+        if self._centred:
+            self.work: GradientWork | CopyWork = GradientWork(
+                self._algorithm, inner, variables, create, rank=hvd.rank(), workers=hvd.size()
+            )
+        else:
+            inner.build(list(variables))
+            self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
+        adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
+        carrier = Carrier(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=False)
+        self.wire = RoundsWire(variables, self.names, self._clock, carrier, adasum=adasum)
+        self.wire.watcher = self.worker.watcher
+        # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
+        self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
+
+    @property
+    def description(self) -> str:
+        return f"{self._state()[1]} rounds closed"
+
+    def common(self) -> list[tf.Variable]:
+        """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
+        inner = [variable.value for variable in self._optimizer.inner_optimizer.variables]
+        if not self._state()[1] and not self._state()[0]:
+            return [*(variable.value for variable in self._variables), *inner]
+        centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
+        return [*centre, *inner] if self._centred else centre
+
+    def begin(self) -> None:
+        """Go on from the saved state, or from the model's parameters."""
+        step, rounds, read, due = self._state()
+        if due >= 0:
+            raise ValueError(
+                "this state was saved while a round was in flight: call finish() on all ranks before saving"
+            )
+        self.worker.resume(rounds, Standing(step=step, read=read))
+        self.work.rounds = rounds
+        self._trainer = threading.current_thread()
+        if not step and not rounds:
+            self.work.begin([shared_memory(variable.value.read_value()) for variable in self._variables])
+
+    def _state(self) -> tuple[int, int, int, int]:
+        with tf.init_scope():
+            step, rounds, read, due = self._saved.numpy().tolist()
+        return step, rounds, read, due - 1
+
+    def keep_records(self) -> list[RoundRecord]:
+        return self.worker.keep_records()
+
+    @property
+    def learning_rate(self) -> Any:
+        """A worker's own, where the user's optimizer stands at the centre and takes it from the offers."""
+        mine = self._centred and settable(self._optimizer.inner_optimizer)
+        return self._optimizer.own_learning_rate if mine else None
+
+    def measure(self) -> None:
+        """Rounds are planned without it."""
+
+    def plan(self) -> None:
+        """Rounds are planned without it."""
+
+    # -- the traced step
+
+    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        indices = [self._optimizer._get_variable_index(variable) for variable in variables]
+        local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
+        if not local:
+            raise ValueError("No variable has a gradient")
+        rate = tf.cast(tf.convert_to_tensor(self._optimizer.learning_rate), tf.float64)
+        if self._centred:
+            self._centred_step(dict(sorted(local.items())), rate)
+        else:
+            self._copied_step(local, rate)
+
+    def _centred_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+        assert isinstance(self.work, GradientWork)
+        present = tuple(local)
+        if self.work.present not in ((), present):
+            raise ValueError("With rounds of gradients the same variables must have gradients in every step")
+        self.work.present = present
+        offered = [tf.cast(gradient, self._variables[i].value.dtype) for i, gradient in local.items()]  # as Keras does
+        with in_turn():
+            changed = tf.numpy_function(self._gradients_ready, [rate, *offered], tf.bool)
+        comes_to_its_end(with_=self._take_if(changed))
+
+    def _copied_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+        assert isinstance(self.work, CopyWork)
+        token = tf.constant(False)
+        if self._algorithm.departs is Moment.STEP_BEGINS:
+            token = self._begin_in_graph(rate)
+        applied = [local.get(i) for i in range(len(self._variables))]
+        update(self._optimizer.inner_optimizer, applied, self._variables)
+        if self._algorithm.local_reads is not None:
+            anchors = self.work.anchor.variables if self.work.anchor is not None else (None,) * len(self._variables)
+            for variable, anchor in zip(self._variables, anchors, strict=True):
+                own = self.work.local(
+                    variable.value.read_value(),
+                    None if anchor is None else anchor.value.read_value(),
+                    tf.cast(rate, variable.value.dtype),
+                )
+                variable.assign(own.parameters)
+                if anchor is not None:
+                    anchor.assign(own.anchor)
+
+        def meet() -> tf.Tensor:
+            changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
+            self._take_if(changed)
+            return tf.constant(True)
+
+        with in_turn():  # of steps unrolled into one graph the next may not end before this one has met
+            meets = tf.numpy_function(self._step_ended, [token], tf.bool)
+            meets.set_shape(())
+            met = tf.cond(meets, meet, lambda: tf.constant(False))
+        comes_to_its_end(with_=met)
+
+    def _begin_in_graph(self, rate: tf.Tensor) -> tf.Tensor:
+        """STEP BEGINS, as far as a step can know of it: when the parameters are what the step before has left.
+
+        The calls are stateless, though they are not, because TensorFlow would run stateful ones after everything
+        stateful in forward and backward, behind which this exchange is to hide. Their results are used.
+        """
+        begun = self._parameters_in_graph()
+        offers = tf.numpy_function(self._step_begins, [begun[0]], tf.bool, stateful=False)
+        offers.set_shape(())
+
+        def offer() -> tf.Tensor:
+            done = tf.numpy_function(self._offer_at_begin, [rate, *self._own_in_graph()], tf.bool, stateful=False)
+            done.set_shape(())
+            return done
+
+        return tf.cond(offers, offer, lambda: tf.constant(False))
+
+    def _parameters_in_graph(self) -> list[tf.Tensor]:
+        return [variable.value.read_value() for variable in self._variables]
+
+    def _own_in_graph(self) -> list[tf.Tensor]:
+        assert isinstance(self.work, CopyWork)
+        anchors = () if self.work.anchor is None else self.work.anchor.variables
+        return [*self._parameters_in_graph(), *(anchor.value.read_value() for anchor in anchors)]
+
+    def _take_if(self, changed: tf.Tensor) -> tf.Tensor:
+        """Assign what the callback has left in `_taken`."""
+        changed.set_shape(())
+        targets = list(self._variables)
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            targets += self.work.anchor.variables
+
+        def take() -> tf.Tensor:
+            values = tf.numpy_function(self._values_taken, [], [target.value.dtype for target in targets])
+            for target, value in zip(targets, values if isinstance(values, list) else [values], strict=True):
+                target.assign(tf.ensure_shape(value, target.shape))
+            return tf.constant(True)
+
+        return tf.cond(changed, take, lambda: tf.constant(False))
+
+    # -- what the step calls back
+
+    def _values_taken(self) -> list[Array]:
+        taken, self._taken = self._taken, []
+        values = [own.parameters for own in taken]
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            values += [own.anchor for own in taken]
+        # Copies: TensorFlow makes the arrays the variables' own memory and updates them in place.
+        return [np.array(value) for value in values]
+
+    def _gradients_ready(self, rate: Array, *gradients: Array) -> np.bool_:
+        self._start().check()
+        if self.worker.over:
+            return np.False_
+        self.worker.steps += 1
+        self._made, self._rate = gradients, float(rate)
+        self.worker.begins()
+        self.worker.computed()
+        self.worker.carries_on(self)
+        self._made = ()
+        self._save()
+        return np.True_
+
+    def _step_begins(self, token: Array) -> np.bool_:
+        self.worker.begins()
+        return np.bool_(self.worker.life.verb is not Verb.COMPUTE)
+
+    def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
+        self._held, self._rate = self._own(own), float(rate)
+        self.worker.carries_on(self)
+        self._held = ()
+        return np.True_
+
+    def _step_ended(self, token: Array) -> np.bool_:
+        """Whether something follows that needs this worker's parameters."""
+        worker = self.worker
+        self._start().check()
+        worker.steps += 1
+        worker.begins()
+        worker.computed()
+        if worker.life.verb is not Verb.BEGIN:
+            return np.True_
+        self._save()
+        return np.False_
+
+    def _meet(self, rate: Array, *own: Array) -> np.bool_:
+        self._held, self._rate = self._own(own), float(rate)
+        self.worker.carries_on(self)
+        self._held = ()
+        self._save()
+        return np.bool_(bool(self._taken))
+
+    def _own(self, arrays: Sequence[Array]) -> list[Own]:
+        count = len(self._variables)
+        anchors = arrays[count:] or (None,) * count
+        return [Own(parameters=x, anchor=a) for x, a in zip(arrays[:count], anchors, strict=True)]
+
+    # -- what its life asks for
+
+    def offer(self) -> Terms:
+        self._start()
+        if isinstance(self.work, GradientWork):
+            return self.work.capture(self._made, self._rate)
+        return self.work.capture(self._held, self._rate)
+
+    def adopt(self, *, late: bool) -> int:
+        if isinstance(self.work, GradientWork):
+            return self.read()
+        self._taken, rounds = self.work.adopt(self._held, late=late)
+        return rounds
+
+    def read(self) -> int:
+        if isinstance(self.work, GradientWork):
+            arrays, rounds = self.work.refresh()
+            self._taken = [Own(parameters=array) for array in arrays]
+        else:
+            self._taken, rounds = self.work.refresh(self._held)
+        return rounds
+
+    def anew(self) -> int:
+        self.work.forget()  # dropped gradients would stay beside those of the next backward
+        return self.read()
+
+    def _start(self) -> Helper:
+        # This may be one of TensorFlow's threads.
+        return self.worker.helper or self.worker.start(self.wire, self, trainer=self._trainer)
+
+    def _save(self) -> None:
+        standing = self.worker.life.standing
+        due = -1 if standing.due is None or not self._algorithm.overlap else standing.due
+        self._saved.assign(np.array([standing.step, self.work.rounds, standing.read, due + 1]))
+
+    # -- the helper thread
+
+    def carry(self, verdict: Verdict) -> None:
+        """Exchange what the verdict takes and close the round."""
+        centre = self.work.carry(verdict, self.wire)
+        self._carried += 1
+        if self._checks.due(self._carried) and hvd.size() > 1:
+            paths = [variable.path for variable in self._variables]
+            when = f"after round {self.work.rounds}"
+            self.wire.alike = True  # in here
+            require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when)
+            self.wire.alike = False
+        if self.work.rounds % REBROADCAST == 0:
+            with self.work.whole:
+                centred = self._optimizer.inner_optimizer.variables if self._centred else []
+                self.wire.take_first([v.value for v in (*self.work.replica.variables, *centred)], "centre")
+
+    # -- around training
+
+    def finish(self) -> None:
+        helper = self.worker.helper
+        if helper is None:
+            return
+        self._trainer = threading.current_thread()
+        arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
+        self._held = self._own(arrays)
+        del arrays
+        self.worker.ends(self)
+        helper.leave()
+        if self._centred:
+            self.read()
+        if self._taken:
+            self._assign_taken()
+        self._held = ()
+        self.worker.renew(self.work.rounds)
+        self._save()
+
+    def _assign_taken(self) -> None:
+        targets = list(self._variables)
+        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+            targets += self.work.anchor.variables
+        for target, value in zip(targets, self._values_taken(), strict=True):
+            target.assign(value)
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The centre or its average, where there is one; else this worker's own copy."""
+        seen = self.work.replica.evaluated if self._variables else None
+        if seen is None or not (self.worker.life.step or self.work.rounds):
+            yield
+            return
+        own = [variable.value.read_value() for variable in self._variables]
+        with self.work.whole:
+            for number, variable in enumerate(self._variables):
+                variable.assign(np.array(seen.at(number)))
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._variables, own, strict=True):
+                variable.assign(value)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The helper's next round waits, and what was saved tells how many rounds the centre has seen."""
+        if self.worker.helper is None:
+            yield
+            return
+        with self.work.whole:
+            self._save()
+            yield
+
+    def watch(self, watcher: Watcher) -> bool:
+        self.worker.watch(watcher)
+        if self._variables:
+            self.wire.watcher = watcher
+        return True
+
+    def telemetry(self) -> Telemetry:
+        if not self._variables:
+            return self.worker.telemetry()
+        remembered = sum(v.value.dtype.size * v.shape.num_elements() for v in self.wire.carrier.variables)
+        counted = self.worker.telemetry(
+            rounds=self.work.rounds,
+            bytes_sent=self.wire.bytes_sent,
+            payload_seconds=self.wire.payload_seconds,
+            memory_bytes=self.work.bytes + remembered,
+        )
+        return replace(
+            counted,
+            bytes_per_exchange=self.wire.carrier.bytes,
+            memory_declared=counted.memory_declared + self._form.memory(),
+        )

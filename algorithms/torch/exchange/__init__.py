@@ -1,0 +1,1 @@
+"""Gradients that travel every step, in PyTorch."""

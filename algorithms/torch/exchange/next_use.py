@@ -1,0 +1,122 @@
+"""Each layer is updated right before it is used again, so that its exchange hides behind the next forward too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from algorithms.torch.driver import Attached
+from algorithms.torch.exchange import layers
+from algorithms.torch.exchange.departed import Departed
+from algorithms.torch.exchange.pending import Pending
+from algorithms.torch.exchange.profile import Stopwatch
+from algorithms.torch.exchange.views import Options, Views
+
+TOGETHER = 1 << 18  # elements: a larger layer's update takes as long alone, and is better done when it is needed
+
+
+class NextUse:
+    """Hooks before the modules' forwards wait for their layers; any other use of a parameter is caught by `Pending`."""
+
+    def __init__(self, attached: Attached, stopwatch: Stopwatch) -> None:
+        self._parameters = attached.parameters
+        self._stopwatch = stopwatch
+        self._refuse(attached)
+        self._layers = layers.find(attached.model, attached.parameters)
+        self._views = Views(attached.optimizer, attached.parameters)
+        self._index = {id(parameter): number for number, parameter in enumerate(attached.parameters)}
+        self._pending = Pending(self._used_elsewhere)
+        self._due: Departed | None = None
+        self._options: Options = []
+        self._waiting: set[int] = set()  # layers
+        self._hooks = [module.register_forward_pre_hook(self._hook(used)) for module, used in self._layers.users]
+
+    @staticmethod
+    def _refuse(attached: Attached) -> None:
+        for name, parameter in zip(attached.names, attached.parameters, strict=True):
+            if type(parameter) is not nn.Parameter:
+                raise ValueError(
+                    f"{name} is a {type(parameter).__name__}: layerwise(order='forward') can wait for an nn.Parameter "
+                    "only; use another order"
+                )
+        for name, module in attached.model.named_modules():
+            if module._compiled_call_impl is not None:
+                raise ValueError(
+                    f"{name or 'the model'} was compiled in place: layerwise(order='forward') must wait before it is "
+                    "entered; use torch.compile(model) and give what it returns, or another order"
+                )
+
+    def step(self, departed: Departed | None, due: Departed | None) -> None:
+        assert due is not None and not self._waiting
+        due.homes.clear()  # the next step's gradients may come before these have landed
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._due = due
+        self._options = self._views.options()
+        self._waiting = set(range(len(self._layers.members)))
+        self._pending.hold(self._parameters)
+
+    def settle(self) -> None:
+        while self._waiting:
+            self._settle(min(self._waiting))
+
+    def detach(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._pending.release(self._parameters)
+        self._waiting.clear()
+        self._due = None
+
+    def _hook(self, used: tuple[int, ...]) -> Callable[[nn.Module, Any], None]:
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
+        def about_to_use(module: nn.Module, inputs: Any) -> None:
+            for layer in used:
+                if layer in self._waiting:
+                    self._settle(layer)
+                else:
+                    self._stopwatch.used(self._layers.members[layer])
+
+        hook: Callable[[nn.Module, Any], None] = about_to_use
+        return hook
+
+    def _used_elsewhere(self, parameter: nn.Parameter) -> None:
+        layer = self._layers.of[self._index[id(parameter)]]
+        if layer in self._waiting:
+            self._settle(layer)
+        else:
+            self._pending.release([parameter])
+
+    def _settle(self, layer: int) -> None:
+        """Wait for one layer, and update it with the small ones that have landed."""
+        self._stopwatch.used(self._layers.members[layer])
+        assert self._due is not None
+        self._due.wait(self._layers.members[layer])
+        ready = [layer, *self._landed(self._due, but=layer)]
+        members = [number for other in ready for number in self._layers.members[other]]
+        parameters = [self._parameters[number] for number in members]
+        landed = self._due.land(members)
+        # From here on nothing can fail for want of a network: the layers are as good as updated.
+        self._waiting.difference_update(ready)
+        self._pending.release(parameters)
+        accumulated = [parameter.grad for parameter in parameters]
+        with torch.inference_mode(False), torch.no_grad():
+            for number, parameter in zip(members, parameters, strict=True):
+                parameter.grad = landed.get(number)
+            self._views.apply((self._parameters[number] for number in landed), self._options)
+        for parameter, gradient in zip(parameters, accumulated, strict=True):
+            parameter.grad = gradient
+        if not self._waiting:
+            self._due = None
+
+    def _landed(self, due: Departed, but: int) -> Iterator[int]:
+        """Layers that can be updated as well: one step of the optimizer for many small ones costs less than many."""
+        room = TOGETHER
+        for layer in sorted(self._waiting - {but}):
+            members = self._layers.members[layer]
+            elements = sum(self._parameters[number].numel() for number in members)
+            if elements <= room and due.has_landed(members):
+                room -= elements
+                yield layer

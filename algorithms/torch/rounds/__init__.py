@@ -1,0 +1,1 @@
+"""Workers with copies of their own that meet around a centre, in PyTorch."""

@@ -1,0 +1,321 @@
+"""Drives `Rounds`: workers with copies of their own that meet around a centre, some of them or all."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import horovod.torch as hvd
+import numpy as np
+import torch
+from torch import nn
+
+from algorithms.contract import Place, Reads, Reduction, Rounds
+from algorithms.life import Standing
+from algorithms.mechanisms.quorum.ballot import Terms
+from algorithms.mechanisms.quorum.helper import Helper, RoundsError
+from algorithms.mechanisms.quorum.record import RoundRecord
+from algorithms.mechanisms.quorum.rules import rules
+from algorithms.mechanisms.quorum.worker import Worker
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.mechanisms.watching import Watcher
+from algorithms.torch.driver import Attached
+from algorithms.torch.errors import RankStopped, TrainingError
+from algorithms.torch.exchange.wire import declared_bytes
+from algorithms.torch.rounds.attempts import Attempts
+from algorithms.torch.rounds.copies import CopyWork
+from algorithms.torch.rounds.gradients import GradientWork
+from algorithms.torch.rounds.space import Space, laid_out
+from algorithms.torch.rounds.wire import TorchWire
+
+
+def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
+    """Raise ValueError for what this driver cannot do here."""
+    if algorithm.virtual_only:
+        raise ValueError(f"algorithm={algorithm.name!r}: runs in virtual time only")
+    rules(algorithm, attached.workers)
+    if algorithm.reduction is Reduction.ADASUM and attached.workers > 1 and not hvd.mpi_enabled():
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
+            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
+        )
+    unseen = Reads.BEFORE | (Reads.CENTRE | Reads.ROUND if algorithm.overlap else Reads.NOTHING)
+    if (algorithm.local_reads or Reads.NOTHING) & unseen:
+        raise ValueError(
+            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads}, of which PyTorch does not "
+            "keep the parameters before the step, nor the centre while a round overlaps"
+        )
+    if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
+        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
+    if attached.clip_norm is not None and algorithm.optimizer_at is Place.WORKER:
+        raise ValueError(
+            f"clip_norm={attached.clip_norm}: {algorithm.name} never averages gradients; "
+            "clip each worker's with torch.nn.utils.clip_grad_norm_ before step()"
+        )
+
+
+class RoundsDriver:
+    """One worker's training loop around a helper thread that runs the rounds.
+
+    Buffers that are not parameters, as batch norm's running statistics, stay each worker's own, as with stock Horovod.
+    """
+
+    takes_scale = True  # a worker that skipped a step alone would fall behind the others' rounds
+
+    def __init__(self, algorithm: Rounds, attached: Attached) -> None:
+        refuse_unfit(algorithm, attached)
+        self.algorithm, self.attached = algorithm, attached
+        self.worker = Worker(
+            algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock, late=attached.late
+        )
+        tensors = algorithm.reduction is Reduction.ADASUM
+        self.space = Space(attached.parameters, tensor_by_tensor=tensors, form=attached.form)
+        self.wire = TorchWire(
+            self.space,
+            attached.prefix + "rounds.",
+            attached.clock,
+            adasum=tensors and attached.workers > 1,
+            form=attached.form,
+            workers=attached.workers,
+        )
+        kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
+        self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
+        self.evaluating = False
+        self.weight = 1.0
+        self.overflowed = False  # the gradients of this step
+        self.fresh, self.loaded = True, False
+        self.finished = False  # and nothing begun since
+        late = attached.late
+        self.attempts = None if late is None else Attempts(attached.model, attached.parameters, late)
+        self.hook = attached.model.register_forward_pre_hook(self._forward)
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        return self.attached.optimizer
+
+    def keep_records(self) -> list[RoundRecord]:
+        return self.worker.keep_records()
+
+    # -- the training loop
+
+    def weigh(self, samples: float) -> None:
+        self.weight = float(samples)
+
+    def zero_grad(self, set_to_none: bool) -> None:
+        self.attached.optimizer.zero_grad(set_to_none=set_to_none)
+
+    def _forward(self, module: nn.Module, inputs: object) -> None:
+        if torch.is_grad_enabled() and not self.evaluating:
+            with self._translated():
+                self._begin()
+
+    def _begin(self) -> None:
+        """STEP BEGINS: at the first forward, so that the exchange travels during it, or when the step ends."""
+        self.worker.begins()
+        self.worker.carries_on(self)
+
+    def attempt(self) -> AbstractContextManager[None]:
+        if self.attempts is None:
+            return nullcontext()
+        with self._translated():
+            self._start()  # rounds need its helper's answer while it computes
+        return self.attempts.attempt()
+
+    def synchronize(self) -> None:
+        raise ValueError(f"synchronize(): {self.algorithm.name} has no gradients to average before step()")
+
+    def step(self, *, overflowed: bool = False) -> None:
+        given_up = self.attempts is not None and self.attempts.closed()
+        worker, work = self.worker, self.work
+        with self._translated():
+            self._begin()
+            helper = self._start()
+            helper.trainer = threading.current_thread()
+            helper.check()
+            if worker.over:
+                return
+            worker.steps += 1
+            worker.given_up += given_up
+            self.overflowed = overflowed
+            if isinstance(work, CopyWork):
+                self._local_step(work)
+                worker.computed()
+            else:  # without a usable gradient it must not hold up rounds that need all
+                worker.computed(in_vain=given_up or (overflowed and not worker.rules.everyone))
+            worker.carries_on(self)
+
+    def _local_step(self, work: CopyWork) -> None:
+        if self.worker.offering and not work.ahead:
+            self.worker.wait()  # what is on offer is the copy as it stands
+        if self.weight:
+            if not self.overflowed:
+                self.attached.optimizer.step()
+            work.local()
+
+    # -- what its life asks for
+
+    def offer(self) -> Terms:
+        self._start()
+        weight = 0.0 if self.overflowed and isinstance(self.work, GradientWork) else self.weight
+        return self.work.capture(weight, read=self.worker.life.read)
+
+    def adopt(self, *, late: bool) -> int:
+        return self.work.adopt(late=late)
+
+    def read(self) -> int:
+        return self.work.refresh()
+
+    def anew(self) -> int:
+        self.work.forget()  # or the next backward would make its gradients beside those that were dropped
+        return self.work.refresh()
+
+    def _start(self) -> Helper:
+        if self.worker.helper is not None:
+            return self.worker.helper
+        if self.loaded:
+            self._agree()
+        elif self.fresh:
+            self.work.begin()  # a state may have been loaded into the model since this was made
+        self.fresh = self.finished = False
+        return self.worker.start(self.wire, self.work)
+
+    def _agree(self) -> None:
+        """Every worker has loaded a state, of its own or the same: all go on from rank 0's centre."""
+        self.loaded = False
+        first = np.zeros(1, np.int64) + (self.work.rounds if self.attached.rank == 0 else 0)
+        self.work.rounds = self.worker.member.round = int(self.wire.vote(first)[0])
+        self.worker.life.knows(self.work.rounds)
+        self.work.agree()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What stops the rounds, as the user sees it."""
+        with torch.no_grad():
+            try:
+                yield
+            except RoundsError as error:
+                if self.worker.member.failed is not None:
+                    raise TrainingError(str(error)) from error
+                raise RankStopped(f"another rank has stopped, so this one cannot go on: {error}") from error
+
+    # -- around the training loop
+
+    def settle(self) -> None:
+        """Nothing: a worker's copy is whole whenever it may be looked at."""
+
+    def finish(self) -> None:
+        if self.finished:
+            return
+        with self._translated():
+            helper = self._start()  # a worker that had no data at all serves the others' rounds, too
+            self.worker.ends(self)
+            helper.leave()
+            if isinstance(self.work, GradientWork):
+                self.work.refresh()
+        self.worker.renew(self.work.rounds)
+        self.work.forget()
+        self.finished = True
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The centre or its average, where there is one; else this worker's own copy."""
+        if self.worker.offering and isinstance(self.work, CopyWork) and not self.work.ahead:
+            with self._translated():
+                self.worker.wait()  # the copy as it stands is on offer
+        seen = self.work.replica.evaluated
+        if self.evaluating or seen is None:
+            yield
+            return
+        own = [laid_out(parameter).clone() for parameter in self.attached.parameters]
+        with torch.no_grad(), self.work.whole:
+            for piece in self.space.pieces:
+                self.space.write(piece, seen.at(piece))
+        self.evaluating = True
+        try:
+            yield
+        finally:
+            self.evaluating = False
+            with torch.no_grad():
+                for parameter, kept in zip(self.attached.parameters, own, strict=True):
+                    laid_out(parameter).copy_(kept)
+
+    def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
+        """The centre, whenever no round can be under way: all workers meet and wait, or all have finished."""
+        if self.worker.helper is not None and (self.algorithm.overlap or not self.worker.rules.everyone):
+            return ()
+        names = self.attached.names
+        return tuple(
+            (f"centre.{part}.{name}", view)
+            for part, flat in self.work.replica.kept.items()
+            for name, view in zip(names, flat.views(), strict=True)
+        )
+
+    def telemetry(self) -> Telemetry:
+        counted = self.worker.telemetry(
+            rounds=self.work.rounds,
+            bytes_sent=self.wire.bytes_sent,
+            payload_seconds=self.wire.payload_seconds,
+            memory_bytes=self.work.bytes + self.wire.bytes_held,
+        )
+        form = self.attached.form
+        return replace(
+            counted,
+            bytes_per_exchange=declared_bytes(form, self.attached.parameters),
+            memory_declared=counted.memory_declared + form.memory(),
+        )
+
+    def watch(self, watcher: Watcher) -> bool:
+        self.wire.watcher = watcher
+        self.wire.titles = self.space.titles(self.attached.names)
+        self.worker.watch(watcher)
+        return True
+
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self.worker.offering and self.algorithm.overlap:
+            with self._translated():
+                self.worker.wait()  # everyone has offered: the round closes whatever the other training threads do
+        standing = self.worker.life.standing
+        with torch.no_grad(), self.work.whole:
+            theirs = self.attached.optimizer.state_dict()
+            if isinstance(self.work, GradientWork):
+                theirs = copy.deepcopy(theirs)  # the helper goes on stepping it
+            return theirs, {
+                "algorithm": self.algorithm.name,
+                "step": standing.step,
+                "read": standing.read,
+                "due": standing.due if self.algorithm.overlap else None,
+                "rounds": self.work.rounds,
+                "work": self.work.state_dict(),
+            }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state.get("algorithm") != self.algorithm.name:
+            raise ValueError(f"the saved state is one of {state.get('algorithm')!r}, not of {self.algorithm.name!r}")
+        helper = self.worker.helper
+        if helper is not None:
+            helper.quit()
+            helper.thread.join()  # every rank loads, so the rounds end for all
+        with torch.no_grad():
+            self.work.load_state_dict(state["work"])
+        self.work.rounds = state["rounds"]
+        self.worker.resume(state["rounds"], Standing(step=state["step"], read=state["read"], due=state["due"]))
+        self.work.forget()
+        self.loaded = True
+
+    def detach(self, *, at_once: bool = False) -> None:
+        self.hook.remove()
+        if self.attempts is not None:
+            self.attempts.detach()
+        helper, self.worker.helper = self.worker.helper, None
+        if helper is not None:
+            error = sys.exc_info()[1]
+            if error is None or isinstance(error, (TrainingError, RankStopped)):
+                helper.quit()
+            else:
+                helper.fail("".join(traceback.format_exception(error)))
