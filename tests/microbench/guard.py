@@ -13,11 +13,11 @@ import statistics
 import time
 
 import torch
+from algorithms.torch.travelling import Travelling
 from torch import nn
 
 from algorithms.torch import travelling
 from algorithms.torch.memory import like
-from algorithms.torch.travelling import Travelling
 from suite.models import profile
 
 MODELS = ("alexnet", "googlenet")
