@@ -24,7 +24,7 @@ Numbers = Sequence[float] | NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-# Below this many values a BCa interval is narrower than it claims (tests/run/test_statistics.py measures the coverage).
+# Below this many values a BCa interval is narrower than it claims (tests/report/test_statistics.py measures the coverage).
 LEAST_FOR_BCA = 10
 # Steps below which nothing is said about how restless a run was.
 LEAST_STEPS = 5

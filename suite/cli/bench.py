@@ -32,10 +32,10 @@ def bench(
     """Run an experiment; every run leaves a record. Exit code 1 if a run failed."""
     from rich.console import Console
 
-    from suite.run import experiment as experiments
-    from suite.run.plan import expand, refuse_unknown_hosts
-    from suite.run.store import Store, StoreError
-    from suite.run.sweep import Options, Sweeper
+    from suite.experiment import file as experiments
+    from suite.experiment.plan import expand, refuse_unknown_hosts
+    from suite.harness.sweep import Options, Sweeper
+    from suite.record.store import Store, StoreError
 
     if retry and not resume:
         raise BadInputError("--retry is for --resume")

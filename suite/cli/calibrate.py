@@ -23,7 +23,7 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("calibration.json"),
 ) -> int:
     """Fit what cannot be looked up (latencies, costs of messages, own overhead) to records of training on few workers."""
-    from suite.run.store import Store, StoreError
+    from suite.record.store import Store, StoreError
     from suite.simulate.calibrating import Choice, calibrate
 
     if not folder.is_dir():

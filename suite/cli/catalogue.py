@@ -55,7 +55,8 @@ def data_table() -> Table:
 
 
 def experiments_table() -> Table:
-    from suite.run import experiment, plan
+    from suite.experiment import file as experiment
+    from suite.experiment import plan
 
     table = _table("Experiments", "name", "question", "runs", "about")
     for path in sorted(experiment.SHIPPED.glob("*.toml")):

@@ -146,7 +146,7 @@ def _shipped(model: str) -> profile.Profile:
 
 def chosen(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:
     """`delayed`, `delayed:steps=2` or all; `options` are for the one that is named."""
-    from suite.run.choices import make_algorithm
+    from suite.experiment.choices import make_algorithm
 
     known = [name for name, kind in algorithms.CATALOGUE.items() if not kind.virtual_only]
     if tuple(names) == ("all",):

@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from suite.cli.errors import BAD_INPUT, FAILED, OK
-from suite.run import samples, worker
-from suite.run.job import RankJob, clock_of_this_machine
-from suite.run.samples import RankFile
-from suite.run.specification import Specification
+from suite.rank import samples, worker
+from suite.rank.job import RankJob, clock_of_this_machine
+from suite.rank.samples import RankFile
+from suite.record.specification import Specification
 
 SHOW_SECONDS = 2.0
 OURS = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from suite.cli.errors import FAILED, OK, BadInputError
 from suite.cli.options import one_of
 
 if TYPE_CHECKING:
-    from suite.run.record import Record
-    from suite.run.store import Contents
+    from suite.record.schema import Record
+    from suite.record.store import Contents
 
 EXAMPLE = "Example: farandole records export --table steps --out steps.parquet"
 app = typer.Typer(help="Look at what was recorded.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
     from rich.table import Table
 
     from suite.cli.screen import wide_console
-    from suite.run.record import Diverged, Failed
+    from suite.record.schema import Diverged, Failed
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -91,7 +91,7 @@ def export(
     experiment: Experiment = None,
 ) -> int:
     """Write records as a flat table for other tools."""
-    from suite.run import tables
+    from suite.record import tables
 
     one_of("table", table, tables.KINDS)
     one_of("kind of file", out.suffix, tables.SUFFIXES)
@@ -104,7 +104,7 @@ def export(
 
 
 def read(folder: Path, experiment: str | None) -> Contents:
-    from suite.run.store import Store, StoreError
+    from suite.record.store import Store, StoreError
 
     if not folder.exists():
         raise BadInputError(
@@ -126,6 +126,6 @@ def name(record: Record) -> str:
 
 def outcome(record: Record) -> str:
     """In a word or two; the message has a line of its own, as a column would be too narrow for it."""
-    from suite.run.record import Failed
+    from suite.record.schema import Failed
 
     return record.outcome.reason.value if isinstance(record.outcome, Failed) else record.outcome.status

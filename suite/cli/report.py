@@ -23,9 +23,9 @@ def report(
 ) -> int:
     """Render records: one HTML page, Markdown, tables and figures. Exit code 1 if some records could not be read."""
     from suite.cluster.local import usable_cores
+    from suite.record.store import Store, StoreError
     from suite.report import render
     from suite.report.gallery import drawings
-    from suite.run.store import Store, StoreError
 
     try:
         Store(folder).check()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 
 if TYPE_CHECKING:
-    from suite.run.record import Record
+    from suite.record.schema import Record
 
 
 def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
     """Write down what is expected of every run of an experiment."""
-    from suite.run import experiment as experiments
-    from suite.run.plan import expand
+    from suite.experiment import file as experiments
+    from suite.experiment.plan import expand
     from suite.simulate import Calibration, sealing
 
     if calibration is None:
@@ -69,7 +69,7 @@ def check(path: Path, records: Path) -> int:
 
 
 def read(folder: Path) -> tuple[Record, ...]:
-    from suite.run.store import Store, StoreError
+    from suite.record.store import Store, StoreError
 
     if not folder.exists():
         return ()

@@ -13,10 +13,10 @@ import algorithms
 from suite.cli.errors import BadInputError, input_errors
 from suite.cli.options import one_of, settings
 from suite.data import NAMES as DATA_NAMES
+from suite.experiment import choices
+from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.models import NAMES as MODEL_NAMES
-from suite.run import choices
-from suite.run.networks import resolve_straggler, step_seconds
-from suite.run.specification import Data, Model, Network, Optimizer, Options, Replay, Specification
+from suite.record.specification import Data, Model, Network, Optimizer, Options, Replay, Specification
 
 FRAMEWORKS = ("torch", "tensorflow")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from suite.cli.errors import FAILED, INTERRUPTED, OK, FailedError, input_errors
 from suite.cluster.virtual import Virtual
-from suite.run import job as jobs
-from suite.run.executor import Ended, Job
-from suite.run.launch import Launcher, Request
-from suite.run.plan import Planned
-from suite.run.record import Diverged, Failed, Labels, Reason, Record, Sweep
-from suite.run.specification import Specification, describe_network
-from suite.run.store import Store, StoreError
+from suite.experiment.plan import Planned
+from suite.harness.executor import Ended, Job
+from suite.harness.launch import Launcher, Request
+from suite.rank import job as jobs
+from suite.record.schema import Diverged, Failed, Labels, Reason, Record, Sweep
+from suite.record.specification import Specification, describe_network
+from suite.record.store import Store, StoreError
 
 if TYPE_CHECKING:
     from suite.virtual.training_torch import Prepared, Progress

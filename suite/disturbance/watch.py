@@ -56,7 +56,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> dict[str, object]:
-        """What the record keeps; see `suite.run.record.Surroundings`."""
+        """What the record keeps; see `suite.record.schema.Surroundings`."""
         self._ended.set()
         self._thread.join()
         self._note(0.0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from suite.cluster.horovodrun import horovodrun
 from suite.doctor.check import Check, ok, problem
-from suite.run.executor import Job, Processes
+from suite.harness.executor import Job, Processes
 from suite.setup.failure import causes
 
 RANKS = 2

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from suite.gpu.device import Device
 from suite.gpu.steps import Command, NotAvailableError, Setting, Step
-from suite.run.executor import Ended, Executor, Job, Processes
+from suite.harness.executor import Ended, Executor, Job, Processes
 
 Verdict = Literal["passed", "failed", "out of time", "not available"]
 SAID_LINES = 15  # of a command that failed

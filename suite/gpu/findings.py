@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.run.record import Record
-from suite.run.store import Store
+from suite.record.schema import Record
+from suite.record.store import Store
 
 OUTPUTS = "stdout-*"  # of the step's commands, in their order
 

@@ -17,8 +17,8 @@ from typing import Any
 from torch.profiler import ProfilerActivity, profile
 
 from suite.cli.specify import Wanted, ranks_of_this_job, specification
-from suite.run import torch_side
-from suite.run.sources import open_source
+from suite.rank import torch_side
+from suite.rank.sources import open_source
 
 WARMUP, STEPS = 8, 6  # planned exchanges have found their order after six steps
 COPIES = ("Memcpy", "ncclDevKernel")

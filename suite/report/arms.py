@@ -6,10 +6,10 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from suite.record.schema import Diverged, Facts, Failed, Record, Telemetry
 from suite.report import facts
 from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
-from suite.run.record import Diverged, Facts, Failed, Record, Telemetry
 
 KINDS = ("measured", "emulated", "simulated")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from suite import statistics
+from suite.record.schema import Evaluation, Reached
 from suite.report.arms import Arm, Group, Run
-from suite.run.record import Evaluation, Reached
 from suite.statistics import Interval, Series
 
 MEASURES = ("samples", "step", "bytes_sent", "seconds")

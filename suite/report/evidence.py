@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from suite.disturbance.judging import disturbed
-from suite.run.record import Host, Record
-from suite.run.store import DAMAGED, Contents, Store, read_files, record_files
+from suite.record.schema import Host, Record
+from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
 from suite.suggest import unknown
 
 

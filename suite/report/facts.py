@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from suite.run.record import Facts, Record
-from suite.run.specification import Specification
+from suite.record.schema import Facts, Record
+from suite.record.specification import Specification
 
 ROLES = ("alone", "ceiling", "control", "peer", "reference", "algorithm")  # in the order in which they are shown
 

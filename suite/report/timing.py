@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.cluster.stragglers import repeats_after, steps_needed
-from suite.run.record import Rank, Record, Steps
+from suite.record.schema import Rank, Record, Steps
 from suite.statistics import Series
 
 Floats = NDArray[np.float64]

@@ -22,7 +22,7 @@ CHECK = "import horovod.torch, horovod.tensorflow as h; assert h.gloo_built(); p
 WARM = (
     "import keras",
     "import torch._dynamo",
-    "import sklearn.datasets, pytest, suite.cli.app, suite.run.worker, suite.report",
+    "import sklearn.datasets, pytest, suite.cli.app, suite.rank.worker, suite.report",
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from suite.cluster.fingerprint import commit
-from suite.run.record import Record
+from suite.record.schema import Record
 from suite.simulate.calibration import Calibration, Missed, Reach, Values
 from suite.simulate.fitting import Unknown, fit
 from suite.simulate.recorded import CannotTellError, Run, cores_of, label_of, run_of, seconds_of

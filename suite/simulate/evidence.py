@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from statistics import median
 
-from suite.run.record import Record
+from suite.record.schema import Record
 
 
 def factors(records: Iterable[Record], model: str) -> dict[str, float]:

@@ -8,10 +8,10 @@ import numpy as np
 
 import algorithms
 from algorithms.contract import Algorithm
+from suite.experiment.choices import make_algorithm, replayed_profile
+from suite.record.schema import Record
+from suite.record.specification import Specification
 from suite.report.timing import timing
-from suite.run.choices import make_algorithm, replayed_profile
-from suite.run.record import Record
-from suite.run.specification import Specification
 from suite.simulate import wires
 from suite.simulate.calibration import Calibration
 from suite.simulate.machines import Machines

@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import AwareDatetime, Field, ValidationError
 
 from suite.cluster.fingerprint import commit
-from suite.run.plan import Plan
-from suite.run.record import Record
-from suite.run.specification import Part, Positive, PositiveNumber, Specification
+from suite.experiment.plan import Plan
+from suite.record.schema import Record
+from suite.record.specification import Part, Positive, PositiveNumber, Specification
 from suite.simulate.calibration import Calibration
 from suite.simulate.recorded import CannotTellError, Run, label_of, run_of, seconds_of
 

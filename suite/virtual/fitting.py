@@ -8,8 +8,8 @@ import algorithms
 from algorithms.contract import Rounds
 from algorithms.virtual import SGD, AdamW, RMSProp
 from algorithms.virtual.optimizers import Scheduled
-from suite.run import choices
-from suite.run.specification import Optimizer, Specification
+from suite.experiment import choices
+from suite.record.specification import Optimizer, Specification
 from suite.training import learning_rates
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from algorithms.virtual.trace import Trace
-from suite.run.record import Telemetry
-from suite.run.samples import Step, step_line
+from suite.rank.samples import Step, step_line
+from suite.record.schema import Telemetry
 from suite.training.evaluation import NOTHING, Evaluation
 from suite.virtual.times import Spent
 

@@ -9,7 +9,7 @@ import psutil
 from algorithms.contract import Algorithm, Exchange, Place, Rounds
 from suite.models import Net
 from suite.models.net import FLOAT_BYTES
-from suite.run.specification import Optimizer
+from suite.record.specification import Optimizer
 
 PROCESS_BYTES = 400 << 20  # an interpreter with PyTorch, and the data
 LIMITS = (("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),)

@@ -15,9 +15,9 @@ from algorithms.virtual import gradients as dear
 from algorithms.virtual.gradients import GradientFunction
 from suite.cluster.local import usable_cores
 from suite.data import Source
-from suite.run import choices
-from suite.run.sources import open_source
-from suite.run.specification import Specification
+from suite.experiment import choices
+from suite.rank.sources import open_source
+from suite.record.specification import Specification
 from suite.virtual import fitting, memory
 from suite.virtual.batches import Batches
 from suite.virtual.gradients_torch import PASS

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from algorithms.virtual.gradients import Share
-from suite.run import choices
-from suite.run.sources import open_source
-from suite.run.specification import Specification
+from suite.experiment import choices
+from suite.rank.sources import open_source
+from suite.record.specification import Specification
 from suite.virtual.batches import Batches
 from suite.virtual.gradients_torch import Told, one_pass, passes
 from suite.virtual.net_torch import FlatNet

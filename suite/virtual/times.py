@@ -11,8 +11,8 @@ import numpy as np
 from algorithms.virtual import Instant, Network, Ring
 from algorithms.virtual.compute import Draw
 from suite.cluster import stragglers
-from suite.run.specification import Network as NetworkChoice
-from suite.run.specification import Specification
+from suite.record.specification import Network as NetworkChoice
+from suite.record.specification import Specification
 
 
 def network(chosen: NetworkChoice) -> Network:

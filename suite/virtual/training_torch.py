@@ -8,9 +8,9 @@ from pathlib import Path
 
 from algorithms.virtual.gradients import Ended, NotFiniteError
 from suite.cluster.local import usable_cores
-from suite.run import expected
-from suite.run.job import RankJob
-from suite.run.specification import Specification
+from suite.harness import expected
+from suite.rank.job import RankJob
+from suite.record.specification import Specification
 from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.net_torch import FlatNet
 from suite.virtual.prepared_torch import Prepared, prepare

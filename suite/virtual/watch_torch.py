@@ -16,9 +16,9 @@ from torch import Tensor
 from algorithms.contract import Rounds
 from algorithms.virtual.gradients import Ended
 from algorithms.virtual.trace import Run
-from suite.run.environment import host_of_this_rank
-from suite.run.job import RankJob
-from suite.run.record import Startup
+from suite.rank.environment import host_of_this_rank
+from suite.rank.job import RankJob
+from suite.record.schema import Startup
 from suite.training.divergence import DivergenceWatch
 from suite.training.evaluation import Evaluation, due, merged
 from suite.training.targets import Point, all_reached
@@ -210,7 +210,7 @@ class Watch:
         ]
 
     def _digest(self, vector: Tensor) -> str:
-        """As `suite.run.accounts` has it, so that equal parameters have equal digests wherever they come from."""
+        """As `suite.rank.accounts` has it, so that equal parameters have equal digests wherever they come from."""
         found = hashlib.sha256()
         for name, value in sorted(self.prepared.net.named(vector).items()):
             found.update(name.encode())

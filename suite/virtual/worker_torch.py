@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from suite.run import job
-from suite.run.samples import RankWriter
-from suite.run.worker import FAILED, describe
+from suite.rank import job
+from suite.rank.samples import RankWriter
+from suite.rank.worker import FAILED, describe
 from suite.virtual.training_torch import Prepared, Progress, prepare, train
 
 

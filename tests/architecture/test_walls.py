@@ -82,9 +82,9 @@ def test_reports_know_records_only() -> None:
         "suite.report",
         "suite.statistics",
         "suite.suggest",
-        "suite.run.record",
-        "suite.run.store",
-        "suite.run.specification",
+        "suite.record.schema",
+        "suite.record.store",
+        "suite.record.specification",
         "suite.disturbance.judging",  # tells from records which were disturbed
         "suite.cluster.stragglers",  # reads the straggler that a record names
     )

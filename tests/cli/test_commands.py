@@ -17,7 +17,7 @@ from suite.cli import catalogue
 from suite.cli.app import run
 from suite.cli.options import settings, value
 from suite.models.profile import load
-from suite.run.record import Reason
+from suite.record.schema import Reason
 from suite.suggest import nearest, unknown
 from tests.report import scripted
 

@@ -21,13 +21,13 @@ from rich.console import Console
 
 from suite.cluster.contract import Cluster
 from suite.disturbance.judging import Quietest, seen
-from suite.run import sweep
-from suite.run.experiment import parse
-from suite.run.launch import Launcher, Request
-from suite.run.plan import expand
-from suite.run.progress import Progress
-from suite.run.record import Record
-from suite.run.store import Store
+from suite.experiment.file import parse
+from suite.experiment.plan import expand
+from suite.harness import sweep
+from suite.harness.launch import Launcher, Request
+from suite.harness.progress import Progress
+from suite.record.schema import Record
+from suite.record.store import Store
 
 NEIGHBOUR_SECONDS = 5.0
 COMPUTING = f"import time\nend = time.monotonic() + {NEIGHBOUR_SECONDS}\nwhile time.monotonic() < end: pass"

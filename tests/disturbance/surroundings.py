@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from suite.run.record import Rank, Record, Surroundings
-from tests.run.examples import record, steps
+from suite.record.schema import Rank, Record, Surroundings
+from tests.record.examples import record, steps
 
 LOOKS = 41  # every half second: 20 s
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from suite.harness.executor import Ended
+from suite.harness.sweep import CALMER, Options
+from suite.rank.job import read
+from suite.record.store import Store
 from suite.report import evidence
 from suite.report.study import study
-from suite.run.executor import Ended
-from suite.run.job import read
-from suite.run.store import Store
-from suite.run.sweep import CALMER, Options
 from tests.disturbance.surroundings import neighbour, surroundings
-from tests.run.scripted import FakeCluster, Rank, plan, sweeper
+from tests.harness.scripted import FakeCluster, Rank, plan, sweeper
 
 BUSY = neighbour(0.6, 0, 20)
 

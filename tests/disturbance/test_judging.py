@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from suite.disturbance.judging import BURST, OTHERS, Quietest, disturbed, seen
-from suite.run.record import Sweep
-from suite.run.store import Contents
+from suite.record.schema import Sweep
+from suite.record.store import Contents
 from tests.disturbance.surroundings import neighbour, run
-from tests.run.examples import record
+from tests.record.examples import record
 
 SECONDS = 20
 

@@ -7,7 +7,7 @@ import itertools
 from suite.disturbance import machine
 from suite.disturbance.machine import MachineTime
 from suite.disturbance.watch import Watch, timed_piece
-from suite.run.record import Surroundings
+from suite.record.schema import Surroundings
 from tests.patience import eventually
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from suite.doctor import ranks
+from suite.experiment import file as experiment
+from suite.experiment.plan import expand
 from suite.gpu import findings, sums
 from suite.gpu.check import Check
 from suite.gpu.device import Device
 from suite.gpu.steps import STEPS, Command, NotAvailableError, Setting, Step
-from suite.run import experiment
-from suite.run.executor import Ended, Job
-from suite.run.plan import expand
+from suite.harness.executor import Ended, Job
 
 
 class Scripted:

@@ -27,11 +27,11 @@ import numpy as np
 
 from suite.cli.specify import Wanted, specification
 from suite.data import Batch
-from suite.run import choices
-from suite.run.observer import Observer
-from suite.run.samples import RankWriter
-from suite.run.sources import open_source
-from suite.run.specification import Specification
+from suite.experiment import choices
+from suite.rank.observer import Observer
+from suite.rank.samples import RankWriter
+from suite.rank.sources import open_source
+from suite.record.specification import Specification
 from suite.statistics import median
 from suite.training import Plan, train
 
@@ -131,7 +131,7 @@ def compare(
         momentum=0.9,
     )
     chosen = specification(wanted, 1)
-    side = importlib.import_module(f"suite.run.{framework}_side")
+    side = importlib.import_module(f"suite.rank.{framework}_side")
     place = side.join(chosen)
     built = side.build(chosen, place)
     source = open_source(chosen, "train", 0, 1)

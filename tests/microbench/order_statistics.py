@@ -20,8 +20,8 @@ from algorithms.backup_workers import BackupWorkers
 from algorithms.virtual import SGD, Cluster
 from algorithms.virtual.compute import Recorded
 from algorithms.virtual.network import Ring
-from suite.run.record import Record
-from suite.run.store import Store
+from suite.record.schema import Record
+from suite.record.store import Store
 
 WARMUP = 4
 

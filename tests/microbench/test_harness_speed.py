@@ -16,13 +16,13 @@ from rich.console import Console
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.cli.app import run
 from suite.cluster import fingerprint
-from suite.run.experiment import parse
-from suite.run.observer import Stopwatch
-from suite.run.plan import expand
-from suite.run.store import Store
-from suite.run.sweep import Options, Sweeper
+from suite.experiment.file import parse
+from suite.experiment.plan import expand
+from suite.harness.sweep import Options, Sweeper
+from suite.rank.observer import Stopwatch
+from suite.record.store import Store
+from tests.rank.test_observer import Session, observed, take
 from tests.report import scripted
-from tests.run.test_observer import Session, observed, take
 
 PROJECT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from suite.run import choices
-from suite.run.specification import Data, Model, Network, Specification
+from suite.experiment import choices
+from suite.record.specification import Data, Model, Network, Specification
 from suite.virtual.training_torch import prepare, train
 from tests.virtual.small import job
 

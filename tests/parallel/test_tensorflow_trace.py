@@ -10,10 +10,11 @@ import horovod.tensorflow as hvd
 import pytest
 
 from suite.cli.specify import Wanted, specification
-from suite.run import choices, tensorflow_side
-from suite.run.layer_spans import LayerSpans
-from suite.run.side import Place
-from suite.run.sources import open_source
+from suite.experiment import choices
+from suite.rank import tensorflow_side
+from suite.rank.layer_spans import LayerSpans
+from suite.rank.side import Place
+from suite.rank.sources import open_source
 
 pytestmark = pytest.mark.ranks(2)
 

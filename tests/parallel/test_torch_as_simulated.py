@@ -15,11 +15,11 @@ from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.torch import DistributedOptimizer
 from algorithms.virtual import Constant
 from algorithms.virtual.replay import recording
+from suite.experiment import choices
 from suite.models import torch_builder
-from suite.run import choices
-from suite.run.sources import open_source
-from suite.run.specification import Data, Model, Network, Optimizer, Specification
-from suite.run.worker import averages_gradients
+from suite.rank.sources import open_source
+from suite.rank.worker import averages_gradients
+from suite.record.specification import Data, Model, Network, Optimizer, Specification
 from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.training_torch import prepare
 

@@ -11,9 +11,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from suite.experiment.plan import Planned
+from suite.record.schema import Diverged, Failed, Finished, Outcome, Reason, Record
 from suite.report import render
-from suite.run.plan import Planned
-from suite.run.record import Diverged, Failed, Finished, Outcome, Reason, Record
 from tests.report import scripted
 
 FOLDER = Path(__file__).with_name("golden")

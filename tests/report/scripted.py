@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from suite.cluster import stragglers
-from suite.run import experiment as experiments
-from suite.run.plan import Planned, expand
-from suite.run.record import (
+from suite.experiment import file as experiments
+from suite.experiment.plan import Planned, expand
+from suite.record.schema import (
     Cluster,
     Diverged,
     Evaluation,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from suite.experiment import file as experiments
+from suite.record.schema import Evaluation, Record
 from suite.report.claims.claim import FILE, PROVENANCE, Claim, Finding, Judgement, load
 from suite.report.claims.judging import RULES, judge
 from suite.report.study import Study
-from suite.run import experiment as experiments
-from suite.run.record import Evaluation, Record
 from tests.report import scripted, worlds
 
 CLAIMS = {claim.name: claim for claim in load().claim}

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from suite.record.schema import Reason, Record
 from suite.report import CompareError, compare
 from suite.report.comparing.matching import Cell, Place
 from suite.report.comparing.verdicts import Change, holm, judge
-from suite.run.record import Reason, Record
 from tests.report import scripted, worlds
 
 

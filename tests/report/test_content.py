@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from suite.record.schema import Reason, Record
 from suite.report import ReportError, evidence, render
 from suite.report.charts.specification import points
 from suite.report.content import Level, Notice, Points, Prose, Report, Section, Table
 from suite.report.rendering import produce
-from suite.run.record import Reason, Record
 from tests.report import scripted, worlds
 
 

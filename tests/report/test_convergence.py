@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from suite.record.schema import Reached, Record
 from suite.report.arms import Arm
 from suite.report.convergence import at_rate, curve, ratio, tuned
-from suite.run.record import Reached, Record
 from tests.report import scripted, worlds
 
 

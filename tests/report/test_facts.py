@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from suite.harness.facts import facts_of
+from suite.record.schema import Facts, Record
 from suite.report import facts
 from suite.report.arms import Group, groups
 from suite.report.charts import style
 from suite.report.floors import floor
-from suite.run.facts import facts_of
-from suite.run.record import Facts, Record
 from tests.report import scripted
 
 SHIPPED = ("quick", "delay", "floor-quorum", "floor-period", "stragglers", "adasum")

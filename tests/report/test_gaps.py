@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from suite.record.schema import Diverged, Failed, Finished, Rank, Reason, Record, Steps
 from suite.report.build import report
 from suite.report.charts.drawing import draw
 from suite.report.content import Report
 from suite.report.writers import comma, latex, markdown, page
-from suite.run.record import Diverged, Failed, Finished, Rank, Reason, Record, Steps
 from tests.report import scripted, worlds
 
 

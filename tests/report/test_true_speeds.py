@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from suite.record.schema import Rank, Record, Steps, Telemetry
 from suite.report import compare
 from suite.report.charts.specification import Bars, Lines
 from suite.report.content import Figure, Report, Table
 from suite.report.writers import comma, latex, markdown
-from suite.run.record import Rank, Record, Steps, Telemetry
 from tests.report import scripted, worlds
 
 BATCH, WORKERS = 8, 4

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from suite.record.schema import Record
 from suite.report.arms import Group, Run
 from suite.report.build import report
 from suite.report.content import Report
 from suite.report.evidence import Evidence, of_records
 from suite.report.study import Study, study
 from suite.report.timing import Timing
-from suite.run.record import Record
 from suite.statistics import Series
 from tests.report import scripted
 

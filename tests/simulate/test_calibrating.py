@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.run.record import Record
-from suite.run.specification import Algorithm, Model, Network, Options, Replay, Specification
-from suite.run.store import Store
+from suite.record.schema import Record
+from suite.record.specification import Algorithm, Model, Network, Options, Replay, Specification
+from suite.record.store import Store
 from suite.simulate import Calibration, sealing
 from suite.simulate.calibrating import Choice, calibrate, choose
 from suite.simulate.recorded import CannotTellError, run_of
@@ -116,7 +116,8 @@ def test_what_cannot_be_told_is_said(changed: dict[str, object], why: str) -> No
 
 
 def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration, tmp_path: Path) -> None:
-    from suite.run import experiment, plan
+    from suite.experiment import file as experiment
+    from suite.experiment import plan
 
     planned = plan.expand(experiment.load("network")).only(["workers=4", "network=400 *", "model=GoogLeNet"])
     with pytest.raises(ValueError, match="of the 6 kinds of runs of network are recorded already"):
@@ -144,7 +145,8 @@ def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration,
 
 
 def test_what_is_not_predicted_is_not_left_out(calibration: Calibration) -> None:
-    from suite.run import experiment, plan
+    from suite.experiment import file as experiment
+    from suite.experiment import plan
 
     planned = plan.expand(experiment.load("floor")).only(["workers=2"])
     sealed = sealing.seal(planned, calibration, ())

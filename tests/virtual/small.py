@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from suite.run import choices
-from suite.run.job import RankJob
-from suite.run.samples import RankFile, read_ranks
-from suite.run.specification import Data, Model, Network, Optimizer, Specification
+from suite.experiment import choices
+from suite.rank.job import RankJob
+from suite.rank.samples import RankFile, read_ranks
+from suite.record.specification import Data, Model, Network, Optimizer, Specification
 from suite.virtual.training_torch import prepare, train
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from suite.cli.app import run
-from suite.run.record import Record
-from suite.run.store import Store
+from suite.record.schema import Record
+from suite.record.store import Store
 
 LINE = "train --virtual 6 --algorithm backup_workers --set spares=2 --model tiny-cnn --data digits --image 8 --steps 5"
 

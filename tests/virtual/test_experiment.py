@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.run.experiment import ExperimentError, parse
-from suite.run.plan import expand
+from suite.experiment.file import ExperimentError, parse
+from suite.experiment.plan import expand
 
 FILE = """question = "Does it run in virtual time?"
 [run]

@@ -8,7 +8,7 @@ import pytest
 
 import algorithms
 from suite.models import describe
-from suite.run.specification import Optimizer
+from suite.record.specification import Optimizer
 from suite.virtual import memory
 
 PLAIN, MOMENTUM = Optimizer(), Optimizer(momentum=0.9)

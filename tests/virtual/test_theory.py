@@ -12,8 +12,8 @@ from scipy import integrate, stats
 
 from algorithms.contract import Rounds
 from algorithms.virtual import SGD, Cluster
-from suite.run import choices
-from suite.run.specification import Network
+from suite.experiment import choices
+from suite.record.specification import Network
 from suite.virtual import fitting
 from suite.virtual.times import StepTimes, network
 from tests.virtual.small import specified, trained

@@ -9,8 +9,8 @@ import torch
 
 import algorithms
 from algorithms.virtual import SGD, Cluster
-from suite.run.sources import open_source
-from suite.run.specification import Model, Optimizer
+from suite.rank.sources import open_source
+from suite.record.specification import Model, Optimizer
 from suite.training.session import CheckpointError
 from suite.virtual import checkpoint_torch, watch_torch
 from suite.virtual.batches import Batches
@@ -160,7 +160,7 @@ def test_workers_share_what_they_have_not_changed() -> None:
 
 def test_schedules_count_the_steps_of_whoever_holds_the_optimizer() -> None:
     """With a rate of zero from the third step on, three gradients have been applied."""
-    from suite.run.specification import Schedule
+    from suite.record.specification import Schedule
 
     rule = Schedule(rule="linear", options={"begin": 2, "end": 3, "final": 0.0})
     prepared = prepare(specified(optimizer=Optimizer(learning_rate=0.5, schedule=rule)), torch.float64)

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from suite import statistics
+from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.claims.claim import Claim, Finding, Judgement, untestable
 from suite.report.claims.scope import Scope, chosen, place
 from suite.report.measures import Comparison, compare, pairs
 from suite.report.sections.wording import plural
-from suite.run.record import Record
 from suite.statistics import Interval, Verdict
 
 # A floor is computed from declared bytes and the rate asked for: what beats it by less than this may be rounding.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from suite.record.schema import Record
 from suite.report.arms import Run, Setting, setting_of
 from suite.report.evidence import Evidence
 from suite.report.sections.surroundings import facts
-from suite.run.record import Record
 
 # Two commits are what one compares: the code may differ, and what its digest is made of.
 MAY_DIFFER = frozenset({"code"})

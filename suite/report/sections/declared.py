@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.charts.specification import Bar, BarPanel, Bars, Mark, Role
@@ -14,7 +15,6 @@ from suite.report.content import Block, Column, Entry, Figure, Table
 from suite.report.floors import bytes_per_step
 from suite.report.sections.wording import describe, value, varying
 from suite.report.study import Experiment
-from suite.run.record import Record
 
 MOST_PANELS = 16
 LEAST_BARS = 8

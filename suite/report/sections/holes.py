@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from suite.record.schema import Diverged, Failed, Record
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
 from suite.report.sections.wording import plural
 from suite.report.study import Study
-from suite.run.record import Diverged, Failed, Record
 
 FAILED_COLUMNS = (
     Column("experiment", "experiment"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from suite.record.schema import Record, Telemetry
 from suite.report import formats
 from suite.report.arms import Arm
 from suite.report.charts.specification import CountPanel, Counts
 from suite.report.content import Block, Figure
 from suite.report.sections.wording import describe, varying
 from suite.report.study import Experiment
-from suite.run.record import Record, Telemetry
 
 MOST_PANELS = 16
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from suite.record.schema import Failed
 from suite.report import formats
 from suite.report.arms import Arm, Run
 from suite.report.content import Column, Entry, Table
 from suite.report.sections.wording import FRAMEWORK
 from suite.report.study import Experiment
-from suite.run.record import Failed
 
 COLUMNS = (
     Column("identity", "identity"),

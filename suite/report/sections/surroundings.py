@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from suite.record.schema import Host, Record
 from suite.report import formats
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
 from suite.report.evidence import NOT_ENVIRONMENT, environment, environment_of_host
 from suite.report.study import Study
-from suite.run.record import Host, Record
 
 HOST_COLUMNS = tuple(
     Column(key, title, numeric)

@@ -1,0 +1,218 @@
+"""Why a run ended as it did: from what the command returned and what the ranks wrote, to one outcome. Pure.
+
+The first cause wins. When one rank dies, the others fail too ("Horovod has been shut down", "Connection closed by
+peer"), and horovodrun ends them: those are consequences and are named only if nothing better is known.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import signal
+from collections.abc import Sequence
+
+from suite.harness.executor import Ended
+from suite.rank.samples import Failure, RankFile
+from suite.record.schema import Diverged, Failed, Finished, Reason
+
+STDERR_CHARACTERS = 4000
+
+_EXIT = re.compile(r"Process (\d+) exit with status code (-?\d+)")
+_MPI_SIGNAL = re.compile(r"process rank (\d+) .* exited on signal (\d+)")
+_UNREACHABLE = re.compile(
+    r"could not connect to some hosts via ssh|ssh: connect to host|ssh: Could not resolve|No route to host"
+    r"|Permission denied \(publickey|Host key verification failed|no emulated host|emulated \S+ is gone",
+)
+_MEMORY = re.compile(
+    r"out of memory|cannot allocate memory|can't allocate memory|DefaultCPUAllocator: not enough memory"
+    r"|std::bad_alloc|OOM when allocating|ResourceExhausted",
+    re.IGNORECASE,
+)
+_CONSEQUENCE = re.compile(
+    r"Horovod has been shut down|HorovodInternalError|Connection closed by peer|Connection reset by peer"
+    r"|Connection refused|Broken pipe|Read error|Timed out waiting \d+ms|peer closed|terminated with signal",
+    re.IGNORECASE,
+)
+_HUNG_STACK = re.compile(r"^Timeout \(\d+:\d+:\d+", re.MULTILINE)  # what faulthandler says before the stacks
+# Set-up chatter of frameworks and launchers that would push the real error out of the kept end.
+_NOISE = re.compile(
+    r"absl::InitializeLog|oneDNN custom operations|cpu_feature_guard|To enable the following instructions"
+    r"|resource_tracker|warnings\.warn\('resource_tracker",
+)
+
+
+def is_consequence(message: str) -> bool:
+    """Whether an error only says that somebody else is gone."""
+    return bool(_CONSEQUENCE.search(message))
+
+
+def diagnose(
+    ended: Ended, ranks: Sequence[RankFile], workers: int, *, deadline: float, replicas_agree: bool
+) -> Finished | Diverged | Failed:
+    """`replicas_agree`: the algorithm promises that all ranks end with one digest."""
+    for verdict in (
+        _interrupted(ended),
+        _unstartable(ended),
+        _diverged(ranks),
+        _own_failure(ended, ranks),
+        _unreachable(ended),
+        _killed(ended),
+        _hung(ended, ranks, workers, deadline),
+        _unexplained(ended, ranks, workers),
+    ):
+        if verdict is not None:
+            return verdict
+    return _verified(ended, ranks, workers, replicas_agree)
+
+
+def stderr_end(ended: Ended, limit: int = STDERR_CHARACTERS) -> str:
+    """The end of standard error without set-up chatter."""
+    lines = [line for line in ended.errors.splitlines() if not _NOISE.search(line)]
+    return "\n".join(lines)[-limit:]
+
+
+def _failed(ended: Ended, reason: Reason, message: str, rank: int | None = None, step: int | None = None) -> Failed:
+    return Failed(
+        reason=reason,
+        message=message,
+        rank=rank,
+        step=step,
+        stderr_end=stderr_end(ended),
+        exit_code=ended.code,
+    )
+
+
+def _interrupted(ended: Ended) -> Failed | None:
+    if ended.how != "interrupted":
+        return None
+    return _failed(ended, Reason.INTERRUPTED, f"the harness was interrupted {ended.seconds:.0f} s into the run")
+
+
+def _unstartable(ended: Ended) -> Failed | None:
+    if ended.how != "unstartable":
+        return None
+    return _failed(ended, Reason.START, f"the command could not be started: {ended.errors.strip()}")
+
+
+def _diverged(ranks: Sequence[RankFile]) -> Diverged | None:
+    found = [rank.diverged for rank in ranks if rank.diverged is not None]
+    if not found:
+        return None
+    step, message = min(found)
+    return Diverged(step=step, message=message)
+
+
+def _own_failure(ended: Ended, ranks: Sequence[RankFile]) -> Failed | None:
+    """The earliest error that is a rank's own."""
+    own = [(rank.failure, rank) for rank in ranks if rank.failure is not None and not rank.failure.consequence]
+    if not own:
+        return None
+    failure, rank = min(own, key=lambda pair: pair[0].time)
+    reason = _reason(failure, rank)
+    when = "before its first step" if rank.last_step is None else f"after step {rank.last_step}"
+    return _failed(ended, reason, f"rank {rank.rank} {when}: {failure.message}", rank.rank, rank.last_step)
+
+
+def _reason(failure: Failure, rank: RankFile) -> Reason:
+    text = f"{failure.kind}: {failure.message}"
+    if failure.kind == "MemoryError" or _MEMORY.search(text):
+        return Reason.MEMORY
+    if f"[Errno {errno.ENOSPC}]" in text or "No space left on device" in text:
+        return Reason.DISK
+    return Reason.START if rank.last_step is None else Reason.ERROR
+
+
+def _unreachable(ended: Ended) -> Failed | None:
+    text = f"{ended.errors}\n{ended.output}"
+    found = _UNREACHABLE.search(text)
+    if ended.code == 0 or not found:
+        return None
+    line = next(line.strip() for line in text.splitlines() if found.group() in line)
+    return _failed(ended, Reason.UNREACHABLE, line)
+
+
+def _killed(ended: Ended) -> Failed | None:
+    """Exit codes above 128 are signals, as shells tell them; the first one counts. Those that we sent are no cause."""
+    if ended.how != "exited":
+        return None
+    text = f"{ended.output}\n{ended.errors}"
+    found = _EXIT.search(text)
+    rank, number = (int(found[1]), int(found[2])) if found else (None, 0)
+    mpi = _MPI_SIGNAL.search(text)
+    if mpi:
+        rank, number = int(mpi[1]), -int(mpi[2])
+    number = number - 128 if number > 128 else -number
+    if rank is None or not 0 < number < signal.NSIG or _HUNG_STACK.search(text):
+        return None
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL and ended.out_of_memory_kills:
+        return _failed(ended, Reason.MEMORY, f"rank {rank} was killed by the system for want of memory", rank)
+    if number == signal.SIGABRT and _MEMORY.search(text):
+        return _failed(ended, Reason.MEMORY, f"rank {rank} aborted for want of memory", rank)
+    return _failed(ended, Reason.KILLED, f"rank {rank} was ended by {name}", rank)
+
+
+def _hung(ended: Ended, ranks: Sequence[RankFile], workers: int, deadline: float) -> Failed | None:
+    if ended.how != "deadline" and not _HUNG_STACK.search(ended.errors):
+        return None
+    places = {rank.rank: _place(rank) for rank in ranks}
+    told = ", ".join(f"rank {rank} {places.get(rank, 'never started')}" for rank in range(workers))
+    behind = [rank for rank in ranks if not rank.over]
+    slowest = min(behind, key=lambda rank: -1 if rank.last_step is None else rank.last_step, default=None)
+    return _failed(
+        ended,
+        Reason.HUNG,
+        f"no end within {deadline:.0f} s: {told}",
+        None if slowest is None else slowest.rank,
+        None if slowest is None else slowest.last_step,
+    )
+
+
+def _place(rank: RankFile) -> str:
+    if rank.end is not None:
+        return "had finished"
+    if rank.failure is not None:
+        return f"had failed ({rank.failure.message})"
+    if rank.last_step is not None:
+        return f"was past step {rank.last_step}"
+    return "was starting" if rank.startup is None else "was before its first step"
+
+
+def _unexplained(ended: Ended, ranks: Sequence[RankFile], workers: int) -> Failed | None:
+    """A bad exit code, or ranks that only blame others."""
+    blaming = [rank for rank in ranks if rank.failure is not None]
+    finished = len(ranks) == workers and all(rank.end is not None for rank in ranks)
+    if not blaming and (ended.code == 0 or (ended.how == "lingering" and finished)):
+        return None
+    if blaming:
+        first = min(blaming, key=lambda rank: rank.failure.time if rank.failure else 0.0)
+        assert first.failure is not None
+        missing = sorted(set(range(workers)) - {rank.rank for rank in ranks if rank.failure is not None})
+        suspects = f"; no word from rank {', '.join(map(str, missing))}" if missing else ""
+        message = f"rank {first.rank} lost the others: {first.failure.message}{suspects}"
+        return _failed(ended, Reason.ERROR, message, first.rank, first.last_step)
+    found = _EXIT.search(f"{ended.output}\n{ended.errors}")
+    rank = int(found[1]) if found else None
+    reason = Reason.ERROR if any(one.steps for one in ranks) else Reason.START
+    return _failed(ended, reason, f"exit code {ended.code}: {_last_words(ended, rank)}", rank)
+
+
+def _last_words(ended: Ended, rank: int | None) -> str:
+    """The last line of the rank that ended first, or of everybody. horovodrun says whose a line is."""
+    lines = [line.strip() for line in stderr_end(ended, limit=1 << 20).splitlines() if line.strip()]
+    own = [line.partition(":")[2].strip() for line in lines if line.startswith(f"[{rank}]<stderr>:")]
+    return next(iter(reversed([line for line in own if line] or lines)), "no message")
+
+
+def _verified(ended: Ended, ranks: Sequence[RankFile], workers: int, replicas_agree: bool) -> Finished | Failed:
+    missing = sorted(set(range(workers)) - {rank.rank for rank in ranks if rank.end is not None})
+    if missing:
+        names = ", ".join(map(str, missing))
+        message = f"the command ended well, but rank {names} left no end; is the folder of records shared by all hosts?"
+        return _failed(ended, Reason.VERIFICATION, message, missing[0])
+    digests = {rank.rank: str(rank.end["digest"]) for rank in ranks if rank.end is not None}
+    if replicas_agree and len(set(digests.values())) > 1:
+        first = next(rank for rank in sorted(digests) if digests[rank] != digests[0])
+        message = f"rank {first} ended with other parameters than rank 0, although this algorithm promises equal ones"
+        return _failed(ended, Reason.VERIFICATION, message, first)
+    return Finished()

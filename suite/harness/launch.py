@@ -1,0 +1,242 @@
+"""One run from specification to record: launched with a deadline, watched, diagnosed, verified, composed.
+
+Whatever happens, a record comes out, except for an interruption before the run began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from suite.cluster.contract import Cluster, ClusterError, ClusterFacts, Counters
+from suite.experiment import choices
+from suite.experiment.plan import Planned
+from suite.harness import compose, expected, tokens
+from suite.harness.diagnosis import diagnose
+from suite.harness.executor import Ended, Executor, Job, Processes
+from suite.harness.facts import facts_of
+from suite.harness.progress import Follower, Progress
+from suite.rank.job import RankJob, clock_of_this_machine
+from suite.rank.samples import RankFile, read_ranks
+from suite.rank.trace import HOROVOD_TIMELINE, merge
+from suite.record.schema import Cluster as ClusterRecord
+from suite.record.schema import Failed, Finished, Outcome, Reason, Record, Sweep
+from suite.record.specification import Specification
+
+# A sleep that took this much longer than asked says that the machine was too busy to inject what was meant.
+INJECTION_TOLERANCE = 0.1
+# What ranks get beyond the deadline to say where they stood and end themselves.
+GRACE_SECONDS = 15.0
+WORKER, WORKERS = "suite.rank.worker", {"virtual": "suite.virtual.worker_torch"}  # what a rank, or all of them, run
+LARGEST_KEPT = 128 << 10  # bytes of freed memory, in runs that measure it
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run to do, and what its record will say about where it came from."""
+
+    planned: Planned
+    experiment: str
+    question: str
+    sweep: Sweep
+    repetition: int
+    attempt: int
+    command: str  # repeats it
+    deadline: float
+    trace: Path | None = None
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What a run needs of the world; tests replace it."""
+
+    work: Path  # on a file system that all hosts see
+    executor: Executor = field(default_factory=Processes)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
+    python: str = sys.executable
+
+    def launch(self, request: Request, cluster: Cluster, watch: Callable[[Progress, float], None]) -> Record:
+        """`cluster` is entered. `watch` is told now and then how far the run is."""
+        specification = request.planned.specification
+        created, start = self.now(), self.clock()
+        token = tokens.new()
+        folder = self.work / token
+        before: tuple[Counters, ...] = ()
+        files: Sequence[RankFile] = ()
+        warnings: list[str] = []
+        try:
+            folder.mkdir(parents=True)
+            path = self._job(request, folder).write()
+            before = cluster.counters()
+            job = Job(
+                command=cluster.command(
+                    specification.workers,
+                    [self.python, "-m", WORKERS.get(specification.network.kind, WORKER), str(path)],
+                    mpi=choices.needs_mpi(specification),
+                ),
+                environment=environment(specification) | cluster.environment() | timeline(request, folder),
+                folder=folder,
+                # The ranks end themselves at the deadline and say where they stood; this is for when they cannot.
+                deadline=request.deadline + GRACE_SECONDS,
+                token=token,
+            )
+            follower = Follower(folder, specification.workers)
+            ended = self.executor(job, follower.over, lambda seconds: watch(follower.look(), seconds))
+            files = read_ranks(folder)
+            outcome: Outcome = diagnose(
+                ended,
+                files,
+                specification.workers,
+                deadline=request.deadline,
+                replicas_agree=compose.replicas_agree(specification, compose.last_step(files)),
+            )
+            warnings += _warnings(ended, outcome, files)
+            if request.trace is not None:
+                merge(folder, files, request.trace)
+        except ClusterError as error:
+            outcome = Failed(reason=Reason.CLUSTER, message=str(error))
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            outcome = Failed(reason=Reason.DISK if full else Reason.HARNESS, message=str(error))
+        except Exception as error:  # a fault of ours must cost one run, not the sweep
+            outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
+        finally:
+            with contextlib.suppress(OSError):
+                files = files or read_ranks(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            return self._record(request, cluster, created, start, outcome, files, before, warnings)
+        except Exception as error:
+            outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
+            return self._record(request, cluster, created, start, outcome, (), (), warnings)
+
+    def refused(self, request: Request, error: ClusterError) -> Record:
+        """The record of a run whose cluster could not be had."""
+        outcome = Failed(reason=Reason.CLUSTER, message=str(error))
+        return self._compose(request, self.now(), 0.0, outcome, (), None, ())
+
+    def _job(self, request: Request, folder: Path) -> RankJob:
+        return RankJob(
+            specification=request.planned.specification,
+            folder=str(folder.resolve()),
+            launched_at=time.time(),
+            clock=clock_of_this_machine(),
+            deadline=request.deadline,
+            trace=request.trace is not None,
+        )
+
+    def _record(
+        self,
+        request: Request,
+        cluster: Cluster,
+        created: datetime,
+        start: float,
+        outcome: Outcome,
+        files: Sequence[RankFile],
+        before: Sequence[Counters],
+        warnings: Sequence[str],
+    ) -> Record:
+        sent = None
+        with contextlib.suppress(ClusterError, OSError):
+            after = cluster.counters()
+            if before and len(after) == len(before):
+                sent = tuple((now - then).sent_bytes for now, then in zip(after, before, strict=True))
+        described = None
+        with contextlib.suppress(ClusterError, OSError):  # a cluster that is gone is what the record is about
+            described = _cluster(cluster.facts(), sent)
+        return self._compose(request, created, self.clock() - start, outcome, files, described, warnings)
+
+    def _compose(
+        self,
+        request: Request,
+        created: datetime,
+        seconds: float,
+        outcome: Outcome,
+        files: Sequence[RankFile],
+        cluster: ClusterRecord | None,
+        warnings: Sequence[str],
+    ) -> Record:
+        specification = request.planned.specification
+        evaluations = compose.evaluations_of(files)
+        return Record(
+            identity=specification.identity,
+            experiment=request.experiment,
+            question=request.question,
+            sweep=request.sweep,
+            repetition=request.repetition,
+            attempt=request.attempt,
+            labels=request.planned.labels,
+            kind=specification.kind,
+            replayed=specification.replayed,
+            specification=specification,
+            command=request.command,
+            created=created.replace(microsecond=0),
+            wall_seconds=round(seconds, 3),
+            deadline_seconds=request.deadline,
+            outcome=outcome,
+            facts=facts_of(specification.algorithm.name, specification.algorithm.options, specification.workers),
+            ranks=compose.ranks_of(files, specification),
+            evaluations=evaluations,
+            reached=compose.reached_of(evaluations, specification.targets),
+            hosts=compose.hosts_of(files),
+            cluster=cluster,
+            warnings=tuple(warnings) + (() if cluster is None else cluster.warnings),
+        )
+
+
+def environment(specification: Specification) -> dict[str, str]:
+    """What every rank gets beside the caller's own environment. Horovod's settings only where the run sets them."""
+    root = str(expected.launched_from())
+    settings = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
+        "OMP_NUM_THREADS": str(specification.threads),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if specification.horovod.cycle_time_ms is not None:
+        settings["HOROVOD_CYCLE_TIME"] = f"{specification.horovod.cycle_time_ms:g}"
+    if specification.horovod.fusion_mb is not None:
+        settings["HOROVOD_FUSION_THRESHOLD"] = str(round(specification.horovod.fusion_mb * 2**20))
+    if specification.measure_memory:
+        # The C library otherwise keeps freed tensors up to 32 MB for the next one, and resident with them.
+        settings |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(LARGEST_KEPT))
+    return settings
+
+
+def timeline(request: Request, folder: Path) -> dict[str, str]:
+    """Horovod's own timeline, where a trace was asked for: it costs time, so never otherwise."""
+    return {} if request.trace is None else {"HOROVOD_TIMELINE": str(folder.resolve() / HOROVOD_TIMELINE)}
+
+
+def _cluster(facts: ClusterFacts, sent: tuple[int, ...] | None) -> ClusterRecord:
+    return ClusterRecord(
+        name=facts.name,
+        kind=facts.kind,
+        hosts=facts.hosts,
+        slots=facts.slots,
+        asked=facts.asked,
+        in_force=facts.in_force,
+        interface_bytes=sent,
+        warnings=facts.warnings,
+    )
+
+
+def _warnings(ended: Ended, outcome: Outcome, files: Sequence[RankFile]) -> list[str]:
+    found = []
+    if ended.how == "lingering" and isinstance(outcome, Finished):
+        found.append("the ranks had finished but did not exit by themselves")
+    for file in files:
+        asked = sum(step.asked for step in file.steps)
+        took = sum(step.injected for step in file.steps)
+        if asked and took > asked * (1 + INJECTION_TOLERANCE):
+            found.append(f"rank {file.rank} was delayed by {took:.2f} s where {asked:.2f} s were asked for")
+    return found

@@ -1,0 +1,285 @@
+"""All runs of a plan, one after another, each leaving a record; interrupted or not, nothing recorded is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from suite.cluster.contract import Cluster, ClusterError
+from suite.disturbance.judging import Quietest
+from suite.experiment.networks import open_cluster
+from suite.experiment.plan import Plan, Planned
+from suite.harness import expected, tokens
+from suite.harness.display import Display, dry_run
+from suite.harness.executor import end_leftovers
+from suite.harness.launch import Launcher, Request
+from suite.record.schema import Failed, Reason, Record, Sweep
+from suite.record.specification import Network
+from suite.record.store import WORK, DiskFullError, Store, Unreadable, Writer
+
+WIDTH = 160  # of a table that goes into a file or a pipe
+# A run that failed for these reasons is not there: it says nothing about what was to be measured.
+AGAIN = {Reason.INTERRUPTED, Reason.DISK, Reason.HARNESS}
+CALMER = 2  # more attempts at runs that were disturbed, at the end of the sweep
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is run. Without `resume`, its runs are added to what earlier sweeps left, as further repetitions."""
+
+    resume: bool = False
+    retry: bool = False  # with resume: runs that failed are tried again too
+    trace: Path | None = None  # folder for a merged trace of every run
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a sweep would do: decided before anything starts, so that a dry run shows just that."""
+
+    plan: Plan
+    identifier: str
+    first_repetition: int
+    present: frozenset[int]  # positions of runs that are there already
+    expected: Sequence[float]
+    deadlines: Sequence[float]
+
+    def key(self, run: Planned) -> tuple[str, str, int]:
+        return (self.plan.experiment, run.identity, self.first_repetition + run.repetition)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a sweep did."""
+
+    records: tuple[Record, ...]
+    skipped: int
+    interrupted: bool
+    set_aside: tuple[Unreadable, ...] = ()
+    stopped: str = ""  # why it ended early, if not by the user
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if not record.finished)
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """Runs plans into a store. What touches the world is a field, so that tests can put something else there."""
+
+    store: Store
+    console: Console = field(default_factory=Console)
+    launcher: Launcher | None = None
+    open_cluster: Callable[[Network, int], Cluster] = open_cluster
+
+    def outline(self, plan: Plan, options: Options) -> Outline:
+        plan = replace(plan, runs=tuple(replace(run, position=index) for index, run in enumerate(plan.runs)))
+        records = list(self.store.read(plan.experiment).latest()) if self.store.folder.exists() else []
+        first, identifier = 0, uuid.uuid4().hex[:12]
+        present: set[int] = set()
+        if records:
+            newest = max(records, key=lambda record: record.created).sweep.identifier
+            if options.resume:
+                identifier = newest
+                first = min(record.repetition for record in records if record.sweep.identifier == newest)
+            else:
+                first = 1 + max(record.repetition for record in records)
+        if options.resume:
+            counting = {record.key for record in records if _counts(record, options.retry)}
+            keys = {run.position: (plan.experiment, run.identity, first + run.repetition) for run in plan.runs}
+            present = {position for position, key in keys.items() if key in counting}
+        seconds = _estimates(plan)
+        return Outline(
+            plan, identifier, first, frozenset(present), seconds, [expected.deadline(one) for one in seconds]
+        )
+
+    def show(self, outline: Outline) -> None:
+        """The dry run."""
+        console = self.console if self.console.is_terminal else Console(file=self.console.file, width=WIDTH)
+        console.print(dry_run(outline.plan, outline.expected, outline.deadlines, set(outline.present)))
+
+    def run(self, plan: Plan, options: Options) -> Done:
+        with _termination_is_interruption(), self.store.writing() as writer:
+            end_leftovers(tokens.is_orphan)
+            work = self.store.folder / WORK
+            _remove_orphans(work)
+            set_aside = writer.set_aside_damaged()
+            for hole in set_aside:
+                self.console.print(f"damaged record set aside: {hole.path} ({hole.why})", markup=False)
+            writer.reserve()
+            outline = self.outline(plan, options)
+            launcher = self.launcher or Launcher(work=work)
+            return replace(self._runs(outline, options, launcher, writer), set_aside=set_aside)
+
+    def _runs(self, outline: Outline, options: Options, launcher: Launcher, writer: Writer) -> Done:
+        plan = outline.plan
+        remaining = [0.0 if run.position in outline.present else outline.expected[run.position] for run in plan.runs]
+        records: list[Record] = []
+        interrupted, stopped = False, ""
+        with Display(plan, remaining, self.console) as display, _Clusters(self.open_cluster) as clusters:
+            display.skipped(len(outline.present))
+            queue = _Queue(tuple(run for run in plan.runs if run.position not in outline.present), display)
+            for run in queue:
+                request = _request(outline, run, writer, options)
+                try:
+                    display.preparing("making the network")
+                    cluster = clusters.get(run.specification.network, run.specification.workers)
+                    display.started(run, request.deadline)
+                    record = launcher.launch(request, cluster, display.watch)
+                except ClusterError as error:
+                    record = launcher.refused(request, error)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    break
+                with _signals_held():
+                    try:
+                        writer.add(record)
+                    except DiskFullError as error:
+                        stopped = str(error)
+                        break
+                records.append(record)
+                disturbances = queue.judged(run, record)
+                display.ended(run, record, disturbances)
+                reason = record.outcome.reason if isinstance(record.outcome, Failed) else None
+                if reason is Reason.INTERRUPTED:
+                    interrupted = True
+                    break
+                if disturbances or reason in (Reason.CLUSTER, Reason.UNREACHABLE):
+                    clusters.close()  # the next run gets a new one, whose wire is measured again
+        return Done(tuple(records), len(outline.present), interrupted, (), stopped)
+
+
+class _Queue:
+    """The runs of a sweep in their order, then those that were disturbed once more, until they are quiet or it is enough.
+
+    Only at the end is it known how quiet the machine can be, so that is when all runs are judged again.
+    """
+
+    def __init__(self, runs: Sequence[Planned], display: Display) -> None:
+        self._runs, self._display = runs, display
+        self._attempts: dict[int, list[Record]] = {run.position: [] for run in runs}
+
+    def __iter__(self) -> Iterator[Planned]:
+        yield from self._runs
+        for _ in range(CALMER):
+            again = [run for run in self._runs if self._all_disturbed(run)]
+            self._display.again(again)
+            yield from again
+
+    def judged(self, run: Planned, record: Record) -> tuple[str, ...]:
+        """What has disturbed this run, as far as can be told now."""
+        self._attempts[run.position].append(record)
+        return self._quietest.disturbances(record)
+
+    @property
+    def _quietest(self) -> Quietest:
+        return Quietest.of(record for attempts in self._attempts.values() for record in attempts)
+
+    def _all_disturbed(self, run: Planned) -> bool:
+        attempts, quietest = self._attempts[run.position], self._quietest
+        return bool(attempts) and all(not one.failed and quietest.disturbances(one) for one in attempts)
+
+
+def _request(outline: Outline, run: Planned, writer: Writer, options: Options) -> Request:
+    plan, repetition = outline.plan, outline.first_repetition + run.repetition
+    name = f"{plan.experiment}-{run.identity[:12]}-r{repetition}.json"
+    return Request(
+        planned=run,
+        experiment=plan.experiment,
+        question=plan.question,
+        sweep=Sweep(identifier=outline.identifier, position=run.position, round=run.round),
+        repetition=repetition,
+        attempt=writer.next_attempt(plan.experiment, run.identity, repetition),
+        command=f"python -m suite bench {plan.source or plan.experiment} --only {run.identity[:12]} --repeat 1",
+        deadline=round(outline.deadlines[run.position], 1),
+        trace=None if options.trace is None else options.trace / name,
+    )
+
+
+def _counts(record: Record, retry: bool) -> bool:
+    if isinstance(record.outcome, Failed):
+        return not retry and record.outcome.reason not in AGAIN
+    return True
+
+
+def _estimates(plan: Plan) -> list[float]:
+    known: dict[str, float] = {}
+    return [
+        known.setdefault(run.identity, expected.estimate(run.specification))
+        if run.identity not in known
+        else known[run.identity]
+        for run in plan.runs
+    ]
+
+
+class _Clusters:
+    """Keeps the last cluster up while it is the one that is wanted: making one and measuring it takes seconds."""
+
+    def __init__(self, opener: Callable[[Network, int], Cluster]) -> None:
+        self._opener = opener
+        self._key: tuple[str, int] | None = None
+        self._open: Cluster | None = None
+
+    def __enter__(self) -> _Clusters:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def get(self, network: Network, workers: int) -> Cluster:
+        key = (network.model_dump_json(), workers)
+        if self._open is None or key != self._key:
+            self.close()
+            opened = self._opener(network, workers)
+            opened.__enter__()
+            self._key, self._open = key, opened
+        return self._open
+
+    def close(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _termination_is_interruption() -> Iterator[None]:
+    """SIGTERM ends a sweep as Ctrl-C does: the run is ended, recorded, and nothing stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """A record is written whole before a signal is heard."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _remove_orphans(work: Path) -> None:
+    for folder in work.glob("run-*"):
+        if tokens.is_orphan(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)

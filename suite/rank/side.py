@@ -1,0 +1,60 @@
+"""What a rank needs of a framework: to join the job, and to build what a specification asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Protocol
+
+from algorithms.mechanisms.telemetry import Telemetry
+from suite.cluster.fingerprint import LoadedHorovod
+from suite.rank.layer_spans import LayerSpans
+from suite.rank.observer import Stopwatch
+from suite.rank.resident import DevicePeak
+from suite.record.specification import Specification
+from suite.training.session import Session
+
+
+@dataclass(frozen=True)
+class Place:
+    """This rank's place in the job. `exchange`: everybody's object, in rank order."""
+
+    rank: int
+    size: int
+    local_rank: int
+    exchange: Callable[[Any], Sequence[Any]]
+    horovod: LoadedHorovod | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A session ready to train, and what its optimizer can tell.
+
+    `telemetry` is None where nobody counts. `updating`: the update's time, where the framework can tell; a traced
+    function does not end between backward and update.
+    """
+
+    session: Session
+    model: Any
+    optimizer: Any
+    telemetry: Callable[[], Telemetry] | None
+    parameter_bytes: int
+    updating: Stopwatch | None = None
+    rounds: bool = False  # the algorithm's ranks meet in rounds
+    late: Event | None = None  # set while what this rank computes can only be dropped, where it would stop then
+    device_peak: DevicePeak | None = None  # None where it computes in main memory, or the framework does not tell
+    titles: Sequence[str] = ()  # of the trainable variables where the framework calls them otherwise than PyTorch does
+
+
+class Side(Protocol):
+    """`torch_side` and `tensorflow_side`: modules, imported only by ranks that run on that framework."""
+
+    def join(self, specification: Specification) -> Place: ...
+
+    def build(self, specification: Specification, place: Place) -> Built: ...
+
+    def watch_layers(self, built: Built, spans: LayerSpans) -> None:
+        """Have the layers' own times, exchanges and votes written down, and what of them cannot be seen."""
+
+    def leave(self) -> None: ...

@@ -1,0 +1,135 @@
+"""A TensorFlow rank: joins the job, builds the Keras model, wraps the user's optimizer as the specification says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import horovod.tensorflow as hvd
+import keras
+import numpy as np
+import tensorflow as tf
+
+from algorithms.contract import Rounds
+from algorithms.mechanisms.telemetry import Telemetry
+from algorithms.tensorflow import DistributedOptimizer
+from suite.data import Batch
+from suite.experiment import choices
+from suite.experiment.controls import Bare as BareControl
+from suite.models import keras_builder, replay_keras
+from suite.rank.layer_spans import LayerSpans
+from suite.rank.side import Built, Place
+from suite.record.specification import Optimizer, Specification
+from suite.training import learning_rates
+from suite.training.bare_tensorflow import Bare
+from suite.training.tensorflow_loop import TensorflowSession
+
+# Sleeping layers and blocking collectives each hold a thread of this pool (see suite.models.replay_keras).
+INTER_OP_THREADS = 4
+
+
+def join(specification: Specification) -> Place:
+    tf.config.threading.set_intra_op_parallelism_threads(specification.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(max(INTER_OP_THREADS, specification.threads))
+    if specification.algorithm.name == BareControl.name:
+        return Place(0, 1, 0, lambda mine: [mine])
+    hvd.init()
+    cards = tf.config.list_physical_devices("GPU")
+    for card in cards:
+        tf.config.experimental.set_memory_growth(card, True)
+    if cards:
+        visible = [cards[hvd.local_rank()]] if specification.device == "gpu" else []
+        tf.config.set_visible_devices(visible, "GPU")
+    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
+
+
+def build(specification: Specification, place: Place) -> Built:
+    if specification.device == "gpu" and not tf.config.list_physical_devices("GPU"):  # it would fall back to the CPU
+        raise ValueError("device = gpu: this TensorFlow sees none (set-up installs its CPU build)")
+    keras.utils.set_random_seed(specification.seed * 100_003 + place.rank)
+    if specification.model.replay is not None:
+        model = replay_keras.build(choices.replayed_profile(specification.model.replay))
+        titles = [variable.path.replace("/", ".") for variable in model.trainable_variables]
+        head_weights: Sequence[float] = (1.0,)
+    else:
+        net = choices.net_of(specification.model)
+        model = keras_builder.build(net, specification.seed)
+        described = {id(variable): name for name, (variable, _) in keras_builder.variables(net, model).items()}
+        titles = [described[id(variable)] for variable in model.trainable_variables]
+        head_weights = net.head_weights
+    size = sum(int(np.prod(variable.shape)) * 4 for variable in model.trainable_variables)
+    inner = make_optimizer(specification.optimizer)
+    optimizer: Any
+    telemetry: Any
+    if specification.algorithm.name == BareControl.name:
+        optimizer, telemetry = Bare(inner), Telemetry
+    else:
+        algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+        optimizer = DistributedOptimizer(
+            inner, algorithm, check_every=specification.agreement_every, wire=specification.form
+        )
+        telemetry = optimizer.telemetry
+    rule = specification.optimizer.schedule
+    constant = rule.rule == "constant"
+    session = _Session(
+        model,
+        optimizer,
+        head_weights=head_weights,
+        learning_rate=None
+        if constant
+        else learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
+        steps_per_call=specification.steps_per_execution,
+        barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
+    )
+    rounds = isinstance(choices.make_algorithm(specification.algorithm.name, specification.algorithm.options), Rounds)
+    return Built(session, model, optimizer, telemetry, size, rounds=rounds, titles=titles)
+
+
+class _Session(TensorflowSession):
+    """Where several steps are unrolled, the first call takes them one by one and the wrapper plans from what it sees."""
+
+    def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
+        optimizer = self._optimizer
+        if self.steps_taken or len(batches) == 1 or not isinstance(optimizer, DistributedOptimizer):
+            return super().steps(batches, weights)
+        losses: list[float | None] = []
+        with optimizer.measuring():
+            for number, batch in enumerate(batches):
+                losses += super().steps([batch], None if weights is None else [weights[number]])
+        return losses
+
+
+def watch_layers(built: Built, spans: LayerSpans) -> None:
+    """From TensorFlow's own profiler: a traced function has no hooks. It shows what travels inside one, too."""
+    built.optimizer.watch(spans)
+    spans.untold.append("waiting per layer: a traced step does not stand still as a whole; see the parts of a step")
+    from suite.rank.tensorflow_spans import GraphProfile, Names
+
+    wrapped = isinstance(built.optimizer, DistributedOptimizer)
+    inner = built.optimizer.inner_optimizer if wrapped else built.optimizer.optimizer
+    profile = GraphProfile(spans, Names(built.model.name, inner.name, built.rounds, built.titles))
+    spans.when_started, spans.when_over = profile.begin, profile.end
+
+
+def leave() -> None:
+    """Nothing but Horovod, which leaves by itself when the process ends."""
+
+
+def make_optimizer(chosen: Optimizer) -> keras.optimizers.Optimizer:
+    """The user's optimizer, as Keras has it."""
+    options: dict[str, Any] = dict(chosen.options)
+    rate = chosen.learning_rate
+    decay = chosen.weight_decay or None
+    if chosen.name == "sgd":
+        return keras.optimizers.SGD(
+            rate, momentum=chosen.momentum, nesterov=chosen.nesterov, weight_decay=decay, **options
+        )
+    if chosen.name == "rmsprop":
+        return keras.optimizers.RMSprop(rate, momentum=chosen.momentum, weight_decay=decay, **options)
+    kind = keras.optimizers.Adam if chosen.name == "adam" else keras.optimizers.AdamW
+    return kind(rate, weight_decay=decay, **options)
+
+
+def _exchange(mine: Any) -> Sequence[Any]:
+    found: Sequence[Any] = hvd.allgather_object(mine, name="harness")
+    return found

@@ -1,0 +1,344 @@
+"""The schema of a record: everything one run left behind, raw. Means, medians and speed-ups are recomputed by readers.
+
+One JSON file per run, created once. Times are seconds; clocks are monotonic; every rank's `started` counts from a
+moment that all ranks left together, so ranks can be laid side by side.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
+
+from suite.record.specification import Count, Kind, Part, Positive, Specification
+
+SCHEMA_VERSION = 1
+
+Seconds = tuple[float, ...]
+
+
+class Steps(Part):
+    """Columns of equal length, one entry per step of one rank.
+
+    `compute + injected + exposed + wait + vote + update` make up `seconds` where all are known; a part that the run
+    could not tell apart is None, never zero.
+    """
+
+    started: Seconds = ()
+    seconds: Seconds = ()
+    loss: tuple[float, ...] = ()
+    compute: Seconds | None = Field(default=None, description="with the update, where that is not known")
+    injected: Seconds | None = Field(default=None, description="straggler delay as it really took place")
+    exposed: Seconds | None = Field(default=None, description="time the step stood still for bytes on the wire")
+    wait: Seconds | None = Field(
+        default=None, description="time the step stood still because another rank was not ready"
+    )
+    vote: Seconds | None = Field(default=None, description="time the step stood still for votes on who takes part")
+    update: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _equal_columns(self) -> Steps:
+        for name in ("started", "loss", "compute", "injected", "exposed", "wait", "vote", "update"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.seconds):
+                raise ValueError(f"column {name} has {len(column)} entries, seconds has {len(self.seconds)}")
+        return self
+
+
+class Startup(Part):
+    """From the launch command to the first step, in the order in which it happens."""
+
+    launch: float = Field(
+        description="launch command to the first line of our code on this rank; NaN over unsynchronised hosts"
+    )
+    imports: float
+    horovod: float = Field(description="hvd.init()")
+    build: float = Field(description="model, optimizer, wrapper, broadcast")
+    data: float
+
+
+class Telemetry(Part):
+    """What the algorithm's wrapper counted on one rank, warm-up included (as `algorithms.mechanisms.telemetry`)."""
+
+    steps: Count = 0
+    rounds: Count = Field(default=0, description="exchanges of a gradient, or rounds closed")
+    bytes_sent: Count = Field(default=0, description="payload this rank handed to Horovod")
+    exposed_seconds: float = Field(default=0.0, description="the training thread stood still for an exchange")
+    vote_seconds: float = Field(default=0.0, description="a helper spent on votes, beside the training thread")
+    payload_seconds: float = Field(default=0.0, description="a helper spent on payloads, beside the training thread")
+    staleness: dict[int, int] = Field(default_factory=dict, description="rounds old -> gradients applied at that age")
+    contributions_used: Count = 0
+    contributions_dropped: Count = 0
+    contributions_given_up: Count = Field(
+        default=0, description="not even computed to the end, because they could only have been dropped"
+    )
+    memory_declared: float | None = Field(default=None, description="extra memory declared, in parameter copies")
+    memory_bytes: Count | None = Field(default=None, description="extra memory held by the wrapper at the end")
+    bytes_per_exchange_declared: float | None = None
+
+    @property
+    def contributions_lost(self) -> int:
+        """Steps of which nothing came."""
+        return self.contributions_dropped + self.contributions_given_up
+
+
+class Evaluation(Part):
+    """Held-out loss and accuracy of the parameters the algorithm evaluates, at one moment of the run."""
+
+    step: Count
+    samples: Count = Field(description="samples seen by all ranks together")
+    bytes_sent: Count = Field(description="by the evaluating rank, since the start")
+    seconds: float = Field(description="training time so far, evaluations left out")
+    wall_seconds: float
+    loss: float
+    top1: float
+    top5: float | None = None
+
+
+class Reached(Part):
+    """The first evaluation at or above a target accuracy; a target that was never reached has no entry."""
+
+    target: float
+    step: Count
+    samples: Count
+    bytes_sent: Count
+    seconds: float
+
+
+class Surroundings(Part):
+    """What happened around one rank while it trained (`suite.disturbance`): columns of equal length, a row per look.
+
+    Seconds are counted from the first look; the columns of the whole machine are on its first rank alone.
+    """
+
+    moments: Seconds
+    own: Seconds = Field(description="CPU time of this process")
+    late: Seconds = Field(description="by which a sleep took longer than asked")
+    idle: Seconds = Field(default=(), description="of all cores together")
+    interrupts: Seconds = Field(default=(), description="of all cores, for devices and networks")
+    stolen: Seconds = Field(default=(), description="of all cores, by the machine below")
+    stalled: Seconds = Field(default=(), description="somebody was ready to run and could not")
+    work: Seconds = Field(default=(), description="CPU time of the same small piece of work, each time")
+    switches: Count = Field(default=0, description="away from this process though it would have gone on")
+    cores: Positive = 1
+    machine: str = ""
+
+    @model_validator(mode="after")
+    def _equal_columns(self) -> Surroundings:
+        for name in ("own", "late", "idle", "interrupts", "stolen", "stalled", "work"):
+            if len(getattr(self, name)) not in (len(self.moments), 0):
+                raise ValueError(f"column {name} has {len(getattr(self, name))} entries, moments {len(self.moments)}")
+        return self
+
+
+class Rank(Part):
+    rank: Count
+    host: str
+    process: int
+    warmup: Steps = Steps()
+    steps: Steps = Steps()
+    startup: Startup | None = None
+    telemetry: Telemetry | None = None
+    digest: str | None = Field(default=None, description="sha256 over the parameters one evaluates, by name")
+    own_digest: str | None = Field(
+        default=None, description="the same over this rank's own copy, where it differs from the centre"
+    )
+    parameter_bytes: Count | None = None
+    memory_peak_bytes: Count | None = Field(default=None, description="the most that was ever resident")
+    memory_steady_bytes: Count | None = Field(default=None, description="the most over the steps that count")
+    device_peak_bytes: Count | None = Field(default=None, description="the same of tensors on this rank's GPU")
+    memory_start_bytes: Count | None = Field(default=None, description="resident before the model was built")
+    cpu_seconds: float | None = Field(default=None, description="CPU time of the process over the steps that count")
+    interface_bytes: Count | None = Field(
+        default=None, description="sent by this rank's host while it trained, loopback left out, whoever sent them"
+    )
+    data_wait_seconds: float | None = Field(
+        default=None, description="between the steps that count, for batches that were not read ahead in time"
+    )
+    injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
+    surroundings: Surroundings | None = None
+    complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
+
+
+class Host(Part):
+    """Fingerprint of one host as the ranks on it saw it."""
+
+    name: str
+    ranks: tuple[int, ...]
+    cpu: str
+    cores: Positive
+    memory_bytes: Count
+    gpus: tuple[str, ...] = ()
+    system: str = ""
+    network: tuple[str, ...] = Field(default=(), description="interfaces with their speeds, as far as the system tells")
+    python: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    horovod: dict[str, str] = Field(
+        default_factory=dict, description="controllers and operations built in; cycle and fusion settings in force"
+    )
+    commit: str | None = Field(
+        default=None, description="git commit of this project, '+' at the end if files were changed"
+    )
+    other: dict[str, str] = Field(default_factory=dict)
+    digest: str = Field(description="over what must be equal for two runs to be averaged together")
+
+
+class Cluster(Part):
+    """What was asked of the network and what it was measured to do before the ranks started."""
+
+    name: str
+    kind: Kind
+    hosts: Positive = 1
+    slots: Positive = 1
+    asked: dict[str, JsonValue] = Field(default_factory=dict)
+    in_force: dict[str, JsonValue] = Field(default_factory=dict, description="measured, where it could be")
+    interface_bytes: tuple[int, ...] | None = Field(
+        default=None, description="sent per host during the run, by the kernel"
+    )
+    warnings: tuple[str, ...] = ()
+
+
+class Reason(StrEnum):
+    """Why a run is not a result."""
+
+    START = "start"  # a rank ended before its first step with an error of its own
+    ERROR = "error"  # a rank raised
+    KILLED = "killed"  # a rank was ended by a signal
+    HUNG = "hung"  # the deadline passed
+    MEMORY = "out of memory"
+    UNREACHABLE = "host unreachable"
+    DISK = "disk full"
+    INTERRUPTED = "interrupted"  # the harness was told to stop
+    CLUSTER = "cluster"  # the cluster did not deliver what was asked
+    VERIFICATION = "verification"  # it ended, but ranks are missing or disagree
+    HARNESS = "harness"  # a fault of the harness itself
+
+
+class Finished(Part):
+    status: Literal["finished"] = "finished"
+
+
+class Diverged(Part):
+    status: Literal["diverged"] = "diverged"
+    step: Count
+    message: str = ""
+
+
+class Failed(Part):
+    status: Literal["failed"] = "failed"
+    reason: Reason
+    message: str
+    rank: int | None = None
+    step: int | None = None
+    stderr_end: str = ""
+    exit_code: int | None = None
+
+
+Outcome = Annotated[Finished | Diverged | Failed, Field(discriminator="status")]
+
+
+class Sweep(Part):
+    """Where in which sweep the run stood. Runs of one sweep and round were interleaved: fit for pairs."""
+
+    identifier: str
+    position: Count
+    round: Count = 0
+
+
+class Labels(Part):
+    """What the experiment calls the run along each axis; readers group and draw by these."""
+
+    framework: str
+    model: str
+    algorithm: str
+    workers: int
+    network: str
+    straggler: str
+    seed: int
+    learning_rate: float = 0.0
+    wire: str = "none"
+
+    @property
+    def contender(self) -> str:
+        """What is compared: the algorithm, with the form in which its numbers travel where that is not as they are."""
+        return self.algorithm if self.wire == "none" else f"{self.algorithm} in {self.wire}"
+
+
+class Facts(Part):
+    """What an algorithm, with its options and on so many workers, declares of itself."""
+
+    role: Literal["alone", "ceiling", "control", "peer", "reference", "algorithm"] = Field(
+        description="what it is compared as; alone: without Horovod on one worker; peer: another framework's own way"
+    )
+    place: Count = Field(default=0, description="among others of its role, in tables and legends")
+    silent: bool = Field(default=False, description="nothing ever travels")
+    hides: bool = Field(description="computing goes on while an exchange travels; else training stands still for it")
+    waits_for: Count = Field(description="workers without whose contributions no exchange ends")
+    drops_late: bool = Field(default=False, description="what comes after them is dropped")
+    every: Count = Field(default=1, description="steps from one exchange to the next")
+
+
+class Record(Part):
+    schema_version: Literal[1] = 1
+    identity: str
+    experiment: str
+    question: str = ""
+    sweep: Sweep
+    repetition: Count = 0
+    attempt: Count = Field(
+        default=0, description="grows when a failed or interrupted run is tried again; the last one counts"
+    )
+    labels: Labels
+    kind: Kind
+    replayed: bool
+    specification: Specification
+    command: str = Field(description="repeats the run")
+    created: AwareDatetime
+    wall_seconds: float = Field(description="launch to end, as the harness saw it")
+    deadline_seconds: float
+    outcome: Outcome
+    facts: Facts | None = Field(default=None, description="absent in records of before algorithms declared them")
+    ranks: tuple[Rank, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    reached: tuple[Reached, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    cluster: Cluster | None = None
+    warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Record:
+        if self.identity != self.specification.identity:
+            raise ValueError("identity is not the hash of the specification")
+        if self.kind != self.specification.kind or self.replayed != self.specification.replayed:
+            raise ValueError("kind or replayed contradicts the specification")
+        specified = self.specification
+        for name, label, meant in (
+            ("framework", self.labels.framework, specified.framework),
+            ("workers", self.labels.workers, specified.workers),
+            ("seed", self.labels.seed, specified.seed),
+        ):
+            if label != meant:
+                raise ValueError(f"label {name} = {label!r} contradicts the specification, which says {meant!r}")
+        if isinstance(self.outcome, Finished) and len(self.ranks) != self.specification.workers:
+            raise ValueError(f"a finished run of {self.specification.workers} workers has {len(self.ranks)} ranks")
+        return self
+
+    @property
+    def finished(self) -> bool:
+        return isinstance(self.outcome, Finished)
+
+    @property
+    def environment(self) -> str:
+        """Equal for runs that may be averaged together; differing ones never are in silence."""
+        return "+".join(sorted({host.digest for host in self.hosts}))
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What a sweep asks for once: experiment, identity, repetition."""
+        return (self.experiment, self.identity, self.repetition)
+
+    @property
+    def failed(self) -> bool:
+        """It is no result; a run that diverged is one."""
+        return isinstance(self.outcome, Failed)

@@ -1,0 +1,65 @@
+"""Small specifications and records for the tests of the harness."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from suite.record.schema import Finished, Host, Labels, Rank, Record, Steps, Sweep
+from suite.record.specification import Algorithm, Model, Specification, describe_network
+
+
+def specification(**changes: Any) -> Specification:
+    fields: dict[str, Any] = {
+        "framework": "torch",
+        "model": Model(name="alexnet"),
+        "algorithm": Algorithm(name="synchronous", options={"overlap": False}),
+        "workers": 2,
+        "steps": 3,
+        "warmup": 1,
+    }
+    return Specification(**(fields | changes))
+
+
+def steps(count: int, seconds: float = 0.1, loss: float = 2.0) -> Steps:
+    return Steps(
+        started=tuple(index * seconds for index in range(count)), seconds=(seconds,) * count, loss=(loss,) * count
+    )
+
+
+def record(of: Specification | None = None, *, loss: float = 2.0, seconds: float = 0.1, **changes: Any) -> Record:
+    chosen = of or specification()
+    rank = {"host": "here", "process": 1, "digest": "d"}
+    fields: dict[str, Any] = {
+        "identity": chosen.identity,
+        "experiment": "quick",
+        "sweep": Sweep(identifier="s", position=0),
+        "labels": Labels(
+            framework=chosen.framework,
+            model=chosen.model.name,
+            algorithm=chosen.algorithm.name,
+            workers=chosen.workers,
+            network=describe_network(chosen.network, chosen.workers),
+            straggler=chosen.straggler or "none",
+            seed=chosen.seed,
+        ),
+        "kind": chosen.kind,
+        "replayed": chosen.replayed,
+        "specification": chosen,
+        "command": "python -m suite bench quick --only " + chosen.identity[:12],
+        "created": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "wall_seconds": 3.0,
+        "deadline_seconds": 60.0,
+        "outcome": Finished(),
+        "ranks": tuple(
+            Rank(
+                rank=index,
+                warmup=steps(chosen.warmup, seconds, loss),
+                steps=steps(chosen.steps, seconds, loss),
+                **rank,
+            )
+            for index in range(chosen.workers)
+        ),
+        "hosts": (Host(name="here", ranks=tuple(range(chosen.workers)), cpu="c", cores=2, memory_bytes=1, digest="e"),),
+    }
+    return Record(**(fields | changes))
