@@ -29,32 +29,16 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
     from rich.table import Table
 
     from suite.cli.screen import wide_console
+    from suite.record.axes import AXES, SHOWN, Use, shown
     from suite.record.schema import Diverged, Failed
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in (
-        "experiment",
-        "identity",
-        "framework",
-        "model",
-        "algorithm",
-        "workers",
-        "network",
-        "straggler",
-        "how",
-    ):
+    among = [axis for axis in SHOWN if AXES[axis].use in (Use.SETTING, Use.CONTENDER)]
+    for column in ("experiment", "identity", *among, "how"):
         table.add_column(column, no_wrap=column == "identity", overflow="fold")
     for record in contents.records:
-        labels = record.labels
-        names = (
-            labels.framework,
-            labels.model,
-            labels.contender,
-            str(labels.workers),
-            labels.network,
-            labels.straggler,
-        )
+        names = [str(shown(record.labels, axis)) for axis in among]
         table.add_row(record.experiment, name(record), *names, outcome(record))
     console = wide_console()
     console.print(table)

@@ -20,7 +20,8 @@ from suite.experiment.plan import Planned
 from suite.harness.executor import Ended, Job
 from suite.harness.launch import Launcher, Request
 from suite.rank import job as jobs
-from suite.record.schema import Diverged, Failed, Labels, Reason, Record, Sweep
+from suite.record.axes import Labels
+from suite.record.schema import Diverged, Failed, Reason, Record, Sweep
 from suite.record.specification import Specification, describe_network
 from suite.record.store import Store, StoreError
 
@@ -117,18 +118,8 @@ def summary(record: Record) -> Iterator[str]:
 
 
 def _request(specification: Specification) -> Request:
-    labels = Labels(
-        framework=specification.framework,
-        model=specification.model.name,
-        algorithm=specification.algorithm.name,
-        workers=specification.workers,
-        network=describe_network(specification.network, specification.workers),
-        straggler=specification.straggler or "none",
-        seed=specification.seed,
-        learning_rate=specification.optimizer.learning_rate,
-    )
     return Request(
-        planned=Planned(0, 0, 0, specification, labels),
+        planned=Planned(0, 0, 0, specification, Labels.of(specification)),
         experiment=EXPERIMENT,
         question="",
         sweep=Sweep(identifier=uuid.uuid4().hex[:12], position=0),

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from algorithms.contract import Rounds
 from suite.experiment import choices
+from suite.experiment.axes import names
 from suite.experiment.file import Experiment
-from suite.experiment.network_choice import NetworkChoice
 from suite.experiment.networks import check_room, resolve_network, resolve_straggler, with_compute
 from suite.experiment.salvage import Path as Place
-from suite.experiment.schema import AXES, AlgorithmChoice, ModelChoice, Shared
+from suite.experiment.schema import Shared
 from suite.experiment.validation import Problem
-from suite.record.schema import Labels
+from suite.record.axes import AXES, Labels
 from suite.record.specification import (
     Data,
     Model,
+    Network,
     Optimizer,
     Replay,
     Specification,
@@ -48,42 +51,29 @@ def combine(experiment: Experiment) -> tuple[list[Resolved], list[Problem]]:
 class _Cell:
     """One point of the axes."""
 
-    framework: str
-    model: ModelChoice
-    algorithm: AlgorithmChoice
-    wire: str
-    workers: int
-    network: NetworkChoice
-    straggler: str
-    learning_rate: float | None  # None: the optimizer's own
-    seed: int
-    places: tuple[int, ...]  # index in the file along each axis, to say where a problem stands
-
-    def called(self, network: str) -> dict[str, tuple[object, ...]]:
-        """Every name an axis value answers to in `where`."""
-        return {
-            "framework": (self.framework,),
-            "model": (self.model.called(), self.model.name),
-            "algorithm": (self.algorithm.called(), self.algorithm.name),
-            "wire": (self.wire, self.wire.split(":")[0]),
-            "workers": (self.workers,),
-            "network": (network, self.network.name),
-            "straggler": (self.straggler,),
-            "learning_rate": (self.learning_rate,),
-            "seed": (self.seed,),
-        }
+    at: Any  # the value of each axis, under its name
+    places: Mapping[str, int]  # index in the file along each axis, to say where a problem stands
 
     def place(self, axis: str) -> Place:
-        return ("axes", axis, self.places[AXES.index(axis)])
+        return ("axes", axis, self.places[axis])
 
 
 def _cells(experiment: Experiment) -> Iterable[_Cell]:
     axes = experiment.file.axes
     columns = [list(enumerate(getattr(axes, axis) or (None,))) for axis in AXES]
     for chosen in itertools.product(*columns):
-        framework, model, algorithm, wire, workers, network, straggler, rate, seed = (value for _, value in chosen)
-        places = tuple(index for index, _ in chosen)
-        yield _Cell(framework, model, algorithm, wire, workers, network, straggler, rate, seed, places)
+        at = SimpleNamespace(**{axis: value for axis, (_, value) in zip(AXES, chosen, strict=True)})
+        yield _Cell(at, {axis: index for axis, (index, _) in zip(AXES, chosen, strict=True)})
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A point, with what `[run]` and the overrides say for it."""
+
+    at: Any
+    shared: Shared
+    optimizer: Optimizer
+    network: Network
 
 
 class _Resolver:
@@ -100,9 +90,14 @@ class _Resolver:
 
     def resolve(self, cell: _Cell) -> Resolved | None:
         """None: excluded, or noted as a problem."""
-        network = resolve_network(cell.network, cell.workers)
-        shown = cell.network.label or describe_network(network, cell.workers)
-        called = cell.called(shown)
+        at = cell.at
+        network = resolve_network(at.network, at.workers)
+        labels = {
+            "model": at.model.called(),
+            "algorithm": at.algorithm.called(),
+            "network": at.network.label or describe_network(network, at.workers),
+        }
+        called = {axis: names(getattr(at, axis), labels.get(axis, "")) for axis in AXES}
         for index, exclude in enumerate(self.experiment.file.exclude):
             if exclude.where.matches(called):
                 self.used.add(("exclude", index))
@@ -110,61 +105,43 @@ class _Resolver:
         self.included = True
         common = self._common(called)
         shared = common.shared
-        rate = shared.optimizer.learning_rate if cell.learning_rate is None else cell.learning_rate
+        rate = shared.optimizer.learning_rate if at.learning_rate is None else at.learning_rate
         optimizer = shared.optimizer.model_copy(update={"learning_rate": rate})
+        case = _Case(at, shared, optimizer, network)
 
         def fits(place: Place, needs: Iterable[str], check: Callable[[], Made]) -> Made | None:
             """What the check makes; None if it refuses, or if a value that it needs is wrong by itself."""
             return None if common.unknown.intersection(needs) else self._try(place, check)
 
-        algorithm = choices.resolve_algorithm(cell.algorithm.name, cell.algorithm.options)
-        per_framework = cell.model.replay is not None and "{framework}" in cell.model.replay.profile
+        per_framework = at.model.replay is not None and "{framework}" in at.model.replay.profile
         of_model = ("model", "data", *["framework"] * per_framework)
         of_batch = ("workers", "batch_size", "effective_batch_size")
-        of_targets = ("targets", "evaluate_every")
-        model = fits(cell.place("model"), of_model, lambda: _model(cell, shared.data.name))
+        model = fits(cell.place("model"), of_model, lambda: _model(case))
         data = None if model is None else self._try(cell.place("model"), lambda: _data(shared, model))
-        batch = fits(cell.place("workers"), of_batch, lambda: _batch_size(shared, cell.workers))
-        checks = (
-            fits(cell.place("algorithm"), ("algorithm", "workers"), lambda: _takes_part(cell)),
-            fits(cell.place("algorithm"), ("algorithm", "framework"), lambda: _runs_on(cell)),
-            fits(cell.place("wire"), ("wire", "algorithm", "workers"), lambda: _carries(cell)),
-            fits(cell.place("straggler"), ("straggler", "workers"), lambda: _slows(cell)),
-            fits(cell.place("framework"), ("framework", "optimizer"), lambda: _trains(cell, optimizer)),
-            fits(cell.place("network"), ("network", "workers"), lambda: check_room(network, cell.workers)),
-            fits(common.place("targets"), of_targets, lambda: _reaches(shared)),
-        )
-        if model is None or data is None or batch is None or any(one is None for one in checks):
+        batch = fits(cell.place("workers"), of_batch, lambda: _batch_size(shared, at.workers))
+        wrong = False
+        for where, needs, check in CHECKS:
+            place = cell.place(where) if where in AXES else common.place(where)
+            wrong |= fits(place, (where, *needs), functools.partial(_passes, check, case)) is None
+        if model is None or data is None or batch is None or wrong:
             return None
-        labels = Labels(
-            framework=cell.framework,
-            model=cell.model.called(),
-            algorithm=cell.algorithm.called(),
-            workers=cell.workers,
-            network=shown,
-            straggler=cell.straggler,
-            learning_rate=rate,
-            seed=cell.seed,
-            wire=cell.wire,
-        )
+        written = {axis: getattr(at, axis) for axis in AXES if axis in Specification.model_fields}
+        resolved = {
+            "model": model,
+            "algorithm": choices.resolve_algorithm(at.algorithm.name, at.algorithm.options),
+            "network": with_compute(network, at.network, model, batch),
+            "data": data,
+            "optimizer": optimizer,
+            "batch_size": batch,
+        }
         settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
-        specification = Specification(
-            framework=cell.framework,  # type: ignore[arg-type]  # checked by the file's schema
-            model=model,
-            algorithm=algorithm,
-            data=data,
-            optimizer=optimizer,
-            workers=cell.workers,
-            network=with_compute(network, cell.network, model, batch),
-            wire=None if cell.wire == "none" else cell.wire,
-            straggler=None if cell.straggler == "none" else cell.straggler,
-            seed=cell.seed,
-            batch_size=batch,
-            **settings,
-        )
-        if network.kind == "virtual" and not self._try(cell.place("network"), lambda: _has_virtual_form(specification)):
+        plain = {axis: None if value == "none" else value for axis, value in written.items()}
+        specification = Specification(**(settings | plain | resolved))
+        if network.kind == "virtual" and not self._try(
+            cell.place("network"), lambda: _passes(refuse_what_has_no_virtual_form, specification)
+        ):
             return None
-        return specification, labels
+        return specification, Labels.of(specification, **labels)
 
     def _common(self, called: Mapping[str, tuple[object, ...]]) -> _Common:
         merged: Mapping[str, Any] = self.experiment.shared
@@ -232,62 +209,62 @@ class _Common:
         return ("run", setting)
 
 
-def _takes_part(cell: _Cell) -> bool:
-    name = cell.algorithm.name
+def _passes(check: Callable[[Made], object], case: Made) -> bool:
+    check(case)
+    return True
+
+
+def _takes_part(case: _Case) -> None:
+    name = case.at.algorithm.name
     try:
-        choices.make_algorithm(name, cell.algorithm.options).check(cell.workers)
+        choices.make_algorithm(name, case.at.algorithm.options).check(case.at.workers)
     except ValueError as error:
         raise ValueError(str(error) if name in str(error) else f"{name}: {error}") from error
-    return True
 
 
-def _runs_on(cell: _Cell) -> bool:
-    if cell.network.name == "virtual":
-        return True  # `refuse_what_has_no_virtual_form` sees the whole specification
-    choices.check_runs_on(cell.algorithm.name, cell.framework)
-    made = choices.make_algorithm(cell.algorithm.name, cell.algorithm.options)
-    if cell.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
-        called = cell.algorithm.called()
-        raise ValueError(f"{called} does not run on tensorflow, whose steps cannot be left; exclude the pair")
-    return True
+def _runs_on(case: _Case) -> None:
+    if case.at.network.name == "virtual":
+        return  # `refuse_what_has_no_virtual_form` sees the whole specification
+    algorithm = case.at.algorithm
+    choices.check_runs_on(algorithm.name, case.at.framework)
+    made = choices.make_algorithm(algorithm.name, algorithm.options)
+    if case.at.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
+        raise ValueError(
+            f"{algorithm.called()} does not run on tensorflow, whose steps cannot be left; exclude the pair"
+        )
 
 
-def _carries(cell: _Cell) -> bool:
-    made = choices.make_algorithm(cell.algorithm.name, cell.algorithm.options)
+def _carries(case: _Case) -> None:
+    made = choices.make_algorithm(case.at.algorithm.name, case.at.algorithm.options)
     try:
-        choices.refuse_unfit_form(cell.wire, made, cell.workers)
+        choices.refuse_unfit_form(case.at.wire, made, case.at.workers)
     except ValueError as error:
         raise ValueError(f"{error}; exclude the pair") from error
-    return True
 
 
-def _has_virtual_form(specification: Specification) -> bool:
-    refuse_what_has_no_virtual_form(specification)
-    return True
+# What refuses a combination: where in the file to say so, what else has to be known for it, and the check.
+CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[_Case], object]], ...] = (
+    ("algorithm", ("workers",), _takes_part),
+    ("algorithm", ("framework",), _runs_on),
+    ("wire", ("algorithm", "workers"), _carries),
+    ("straggler", ("workers",), lambda case: resolve_straggler(case.at.straggler, case.at.workers)),
+    ("framework", ("optimizer",), lambda case: choices.checked_optimizer(case.at.framework, case.optimizer)),
+    ("network", ("workers",), lambda case: check_room(case.network, case.at.workers)),
+    (
+        "targets",
+        ("evaluate_every",),
+        lambda case: refuse_targets_without_evaluations(case.shared.targets, case.shared.evaluate_every),
+    ),
+)
 
 
-def _slows(cell: _Cell) -> bool:
-    resolve_straggler(cell.straggler, cell.workers)
-    return True
-
-
-def _trains(cell: _Cell, optimizer: Optimizer) -> bool:
-    choices.checked_optimizer(cell.framework, optimizer)
-    return True
-
-
-def _reaches(shared: Shared) -> bool:
-    refuse_targets_without_evaluations(shared.targets, shared.evaluate_every)
-    return True
-
-
-def _model(cell: _Cell, data: str) -> Model:
-    model = choices.resolve_model(cell.model.model(), data)
-    if cell.model.replay is None:
+def _model(case: _Case) -> Model:
+    asked = case.at.model
+    model = choices.resolve_model(asked.model(), case.shared.data.name)
+    if asked.replay is None:
         return model
-    chosen = cell.model.replay
-    name = chosen.profile.replace("{framework}", cell.framework)
-    replay = Replay(**(chosen.model_dump() | {"profile": name}), digest=choices.profile_digest(name))
+    name = asked.replay.profile.replace("{framework}", case.at.framework)
+    replay = Replay(**(asked.replay.model_dump() | {"profile": name}), digest=choices.profile_digest(name))
     return choices.resolve_replay(model, replay)
 
 
@@ -318,6 +295,6 @@ def _twins(experiment: Experiment, resolved: Iterable[tuple[_Cell, Resolved]]) -
     for cell, (specification, labels) in resolved:
         first, earlier = seen.setdefault(specification.identity, (cell, labels))
         if first is not cell:
-            axis = next(axis for axis in reversed(AXES) if first.place(axis) != cell.place(axis))
+            axis = next(axis for axis in reversed(tuple(AXES)) if first.place(axis) != cell.place(axis))
             both = f"{axis} {getattr(earlier, axis)!r} and {getattr(labels, axis)!r}"
             yield experiment.problem(cell.place(axis), f"two runs are the same: {both} differ in nothing that counts")

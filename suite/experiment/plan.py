@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from suite.cluster import hosts
 from suite.experiment.combinations import combine
 from suite.experiment.file import Experiment, ExperimentError
-from suite.experiment.schema import AXES
 from suite.experiment.validation import Problem
-from suite.record.schema import Labels
+from suite.record.axes import AXES, Labels, Use
 from suite.record.specification import Specification
 from suite.suggest import unknown
 
@@ -123,12 +122,10 @@ def _ordered(
     shuffle = random.Random(f"{experiment.name} {experiment.file.order_seed}")
     position = 0
     for number, (repetition, seed) in enumerate(itertools.product(range(repetitions), seeds)):
-        groups: dict[str, list[tuple[Specification, Labels]]] = {}
+        groups: dict[Labels, list[tuple[Specification, Labels]]] = {}
         for specification, labels in resolved:
             if specification.seed == seed:
-                groups.setdefault(_line(labels.model_copy(update={"algorithm": "", "wire": ""})), []).append(
-                    (specification, labels)
-                )
+                groups.setdefault(labels.without(Use.CONTENDER), []).append((specification, labels))
         order = list(groups.values())
         shuffle.shuffle(order)
         for group in order:
@@ -136,7 +133,3 @@ def _ordered(
             for specification, labels in group:
                 yield Planned(position, number, repetition, specification, labels)
                 position += 1
-
-
-def _line(labels: Labels) -> str:
-    return " ".join(str(value) for value in labels.model_dump().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -16,3 +17,19 @@ def arrays(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: arrays(item) for key, item in value.items()}
     return tuple(map(arrays, value)) if isinstance(value, list) else value
+
+
+def named(*own: str) -> Callable[[Any], Any]:
+    """A bare string is a name; keys that the choice does not know by itself are options of what is named."""
+
+    def spread(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict):
+            known = {"name", "label", *own}
+            options = {key: item for key, item in value.items() if key not in known}
+            chosen = {key: item for key, item in value.items() if key in known}
+            return arrays(chosen | ({"options": options} if options else {}))
+        return value
+
+    return spread

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.experiment.plan import Plan, Planned
-from suite.experiment.schema import AXES
 from suite.harness.progress import Progress
+from suite.record.axes import AXES, numeric
 from suite.record.schema import Diverged, Failed, Outcome, Record
 
 SHOWN_DONE = 12
@@ -195,7 +195,7 @@ def _heading(plan: Plan) -> Text:
 
 def _add_axes(table: Table, axes: Sequence[str]) -> None:
     for name in axes:
-        table.add_column(name, no_wrap=True, justify="right" if name in ("workers", "seed") else "left")
+        table.add_column(name, no_wrap=True, justify="right" if numeric(name) else "left")
 
 
 def _cells(run: Planned, axes: Sequence[str]) -> list[str]:

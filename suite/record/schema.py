@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
+from suite.record.axes import AXES, Labels
 from suite.record.specification import Count, Kind, Part, Positive, Specification
 
 SCHEMA_VERSION = 1
@@ -246,25 +247,6 @@ class Sweep(Part):
     round: Count = 0
 
 
-class Labels(Part):
-    """What the experiment calls the run along each axis; readers group and draw by these."""
-
-    framework: str
-    model: str
-    algorithm: str
-    workers: int
-    network: str
-    straggler: str
-    seed: int
-    learning_rate: float = 0.0
-    wire: str = "none"
-
-    @property
-    def contender(self) -> str:
-        """What is compared: the algorithm, with the form in which its numbers travel where that is not as they are."""
-        return self.algorithm if self.wire == "none" else f"{self.algorithm} in {self.wire}"
-
-
 class Facts(Part):
     """What an algorithm, with its options and on so many workers, declares of itself."""
 
@@ -312,13 +294,10 @@ class Record(Part):
             raise ValueError("identity is not the hash of the specification")
         if self.kind != self.specification.kind or self.replayed != self.specification.replayed:
             raise ValueError("kind or replayed contradicts the specification")
-        specified = self.specification
-        for name, label, meant in (
-            ("framework", self.labels.framework, specified.framework),
-            ("workers", self.labels.workers, specified.workers),
-            ("seed", self.labels.seed, specified.seed),
-        ):
-            if label != meant:
+        for name, axis in AXES.items():
+            label, meant = getattr(self.labels, name), axis.of(self.specification)
+            # Records of before there was an axis have no label along it.
+            if Labels.model_fields[name].is_required() and not axis.renamed and label != meant:
                 raise ValueError(f"label {name} = {label!r} contradicts the specification, which says {meant!r}")
         if isinstance(self.outcome, Finished) and len(self.ranks) != self.specification.workers:
             raise ValueError(f"a finished run of {self.specification.workers} workers has {len(self.ranks)} ranks")

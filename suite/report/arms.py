@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from suite.record.axes import Labels, Use, sorted_by
 from suite.record.schema import Diverged, Facts, Failed, Record, Telemetry
 from suite.report import facts
 from suite.report.evidence import environment
@@ -14,17 +15,11 @@ from suite.report.timing import Parts, Timing, parts, timing
 KINDS = ("measured", "emulated", "simulated")
 
 
-@dataclass(frozen=True, order=True)
-class Setting:
-    """Everything that is equal where algorithms are compared, except the learning rate."""
+class Setting(Labels):
+    """Everything that is equal where algorithms are compared: labels along its axes, and what no label says."""
 
     experiment: str
     kind: str
-    framework: str
-    model: str
-    network: str
-    straggler: str
-    workers: int
     replayed: bool
     environment: str  # E1, E2 ...; empty where no host could say
 
@@ -162,16 +157,13 @@ def groups(
     )
 
 
-def setting_of(record: Record, environments: dict[str, str]) -> Setting:
-    labels = record.labels
+def setting_of(record: Record, environments: dict[str, str], *apart: Use) -> Setting:
+    """`apart`: what tells settings from each other besides, for readers who keep more apart."""
+    kept = record.labels.without(*({Use.CONTENDER, Use.TUNED, Use.AVERAGED} - set(apart)))
     return Setting(
+        **kept.model_dump(),
         experiment=record.experiment,
         kind=record.kind,
-        framework=labels.framework,
-        model=labels.model,
-        network=labels.network,
-        straggler=labels.straggler,
-        workers=labels.workers,
         replayed=record.replayed,
         environment=environments.get(environment(record), ""),
     )
@@ -199,20 +191,11 @@ EXPERIMENTS = (
 
 
 def _natural(setting: Setting) -> tuple[object, ...]:
-    """Frameworks as people name them, torch first; networks from slow to fast."""
-    digits = "".join(letter if letter.isdigit() or letter == "." else " " for letter in setting.network).split()
-    rate = float(digits[0]) if digits and digits[0].count(".") <= 1 and digits[0] != "." else 0.0
     return (
         EXPERIMENTS.index(setting.experiment) if setting.experiment in EXPERIMENTS else len(EXPERIMENTS),
         setting.experiment,
         KINDS.index(setting.kind),
-        setting.framework != "torch",
-        setting.model,
-        rate,
-        setting.network,
-        setting.straggler != "none",
-        setting.straggler,
-        setting.workers,
+        *sorted_by(setting, Use.SETTING),
         setting.environment,
     )
 

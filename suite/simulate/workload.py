@@ -199,8 +199,7 @@ class Workload:
         """How long each worker computes, as `algorithms.virtual.Cluster` takes it."""
         from suite.simulate.adapters import ComputeTimes
 
-        found = machines.calibration
-        return ComputeTimes(self.step_seconds, machines, after=0.0 if found is None else found.after(self))
+        return ComputeTimes(self, machines)
 
 
 def _layer(entry: Entry) -> Layer:

@@ -82,6 +82,7 @@ def test_reports_know_records_only() -> None:
         "suite.report",
         "suite.statistics",
         "suite.suggest",
+        "suite.record.axes",
         "suite.record.schema",
         "suite.record.store",
         "suite.record.specification",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from suite.record.schema import Finished, Host, Labels, Rank, Record, Steps, Sweep
+from suite.record.axes import Labels
+from suite.record.schema import Finished, Host, Rank, Record, Steps, Sweep
 from suite.record.specification import Algorithm, Model, Specification, describe_network
 
 

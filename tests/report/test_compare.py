@@ -9,7 +9,7 @@ import pytest
 
 from suite.record.schema import Reason, Record
 from suite.report import CompareError, compare
-from suite.report.comparing.matching import Cell, Place
+from suite.report.comparing.matching import Cell
 from suite.report.comparing.verdicts import Change, holm, judge
 from tests.report import scripted, worlds
 
@@ -20,7 +20,7 @@ def folders(tmp_path: Path, first: tuple[Record, ...], second: tuple[Record, ...
 
 def changes(tmp_path: Path, first: tuple[Record, ...], second: tuple[Record, ...]) -> dict[str, tuple[Change, ...]]:
     found = compare(*folders(tmp_path, first, second))
-    return {one.cell.place.algorithm: one.changes for one in found.outcomes}
+    return {one.cell.place.contender: one.changes for one in found.outcomes}
 
 
 def world(luck: int, noise: float = 0.02, **factors: float) -> scripted.World:
@@ -55,7 +55,7 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
     """Three hundred comparisons of ten cells between which nothing changed."""
     random = np.random.default_rng(7)
     record = worlds.quick(repetitions=1)[0]
-    place = Place(worlds.only_group(worlds.studied(record)).setting, "a", 0.1)
+    place = worlds.only_group(worlds.studied(record)).setting
     alarms = 0
     rounds = 300
     for _ in range(rounds):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from suite.report.arms import Arm, Group
 from suite.report.claims.claim import Claim, Select
-from suite.report.sections.wording import AXES, describe
+from suite.report.sections.wording import describe
 from suite.report.study import Experiment, Study
 
 
@@ -38,4 +38,4 @@ def chosen(group: Group, select: Select) -> list[Arm]:
 
 def place(group: Group) -> str:
     """`network: AlexNet, 2 workers, 400 Mbit/s`."""
-    return f"{group.setting.experiment}: {describe(group.setting, [axis for axis in AXES if axis != 'environment'])}"
+    return f"{group.setting.experiment}: {describe(group.setting)}"

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.record.axes import Use
+from suite.record.axes import axes as axes_of
 from suite.report import evidence as reading
 from suite.report import formats
-from suite.report.arms import Setting
-from suite.report.comparing.matching import Matched, Place, differences, match
+from suite.report.comparing.matching import Matched, differences, match
 from suite.report.comparing.verdicts import Change, Outcome, judge
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Report, Section, Table
 from suite.report.evidence import Evidence, Hole
-from suite.report.sections.wording import AXES, plural, value, varying
+from suite.report.sections.wording import SETTING, column, entry, plural, varying
 from suite.report.writers import markdown
 
 OK, WORSE = 0, 1
@@ -130,7 +131,7 @@ def _report(
         (matched.changed, "labelled alike, but specified differently"),
     ):
         if places:
-            names = ", ".join(f"{one.setting.experiment} {one.algorithm}" for one in places[:6])
+            names = ", ".join(f"{one.experiment} {one.contender}" for one in places[:6])
             more = f" and {len(places) - 6} more" if len(places) > 6 else ""
             blocks.append(Notice(Level.HOLE, f"{plural(len(places), 'cell')} {what}: {names}{more}."))
     if holes:
@@ -141,15 +142,12 @@ def _report(
 
 
 def _table(outcomes: Sequence[Outcome], false_alarm: float) -> Table:
-    settings = [one.cell.place.setting for one in outcomes]
-    axes = varying(settings, tuple(axis for axis in AXES if axis != "environment"))
-    rates = len({one.cell.place.learning_rate for one in outcomes}) > 1
+    places = [one.cell.place for one in outcomes]
+    axes = (*varying(places, SETTING), "algorithm", *varying(places, axes_of(Use.TUNED)))
     columns = (
         Column("experiment", "experiment"),
         Column("kind", "kind"),
-        *(Column(axis, axis, axis == "workers") for axis in axes),
-        Column("algorithm", "algorithm"),
-        *([Column("learning_rate", "learning rate", True)] if rates else []),
+        *(column(axis) for axis in axes),
         Column("pairs", "pairs", True, "pairs of runs with times"),
         Column("time", "time, second / first", True, "single 95 % intervals, not corrected for the number of cells"),
         Column("detectable", "would be found", True, "smallest change that so many runs find 4 times of 5"),
@@ -157,29 +155,23 @@ def _table(outcomes: Sequence[Outcome], false_alarm: float) -> Table:
         Column("change", "verdict"),
     )
     ordered = sorted(outcomes, key=lambda one: not one.worse)
-    rows = tuple(_row(one, axes, rates) for one in ordered)
+    rows = tuple(_row(one, axes) for one in ordered)
     return Table("cells", f"Verdicts at a false-alarm rate of {false_alarm:.3g} for all cells.", columns, rows)
 
 
-def _row(one: Outcome, axes: Sequence[str], rates: bool) -> tuple[Entry, ...]:
-    place: Place = one.cell.place
+def _row(one: Outcome, axes: Sequence[str]) -> tuple[Entry, ...]:
+    place = one.cell.place
     gain = one.accuracy
     points = None if gain is None else f"{100 * gain.value:+.2f}"
     tone = next((TONES[change] for change in one.changes if change in TONES), "quiet")
     said = ", ".join(change.value for change in one.changes)
     return (
-        Entry(place.setting.experiment, place.setting.experiment),
-        Entry(place.setting.kind, place.setting.kind),
-        *(_axis(place.setting, axis) for axis in axes),
-        Entry(place.algorithm, place.algorithm),
-        *([Entry(f"{place.learning_rate:g}", place.learning_rate)] if rates else []),
+        Entry(place.experiment, place.experiment),
+        Entry(place.kind, place.kind),
+        *(entry(place, axis) for axis in axes),
         Entry(str(len(one.cell.timed)), len(one.cell.timed)),
         formats.number(None if one.time is None else one.time.value, formats.around(one.time, places="ratio")),
         formats.number(one.detectable, None if one.detectable is None else f"{one.detectable:.1%}"),
         formats.number(None if gain is None else 100 * gain.value, points),
         Entry(said, said, tone),
     )
-
-
-def _axis(setting: Setting, axis: str) -> Entry:
-    return Entry(value(setting, axis), setting.workers if axis == "workers" else value(setting, axis))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from suite.record.axes import Use
 from suite.record.schema import Record
 from suite.report.arms import Run, Setting, setting_of
 from suite.report.evidence import Evidence
@@ -14,18 +15,9 @@ from suite.report.sections.surroundings import facts
 MAY_DIFFER = frozenset({"code"})
 
 
-@dataclass(frozen=True)
-class Place:
-    """A cell: everything that labels say except the seed."""
-
-    setting: Setting
-    algorithm: str
-    learning_rate: float
-
-
 @dataclass(frozen=True, eq=False)
 class Cell:
-    place: Place
+    place: Setting  # everything that labels say except what is averaged over
     pairs: tuple[tuple[Run, Run], ...]  # runs that asked for the very same, in order of repetition
 
     @property
@@ -39,9 +31,9 @@ class Cell:
 @dataclass(frozen=True)
 class Matched:
     cells: tuple[Cell, ...]
-    only_first: tuple[Place, ...]
-    only_second: tuple[Place, ...]
-    changed: tuple[Place, ...]  # labelled alike, but specified differently
+    only_first: tuple[Setting, ...]
+    only_second: tuple[Setting, ...]
+    changed: tuple[Setting, ...]  # labelled alike, but specified differently
 
 
 def match(first: Evidence, second: Evidence) -> Matched:
@@ -93,10 +85,10 @@ def _machine(record: Record) -> dict[str, str]:
     return {key: ", ".join(sorted(texts)) for key, texts in merged.items()}
 
 
-def _by_place(records: Iterable[Record]) -> dict[Place, list[Run]]:
-    found: dict[Place, list[Run]] = {}
+def _by_place(records: Iterable[Record]) -> dict[Setting, list[Run]]:
+    found: dict[Setting, list[Run]] = {}
     for record in records:
-        place = Place(setting_of(record, {}), record.labels.contender, record.labels.learning_rate)
+        place = setting_of(record, {}, Use.CONTENDER, Use.TUNED)
         found.setdefault(place, []).append(Run(record))
     return found
 

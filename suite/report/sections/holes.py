@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from suite.record.axes import AXES, SHOWN, Labels, Use, shown
 from suite.record.schema import Diverged, Failed, Record
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
 from suite.report.sections.wording import plural
@@ -49,11 +50,7 @@ def _table(failed: list[Record]) -> Table:
 
 def _row(record: Record) -> tuple[Entry, ...]:
     labels, outcome = record.labels, record.outcome
-    name = ", ".join(
-        (labels.framework, labels.model, labels.contender, f"{labels.workers} workers", labels.network)
-        + ((labels.straggler,) if labels.straggler != "none" else ())
-        + (f"seed {labels.seed}", f"repetition {record.repetition}")
-    )
+    name = ", ".join((*_named(labels), f"repetition {record.repetition}"))
     place, stderr = "", ""
     if isinstance(outcome, Failed):
         reason, message, stderr = outcome.reason.value, outcome.message, outcome.stderr_end
@@ -73,6 +70,14 @@ def _row(record: Record) -> tuple[Entry, ...]:
         Entry("\n".join(stderr.splitlines()[-6:]), stderr, code=True),
         Entry(record.command, record.command, code=True),
     )
+
+
+def _named(labels: Labels) -> list[str]:
+    """Along each axis, but what is tuned and what there is none of."""
+    found = {axis: shown(labels, axis) for axis in SHOWN if AXES[axis].use is not Use.TUNED}
+    return [
+        label if isinstance(label, str) else AXES[axis].said(label) for axis, label in found.items() if label != "none"
+    ]
 
 
 def _unreadable(study: Study) -> list[Block]:

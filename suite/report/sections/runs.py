@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+from suite.record.axes import AXES, SHOWN, numeric, shown, title
 from suite.record.schema import Failed
 from suite.report import formats
 from suite.report.arms import Arm, Run
 from suite.report.content import Column, Entry, Table
-from suite.report.sections.wording import FRAMEWORK
 from suite.report.study import Experiment
 
 COLUMNS = (
     Column("identity", "identity"),
-    Column("framework", "framework"),
-    Column("model", "model"),
-    Column("algorithm", "algorithm"),
-    Column("workers", "workers", True),
-    Column("network", "network"),
-    Column("straggler", "straggler"),
-    Column("learning_rate", "learning rate", True),
-    Column("seed", "seed", True),
+    *(Column(axis, title(axis), numeric(axis)) for axis in SHOWN),
     Column("repetition", "repetition", True),
     Column("environment", "environment"),
     Column("samples_per_second", "samples/s", True, "used work over time"),
@@ -41,14 +34,7 @@ def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
     message = record.outcome.message if isinstance(record.outcome, Failed) else ""
     return (
         Entry(record.identity[:12], record.identity, code=True),
-        Entry(FRAMEWORK[labels.framework], labels.framework),
-        Entry(labels.model, labels.model),
-        Entry(labels.contender, labels.contender),
-        Entry(str(labels.workers), labels.workers),
-        Entry(labels.network, labels.network),
-        Entry(labels.straggler, labels.straggler),
-        Entry(f"{labels.learning_rate:g}", labels.learning_rate),
-        Entry(str(labels.seed), labels.seed),
+        *(Entry(AXES[axis].text(label), label) for axis in SHOWN for label in [shown(labels, axis)]),
         Entry(str(record.repetition), record.repetition),
         Entry(arm.setting.environment, arm.setting.environment),
         *_speed(run, arm),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from suite.report.arms import Arm, Group, Setting
 from suite.report.charts.specification import Bar, BarPanel, Bars, Line, Lines, Mark, Panel, Role
@@ -45,7 +44,7 @@ def rate_of(group: Group) -> float | None:
 
 
 def workers(experiment: Experiment, study: Study) -> Iterator[Figure]:
-    families = _families(experiment, lambda setting: replace(setting, workers=0))
+    families = _families(experiment, lambda setting: setting.model_copy(update={"workers": 0}))
     axes = tuple(axis for axis in varying(group.setting for group in experiment.groups) if axis != "workers")
     panels = []
     for setting, groups in families:
@@ -81,7 +80,7 @@ def workers(experiment: Experiment, study: Study) -> Iterator[Figure]:
 
 
 def network(experiment: Experiment, study: Study) -> Iterator[Figure]:
-    families = _families(experiment, lambda setting: replace(setting, network=""))
+    families = _families(experiment, lambda setting: setting.model_copy(update={"network": ""}))
     axes = tuple(axis for axis in varying(group.setting for group in experiment.groups) if axis != "network")
     panels = []
     for setting, groups in families:
@@ -115,7 +114,7 @@ def network(experiment: Experiment, study: Study) -> Iterator[Figure]:
 def stragglers(experiment: Experiment, study: Study) -> Iterator[Figure]:
     axes = varying(group.setting for group in experiment.groups)
     calm = {
-        replace(group.setting, straggler=""): rate.value
+        group.setting.model_copy(update={"straggler": ""}): rate.value
         for group in experiment.groups
         if group.setting.straggler == "none" and group.ceiling is not None
         for rate in [study.of(group.ceiling).samples_per_second]
@@ -123,7 +122,7 @@ def stragglers(experiment: Experiment, study: Study) -> Iterator[Figure]:
     }
     panels = []
     for group in experiment.groups:
-        ideal = calm.get(replace(group.setting, straggler=""))
+        ideal = calm.get(group.setting.model_copy(update={"straggler": ""}))
         bars = tuple(_work(group, study, ideal))
         if bars:
             panels.append(BarPanel(describe(group.setting, axes), bars))

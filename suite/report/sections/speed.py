@@ -6,18 +6,9 @@ from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Table
 from suite.report.measures import Comparison, Measures
-from suite.report.sections.wording import value, varying
+from suite.report.sections.wording import column, entry, varying
 from suite.report.study import Experiment, Study
 from suite.statistics import Verdict
-
-AXIS_TITLES = {
-    "framework": "framework",
-    "model": "model",
-    "workers": "workers",
-    "network": "network",
-    "straggler": "straggler",
-    "environment": "environment",
-}
 
 MEASURED = (
     Column("runs", "runs", True, "finished of asked for"),
@@ -44,10 +35,10 @@ def table(experiment: Experiment, study: Study) -> Table | None:
     if all(arm.for_memory for arm in experiment.arms):
         return None
     axes = varying(group.setting for group in experiment.groups)
-    columns = tuple(Column(axis, AXIS_TITLES[axis], axis == "workers") for axis in axes)
+    columns = tuple(column(axis) for axis in axes)
     columns += (Column("algorithm", "algorithm"), *MEASURED)
     rows = tuple(
-        (*(_axis(group, axis) for axis in axes), Entry(arm.label), *_numbers(arm, study.of(arm), group))
+        (*(entry(group.setting, axis) for axis in axes), Entry(arm.label), *_numbers(arm, study.of(arm), group))
         for group in experiment.groups
         for arm in group.arms
     )
@@ -60,10 +51,6 @@ def table(experiment: Experiment, study: Study) -> Table | None:
         tuple(columns[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
     )
-
-
-def _axis(group: Group, axis: str) -> Entry:
-    return Entry(value(group.setting, axis), group.setting.workers if axis == "workers" else value(group.setting, axis))
 
 
 def _numbers(arm: Arm, found: Measures, group: Group) -> tuple[Entry, ...]:

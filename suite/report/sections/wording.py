@@ -4,48 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from suite.record.axes import AXES, Use, axes, numeric, shown, title
 from suite.report.arms import Arm, Group, Setting
+from suite.report.content import Column, Entry
 
-AXES = ("framework", "model", "workers", "network", "straggler", "environment")
+# Along what settings differ: the axes of the experiment, and the machines.
+ENVIRONMENT = "environment"
+SETTING = axes(Use.SETTING)
 KIND = {
     "measured": "measured",
     "emulated": "emulated",
     "simulated": "simulated",
 }
-FRAMEWORK = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
-def varying(settings: Iterable[Setting], axes: tuple[str, ...] = AXES) -> tuple[str, ...]:
+def varying(settings: Iterable[Setting], among: tuple[str, ...] = (*SETTING, ENVIRONMENT)) -> tuple[str, ...]:
     """The axes along which these settings differ."""
     those = list(settings)
-    return tuple(axis for axis in axes if len({getattr(one, axis) for one in those}) > 1)
+    return tuple(axis for axis in among if len({getattr(one, axis) for one in those}) > 1)
 
 
 def value(setting: Setting, axis: str) -> str:
-    found = str(getattr(setting, axis))
-    return FRAMEWORK.get(found, found) if axis == "framework" else found
+    return setting.environment if axis == ENVIRONMENT else AXES[axis].text(shown(setting, axis))
 
 
-def describe(setting: Setting, axes: Iterable[str]) -> str:
+def column(axis: str) -> Column:
+    return Column(axis, title(axis), axis != ENVIRONMENT and numeric(axis))
+
+
+def entry(setting: Setting, axis: str) -> Entry:
+    """A setting's place in the column of an axis; a number sorts as one."""
+    text = value(setting, axis)
+    return Entry(text, shown(setting, axis) if axis != ENVIRONMENT and numeric(axis) else text)
+
+
+def describe(setting: Setting, among: Iterable[str] = SETTING) -> str:
     """`PyTorch, AlexNet, 4 workers, 400 Mbit/s`, with only the axes asked for."""
-    words = []
-    for axis in axes:
-        text = value(setting, axis)
-        if axis == "workers":
-            text = f"{text} worker{'s' if setting.workers != 1 else ''}"
-        elif axis == "straggler":
-            text = "no straggler" if text == "none" else text
-        elif axis == "environment":
-            text = f"environment {text}" if text else ""
-        words.append(text)
-    return ", ".join(word for word in words if word)
+    return ", ".join(text for axis in among if (text := _phrase(setting, axis)))
+
+
+def _phrase(setting: Setting, axis: str) -> str:
+    if axis == ENVIRONMENT:
+        return f"environment {setting.environment}" if setting.environment else ""
+    return AXES[axis].said(getattr(setting, axis))
 
 
 def common(groups: Iterable[Group]) -> str:
     """What all settings share, in words."""
     settings = [group.setting for group in groups]
     changing = varying(settings)
-    return describe(settings[0], [axis for axis in AXES if axis not in changing and axis != "environment"])
+    return describe(settings[0], [axis for axis in SETTING if axis not in changing])
 
 
 def compute(arms: Iterable[Arm]) -> str:

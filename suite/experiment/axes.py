@@ -1,0 +1,130 @@
+"""How an experiment file writes each axis: a list of values, each checked by itself.
+
+A row of `suite.record.axes` and a field of `Axes` make an axis. What its values mean for a run is the field of the same
+name in `suite.record.specification`; what they do not go together with, a row of `suite.experiment.combinations.CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+
+from algorithms.wire import named as form
+from suite.cluster import stragglers
+from suite.experiment import choices
+from suite.experiment.network_choice import NetworkChoice, spelled_out
+from suite.experiment.strict import Strict, named
+from suite.record.axes import AXES
+from suite.record.specification import Count, Model, NonNegative, Options, Positive, PositiveNumber
+
+
+class Choice(Strict):
+    name: str
+    label: str | None = None
+    options: Options = Field(default_factory=dict)
+
+    def called(self) -> str:
+        """What people read: the label, or the name with what was chosen for it."""
+        chosen = [f"{key}={_short(value)}" for key, value in self.options.items()]
+        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
+
+
+class AlgorithmChoice(Choice):
+    @model_validator(mode="after")
+    def _known(self) -> AlgorithmChoice:
+        choices.make_algorithm(self.name, self.options)
+        return self
+
+
+class ReplayChoice(Strict):
+    """Checked in full when the run is resolved: the profile may differ by framework (`{framework}` in its name)."""
+
+    profile: str
+    size: PositiveNumber = 1.0
+    time: PositiveNumber = 1.0
+    forward: NonNegative | None = None
+    backward: NonNegative | None = None
+
+
+class ModelChoice(Choice):
+    image: Positive | None = None
+    width: PositiveNumber = 1.0
+    classes: Positive | None = None
+    replay: ReplayChoice | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> ModelChoice:
+        choices.net_of(self.model())
+        return self
+
+    def model(self) -> Model:
+        return Model(name=self.name, image=self.image, width=self.width, classes=self.classes, options=self.options)
+
+    def called(self) -> str:
+        sizes = {"image": self.image, "width": None if self.width == 1 else self.width, "classes": self.classes}
+        chosen = [f"{key}={_short(value)}" for key, value in (sizes | self.options).items() if value is not None]
+        chosen += ["replayed"] * (self.replay is not None)
+        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
+
+
+def _readable(straggler: str) -> str:
+    if straggler != "none":
+        stragglers.parse(straggler)
+    return straggler
+
+
+def _form(asked: Any) -> str:
+    """A name, with options behind colons, or a table with a name; as the name is written."""
+    return str(form(asked))
+
+
+class Axes(Strict):
+    framework: tuple[Literal["torch", "tensorflow"], ...] = Field(min_length=1)
+    model: tuple[Annotated[ModelChoice, BeforeValidator(named("image", "width", "classes", "replay"))], ...] = Field(
+        min_length=1
+    )
+    algorithm: tuple[Annotated[AlgorithmChoice, BeforeValidator(named())], ...] = Field(min_length=1)
+    wire: tuple[Annotated[str, BeforeValidator(_form)], ...] = Field(default=("none",), min_length=1)
+    workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
+    network: tuple[Annotated[NetworkChoice, BeforeValidator(spelled_out)], ...] = Field(
+        default=(NetworkChoice(name="local"),), min_length=1
+    )
+    straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
+    learning_rate: tuple[PositiveNumber, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="in place of the optimizer's: the same tuning budget for every algorithm",
+    )
+    seed: tuple[Count, ...] = Field(default=(0,), min_length=1)
+
+
+Selector = str | int | float | tuple[str | int | float, ...]
+
+_EveryAxis = create_model("_EveryAxis", __base__=Strict, **dict.fromkeys(AXES, (Selector | None, None)))  # type: ignore[call-overload]
+
+
+class Where(_EveryAxis):  # type: ignore[misc, valid-type]  # a field for each row of the table
+    """Runs whose labels (or plain names) are among these; axes that are not mentioned may be anything."""
+
+    def matches(self, called: Mapping[str, tuple[object, ...]]) -> bool:
+        return all(any(name in wanted for name in called[axis]) for axis, wanted in self._wanted().items())
+
+    def axes(self) -> set[str]:
+        return set(self._wanted())
+
+    def _wanted(self) -> dict[str, tuple[object, ...]]:
+        said = {axis: getattr(self, axis) for axis in AXES}
+        return {axis: one if isinstance(one, tuple) else (one,) for axis, one in said.items() if one is not None}
+
+
+def names(value: Any, label: str) -> tuple[object, ...]:
+    """Every name that a value of an axis answers to: its label, and its name without options."""
+    if isinstance(value, Choice | NetworkChoice):
+        return (label, value.name)
+    return (value, value.split(":")[0]) if isinstance(value, str) else (value,)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
