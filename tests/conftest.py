@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from suite.warm.owner import WarmPython
+from suite.warm.owner import Entrance
 from tests.selection import is_quick
-from tests.warm_processes import warm_processes
+from tests.warm_processes import lent_at, warm_processes
 
 # Ranks and frameworks share a few cores here: one thread each keeps results reproducible and the machine usable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,15 +34,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture
-def warm_torch(request: pytest.FixtureRequest) -> WarmPython:
+def warm_torch(request: pytest.FixtureRequest) -> Entrance:
     """For tests that start processes of their own: Python with PyTorch and Horovod, at once."""
     return warm_processes(request.config).having("torch")
 
 
 @pytest.fixture
-def warm_tensorflow(request: pytest.FixtureRequest) -> WarmPython:
+def warm_tensorflow(request: pytest.FixtureRequest) -> Entrance:
     """The same with TensorFlow."""
     return warm_processes(request.config).having("tensorflow")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist, before it starts, where to borrow warm processes."""
+    node.workerinput["warm processes"] = lent_at(node.config)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -9,12 +9,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from suite.warm import client
 
 ROOT = Path(__file__).parents[2]
 END_SECONDS = 60.0  # it may still be importing, and looks up only then
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where whoever may use a warm process asks it for copies, its owner or not."""
+
+    path: Path
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        """What to run in place of `python -m module arguments`."""
+        return [sys.executable, "-I", "-S", client.__file__, str(self.path), module, *arguments]
 
 
 class WarmPython:
@@ -26,9 +38,9 @@ class WarmPython:
     def __init__(self, modules: Sequence[str]) -> None:
         self.modules = tuple(modules)
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
-        self.path = self.folder / "socket"
+        self.entrance = Entrance(self.folder / "socket")
         with socket.socket(socket.AF_UNIX) as listener, (self.folder / "output").open("wb") as output:
-            listener.bind(str(self.path))
+            listener.bind(str(self.entrance.path))
             listener.listen(64)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "suite.warm.zygote", str(listener.fileno()), *self.modules],
@@ -45,8 +57,7 @@ class WarmPython:
         return self.process.poll() is None
 
     def command(self, module: str, *arguments: str) -> list[str]:
-        """What to run in place of `python -m module arguments`."""
-        return [sys.executable, "-I", "-S", client.__file__, str(self.path), module, *arguments]
+        return self.entrance.command(module, *arguments)
 
     def close(self) -> None:
         """End the process and all its copies. Safe to call twice."""

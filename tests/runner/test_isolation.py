@@ -21,6 +21,20 @@ def test_what_one_launch_leaves_behind_the_next_does_not_see() -> None:
     assert left_of(result.mark) == []
 
 
+@pytest.mark.timeout(240)
+def test_processes_that_share_the_tests_share_the_warm_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOLD_IN", str(tmp_path))
+    result = run("borrowing.py", "-n", "2", "--dist", "load")
+    assert result.code == 0, result.text
+    told = [file.read_text().split() for file in tmp_path.iterdir()]
+    assert len(told) == 1 + 2
+    assert {asking for asking, _ in told} == {"gw0", "gw1"}
+    assert len({parent for _, parent in told}) == 1
+    assert left_of(result.mark) == []
+
+
 @pytest.mark.timeout(120)
 def test_nothing_outlives_a_pytest_that_is_killed(tmp_path: Path) -> None:
     mark = uuid.uuid4().hex

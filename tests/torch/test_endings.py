@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite.cluster.horovodrun import horovodrun
-from suite.warm.owner import WarmPython
+from suite.warm.owner import Entrance
 
 ROOT = Path(__file__).parents[2]
 STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
@@ -28,7 +28,7 @@ STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
         ("blocking", "killed", ""),  # horovodrun ends the others at once, and may leave them no time to speak
     ],
 )
-def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Path, warm_torch: WarmPython) -> None:
+def test_the_others_end_too(algorithm: str, ending: str, said: str, tmp_path: Path, warm_torch: Entrance) -> None:
     log = tmp_path / "log"
     program = warm_torch.command("tests.torch.endings", algorithm, ending, str(tmp_path))
     with log.open("w") as output:

@@ -138,7 +138,7 @@ def test_a_client_says_that_there_is_no_warm_process(tmp_path: Path) -> None:
     python.close()
     code, _, err = said(started(python, tmp_path, "pass"))
     assert code == 1
-    assert err.startswith(f"the warm process behind {python.path} is gone (")
+    assert err.startswith(f"the warm process behind {python.entrance.path} is gone (")
 
 
 def test_an_owner_that_is_killed_leaves_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from suite.cluster.horovodrun import horovodrun
-from suite.warm.owner import WarmPython
+from suite.warm.owner import Entrance
 from tests.parallel.runner.messages import Answer, Ended, Message, Ready, Started
 from tests.parallel.runner.rank import output_path, stacks_path, tail_of
 
@@ -80,7 +80,7 @@ class Job:
         root: Path,
         *,
         mpi: bool = False,
-        warm: WarmPython | None = None,
+        warm: Entrance | None = None,
         device: str = "cpu",
     ) -> None:
         self.ranks = ranks

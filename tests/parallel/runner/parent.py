@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.warm.owner import WarmPython
+from suite.warm.owner import Entrance
 from tests.parallel.runner.job import Job, Outcome
 from tests.parallel.runner.merge import merge
 from tests.warm_processes import IMPORTS, warm_processes
@@ -25,7 +25,7 @@ class Launch:
     environment: tuple[tuple[str, str], ...] = ()
     mpi: bool = False
 
-    def warm(self, config: pytest.Config) -> WarmPython | None:
+    def warm(self, config: pytest.Config) -> Entrance | None:
         """The process that has imported the frameworks in the file's name.
 
         None where ranks must start cold: MPI looks after processes that it started itself, and only of Horovod's own
