@@ -9,7 +9,7 @@ SUITE = .venv/bin/python -m suite
 help:
 	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
 	@echo "make report       render the report of all records"
-	@echo "make test         all tests, files on two processes at once"
+	@echo "make test         all tests, files on three processes at once"
 	@echo "make check        the tests that need neither ranks nor frameworks nor networks"
 	@echo "make lint         ruff and mypy"
 	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
@@ -28,8 +28,9 @@ bench: setup
 report: setup
 	@$(SUITE) report
 
+# Three, on two cores: a rank that waits leaves its core to the tests of another file.
 test: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile --durations 20 --durations-min 5
+	.venv/bin/python -m pytest -n 3 --dist loadfile --durations 20 --durations-min 5
 
 check: setup
 	.venv/bin/python -m pytest --check -n 2 --dist loadfile
