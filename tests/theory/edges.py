@@ -1,6 +1,5 @@
-"""Where a method stops being stable, found by bisection on runs of the virtual driver."""
+"""Where a method stops being stable: on either side of the edge that a theory names, by runs of the virtual driver."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -21,11 +20,6 @@ def grows(cluster: Cluster, steps: int) -> bool:
     return bool(path[-third:].max() > path[third : 2 * third].max())
 
 
-def edge(unstable: Callable[[float], bool], low: float, high: float) -> float:
-    """The edge between a stable `low` and an unstable `high`, to 0.1 %; both are looked at first."""
-    if unstable(low) or not unstable(high):
-        raise AssertionError(f"no edge between {low} and {high}")
-    while high / low > 1.001:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if unstable(middle) else (middle, high)
-    return math.sqrt(low * high)
+def is_the_edge(unstable: Callable[[float], bool], value: float, *, below: float = 0.01, above: float = 0.01) -> bool:
+    """Whether paths die out at so much less than `value` and grow at so much more, relative to it."""
+    return not unstable(value * (1 - below)) and unstable(value * (1 + above))
