@@ -13,10 +13,10 @@ import statistics
 import time
 
 import torch
-from algorithms.torch.travelling import Travelling
 from torch import nn
 
-from algorithms.torch import travelling
+from algorithms.torch.exchange import travelling
+from algorithms.torch.exchange.travelling import Travelling
 from algorithms.torch.memory import like
 from suite.models import profile
 
