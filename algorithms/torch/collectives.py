@@ -42,6 +42,11 @@ def mean(tensor: torch.Tensor, name: str) -> torch.Tensor:
     return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average))
 
 
+def answer(tensor: torch.Tensor, name: str) -> None:
+    """What others wait for in `mean`, from one who does not wait for them."""
+    hvd.allreduce_async_(tensor, op=hvd.Average, name=name)
+
+
 def broadcast(tensor: torch.Tensor, name: str) -> torch.Tensor:
     """Rank 0's, in place."""
     return wait(hvd.broadcast_async_(tensor, 0, name=name))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.life import Pipeline
 from algorithms.mechanisms.plan import Piece, Timing, cut, landings, order
+from algorithms.mechanisms.weighing import about
 from algorithms.virtual.carriage import Carriage
 from algorithms.virtual.compute import Draw
 from algorithms.virtual.gradients import Gradients, Share
@@ -197,7 +198,10 @@ class ExchangeRun:
 
     def _coded_average(self, step: int) -> Vector | None:
         """The same in a format. What a worker without samples remembers of other steps travels all the same."""
-        weights = [self.gradients.weight(worker, step) for worker in range(self.workers)]
+        counts = [self.gradients.weight(worker, step) for worker in range(self.workers)]
+        # So that samples make nothing larger than a format takes; what is remembered is counted alike for good.
+        unit = 1.0 if self.carriage.form.feeds_back else about(sum(counts) / self.workers)
+        weights = [count / unit for count in counts]
         parts: list[Vector] = []
         for worker, weight in enumerate(weights):
             parts.append(self.gradients(worker, step, self.x[0]) * weight if weight else self.x[0] * 0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from algorithms.mechanisms.weighing import Weighing
 from algorithms.torch.exchange.departures import Departures
 from algorithms.torch.exchange.header import Fault
 from algorithms.wire import NONE
@@ -34,6 +35,7 @@ def test_only_what_changes_a_travelling_gradient_is_a_mistake(
         form=NONE,
         passes=1,
         weighted=False,
+        weighing=Weighing(lambda weight: weight, for_good=False),
         at_once=True,
         alone=False,
         flight=lambda: None,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from algorithms.mechanisms.flights import Flight, Lost
+from algorithms.mechanisms.weighing import Heard
 from algorithms.torch import collectives
 from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange.header import Answer, Header
@@ -27,6 +28,8 @@ class Departed:
     weighted: bool
     flight: Flight[Cargo] | None  # None: landed, or never had to leave
     stopwatch: Stopwatch
+    unit: float = 1.0  # so many samples counted as one, where they are weighed
+    heard: Heard = field(default_factory=Heard)  # for those who weigh
     meet: Callable[[], None] = lambda: None  # those who have finished meanwhile, and wait there
     sequence: tuple[int, ...] = ()  # in which backward made the gradients
     then: list[torch.Tensor] | None = None  # the parameters they were taken at, where the algorithm compares
@@ -41,6 +44,8 @@ class Departed:
             else:
                 self._wait(self.flight, [len(self.gradients)])
                 self._answer = Answer.decode(self.flight.cargo(len(self.gradients)).tensor, self.workers)
+        if self.weighted:
+            self.heard.mean = self._answer.weight / self.workers
         problem = self._answer.problem(self.workers)
         if problem:
             # All ranks hear of it and all have given everything, so that nothing of this step stays on the wire.
@@ -57,7 +62,7 @@ class Departed:
         self.wait(numbers)
         landed = {number: self.gradients[number] for number in numbers if answer.present[number]}
         if self.weighted and landed:
-            torch._foreach_mul_(list(landed.values()), self.workers / answer.weight)
+            torch._foreach_mul_(list(landed.values()), self.unit * self.workers / answer.weight)
         for number in landed.keys() & self.homes.keys():
             landed[number] = self.homes.pop(number).detach().copy_(landed[number])
         return landed

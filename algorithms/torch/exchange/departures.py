@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from algorithms.mechanisms.flights import Flight
+from algorithms.mechanisms.weighing import Weighing
 from algorithms.torch.exchange import travelling
 from algorithms.torch.exchange.header import Fault
 from algorithms.torch.exchange.history import fingerprint
@@ -38,6 +39,7 @@ class Closed:
     gradients: list[torch.Tensor]
     present: list[bool]
     homes: dict[int, torch.Tensor]
+    unit: float  # so many samples counted as one
 
 
 class Departures:
@@ -53,6 +55,7 @@ class Departures:
         form: Format,
         at_once: bool,
         alone: bool,
+        weighing: Weighing,
         flight: Callable[[], Flight[Cargo] | None],
         begins: Callable[[], None],
         ready: Callable[[int], None],
@@ -65,6 +68,7 @@ class Departures:
         self._frozen = frozen
         self._passes = passes
         self._weighted = weighted
+        self._weighing = weighing
         self._form = form
         self._at_once = at_once
         self._alone = alone
@@ -94,6 +98,7 @@ class Departures:
     def forget(self) -> None:
         """A new step begins."""
         self.weight = None
+        self._unit: float | None = None
         self.fault = Fault.NONE
         self.sequence: list[int] = []  # the order in which backward made the gradients
         self._times = [0] * len(self._parameters)
@@ -150,15 +155,21 @@ class Departures:
 
     def _send(self, number: int) -> None:
         taken = self._taken[number]
-        if self._weighted and self.weight is None:
-            self.fault = self.fault or Fault.NOT_WEIGHED
-        elif self.weight is not None:
-            with torch.no_grad():  # an empty batch may have made it NaN
-                taken.gradient.mul_(self.weight) if self.weight else taken.gradient.zero_()
+        if self._weighted:
+            self._weigh(taken.gradient)
         flight = self._flight()
         if flight is not None:
             flight.give(number, load(taken.gradient, self._form))
         taken.sent = True
+
+    def _weigh(self, gradient: torch.Tensor) -> None:
+        if self._unit is None:  # those who were told no weight take part in this, too
+            self._unit = self._weighing.unit(1.0 if self.weight is None else self.weight)
+        if self.weight is None:
+            self.fault = self.fault or Fault.NOT_WEIGHED
+            return
+        with torch.no_grad():  # an empty batch may have made it NaN
+            gradient.mul_(self.weight / self._unit) if self.weight else gradient.zero_()
 
     def close(self) -> Closed:
         """Backward has ended: send what has not left, zeros where there is nothing."""
@@ -172,7 +183,7 @@ class Departures:
                 self.fault = self.fault or Fault.NO_BACKWARD
             taken = [self._taken[number] for number in range(len(self._parameters))]
             homes = {number: one.home for number, one in enumerate(taken) if one.home is not None}
-            return Closed(self.fault, [one.gradient for one in taken], present, homes)
+            return Closed(self.fault, [one.gradient for one in taken], present, homes, self._unit or 1.0)
 
     def _close(self, number: int) -> bool:
         """Whether this parameter has a gradient."""

@@ -13,6 +13,8 @@ from algorithms.mechanisms import routes
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.mechanisms.weighing import Weighing
+from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.exchange import meeting, travelling
 from algorithms.torch.exchange.apply import applied
@@ -60,12 +62,15 @@ class ExchangeDriver:
         self._history = History()
         if attached.workers > 1:
             travelling.refuse_unfit(zip(attached.names, self._parameters, strict=True))
+        self._weight_name = f"{attached.prefix}weight"
+        self._weighing = Weighing(self._mean_weight, for_good=form.feeds_back)
         taken = {id(p) for p in self._parameters}
         self._departures = Departures(
             self._parameters,
             [p for group in attached.optimizer.param_groups for p in group["params"] if id(p) not in taken],
             passes=attached.passes,
             weighted=attached.weighted,
+            weighing=self._weighing,
             form=form,
             at_once=algorithm.start is Moment.GRADIENT_READY and attached.workers > 1,
             alone=attached.workers == 1,
@@ -97,6 +102,9 @@ class ExchangeDriver:
 
     def weigh(self, samples: float) -> None:
         self._departures.weight = samples
+
+    def _mean_weight(self, weight: float) -> float:
+        return float(collectives.mean(torch.tensor([weight], dtype=torch.float64), self._weight_name))
 
     def zero_grad(self, set_to_none: bool) -> None:
         if self._departures.any_taken and self._attached.workers > 1:
@@ -158,6 +166,7 @@ class ExchangeDriver:
         due = self._departed.departs(departed)
         if due is not None:
             self._count(due)
+            self._weighing.last = due.heard  # it has come on every rank before anybody's next gradient leaves
         self._apply.step(departed, due)
         self._steps += 1
         self._stopwatch.lap(self._steps - 1 in STEPS)
@@ -188,6 +197,7 @@ class ExchangeDriver:
             weighted=self._attached.weighted,
             flight=flight,
             stopwatch=self._stopwatch,
+            unit=closed.unit,
             meet=self._meet,
             sequence=tuple(self._departures.sequence),
             homes=closed.homes,
@@ -319,6 +329,8 @@ class ExchangeDriver:
             if at_once or self._fresh:
                 self._courier.close()
             else:  # others may be in a step, which they learn that this rank will not make
+                if self._attached.weighted and self._weighing.leaves():
+                    collectives.answer(torch.zeros(1, dtype=torch.float64), self._weight_name)
                 self._depart(fault=Fault.LEFT)
                 self._courier.retire()
         self._fresh = True
