@@ -67,7 +67,7 @@ class Clock:
                     self.outcomes[number] = None
                     self.ready[number] = life.read
                     self.stale |= life.read < self.round
-                    yield Offer(number, now)
+                    yield Offer(number, life.read, now)
                     life.answer()
                 case Verb.COMPUTE:
                     heapq.heappush(self.heap, (now + self.draws[number](), number, self.attempts[number]))
@@ -158,7 +158,7 @@ def round_robin(algorithm: Rounds, workers: int, steps: int, draws: Sequence[Dra
             while life.verb is not Verb.BEGIN:
                 match life.verb:
                     case Verb.OFFER:
-                        yield Offer(number, now)
+                        yield Offer(number, life.read, now)
                         life.answer()
                     case Verb.COMPUTE:
                         now += draws[number]()

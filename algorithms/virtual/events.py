@@ -18,9 +18,10 @@ class Compute(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """A worker offers what it holds now."""
+    """A worker offers what it holds now, made from the centre as it was after so many rounds."""
 
     worker: int
+    read: int
     time: float
 
 

@@ -78,7 +78,7 @@ class _Recorded:
                             f"the records say {self.offered}, where worker {self.number} offers what came of step "
                             f"{life.step} from the centre after {life.read} rounds"
                         )
-                    yield Offer(self.number, now)
+                    yield Offer(self.number, life.read, now)
                     life.answer()
                 case Verb.WAIT if self.offered is not None:
                     return

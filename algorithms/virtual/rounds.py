@@ -18,16 +18,16 @@ from algorithms.virtual.optimizers import Optimizer, Vector, rate
 from algorithms.virtual.trace import Trace, Watch
 from algorithms.wire import NONE
 
-STATE = ("own", "centre", "slots", "read", "weights", "offered", "contributions", "seen", "trace")
+STATE = ("own", "centre", "slots", "weights", "given", "contributions", "seen", "trace")
 LOOK_AHEAD = 8  # events of each worker; one that computes, offers, waits and goes on has four
 
 
 @dataclass(frozen=True)
-class Offered:
+class Given:
     """What a worker held when it offered."""
 
     own: Own
-    read: int
+    known: int  # rounds of the centre that it started from
     weight: int
 
 
@@ -54,9 +54,8 @@ class RoundsRun:
         self.own = [algorithm.own(x) for _ in range(workers)]
         self.centre = algorithm.centre(x)
         self.slots = [optimizer.begin(x) for _ in range(1 if self.centred else workers)]
-        self.read = [0] * workers
         self.weights = [1] * workers
-        self.offered: list[Offered | None] = [None] * workers
+        self.given: list[Given | None] = [None] * workers
         self.contributions: list[Vector | None] = [None] * workers
         # Gradients that are summed are left undone until they count; a lone one is asked for when its worker begins it.
         several = self.centred and (algorithm.quorum(workers) > 1 or algorithm.tagged) and not algorithm.needs_norm
@@ -134,8 +133,8 @@ class RoundsRun:
             case Compute(worker, step):
                 watch.computed(worker, step, event.time)
                 self._compute(worker, step)
-            case Offer(worker):
-                self.offered[worker] = Offered(self.own[worker], self.read[worker], self.weights[worker])
+            case Offer(worker, read):
+                self.given[worker] = Given(self.own[worker], read, self.weights[worker])
             case Close(taken):
                 self._close(taken, event.time)
             case Settle(worker):
@@ -144,7 +143,7 @@ class RoundsRun:
                 self._read(worker)
             case Drop(worker):
                 self.trace.dropped[worker] += 1
-                self.offered[worker] = None
+                self.given[worker] = None
                 if self.algorithm.waits:
                     self._read(worker)
             case GiveUp(worker):
@@ -179,12 +178,12 @@ class RoundsRun:
     def _close(self, taken: tuple[int, ...], now: float) -> None:
         contributions = []
         for worker in taken:
-            offered = self.offered[worker]
-            assert offered is not None
-            age = self.trace.rounds - offered.read
-            contribution = self.algorithm.offer(offered.own, self.centre, self._situation(staleness=age))
+            given = self.given[worker]
+            assert given is not None
+            age = self.trace.rounds - given.known
+            contribution = self.algorithm.offer(given.own, self.centre, self._situation(staleness=age))
             self.contributions[worker] = contribution
-            contributions.append((worker, contribution, offered.weight))
+            contributions.append((worker, contribution, given.weight))
             self.trace.staleness.append(age)
             self.trace.whose.append(worker)
             self.trace.used[worker] += 1
@@ -227,20 +226,18 @@ class RoundsRun:
         return total
 
     def _settle(self, worker: int) -> None:
-        offered, contribution = self.offered[worker], self.contributions[worker]
-        assert offered is not None
+        given, contribution = self.given[worker], self.contributions[worker]
+        assert given is not None
         own = self.own[worker]
         self.own[worker] = (
             self.algorithm.adopt(own, contribution, self.centre)
-            if own is offered.own
-            else self.algorithm.adopt_late(own, offered.own, contribution, self.centre)
+            if own is given.own
+            else self.algorithm.adopt_late(own, given.own, contribution, self.centre)
         )
-        self.offered[worker] = self.contributions[worker] = None
-        self.read[worker] = self.trace.rounds
+        self.given[worker] = self.contributions[worker] = None
 
     def _read(self, worker: int) -> None:
         self.own[worker] = self.algorithm.own(self.centre.parameters)
-        self.read[worker] = self.trace.rounds
 
     def _note(self, now: float) -> None:
         shared = self.centre.parameters if self.centre.parameters is not None else self.own[0].parameters

@@ -116,6 +116,7 @@ LIVED = frozenset({"begun", "due", "read", "step_number"})  # where a worker sta
 CARRY_OUT = (
     "virtual/clock.py",
     "virtual/replay.py",
+    "virtual/rounds.py",
     "mechanisms/quorum/worker.py",
     "torch/rounds/*.py",
     "tensorflow/rounds/*.py",

@@ -20,7 +20,8 @@ def records_of(events, algorithm, workers):
         match event:
             case Compute(worker, at):
                 step[worker] = at + (0 if algorithm.departs != "step begins" else 1)
-            case Offer(worker):
+            case Offer(worker, read):
+                assert read == version_read[worker]
                 offered[worker] = Contribution(worker=worker, step=step[worker], read=version_read[worker])
             case Drop(worker):
                 dropped.append(offered.pop(worker))
