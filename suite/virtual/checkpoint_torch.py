@@ -13,7 +13,7 @@ import torch
 
 from algorithms.contract import Centre, Own
 from algorithms.virtual.gradients import Owed
-from algorithms.virtual.rounds import Offered
+from algorithms.virtual.rounds import Given
 from algorithms.virtual.trace import Trace
 from suite.training.divergence import Diverged, DivergenceWatch
 from suite.training.session import CheckpointError
@@ -22,7 +22,7 @@ from suite.virtual.ledger import Ledger, Lines
 
 FORMAT = "farandole virtual checkpoint 1"
 # What may stand in a file beside numbers, texts and tensors: no other code is run by reading one.
-KNOWN: list[Any] = [Centre, Own, Owed, Offered, Trace, Diverged, DivergenceWatch, Point, Ledger, Lines, deque]
+KNOWN: list[Any] = [Centre, Own, Owed, Given, Trace, Diverged, DivergenceWatch, Point, Ledger, Lines, deque]
 
 
 def save(path: Path, identity: str, held: Mapping[str, Any]) -> None:
