@@ -10,7 +10,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from suite.horovod import found
@@ -55,6 +55,7 @@ class Wish:
 
     mpi: Mpi = "auto"
     nccl: Nccl = "auto"
+    cpu: bool = False  # nothing that lies on a GPU will travel
     jobs: int = 0  # 0: as many compilers as fit
     again: bool = False
 
@@ -62,7 +63,7 @@ class Wish:
 def build(wish: Wish) -> None:
     begin = time.monotonic()
     here, machine = found.look(), facts.look(Path(sys.prefix))
-    lacking = found.problems(here, machine, wish.mpi, wish.nccl)
+    lacking = found.problems(here, machine, wish.mpi, wish.nccl, cpu=wish.cpu)
     if lacking:
         raise NotReadyError("Horovod cannot be built here.\n- " + "\n- ".join(map(str, lacking)))
     names = ", ".join(f"{found.NAMES[name]} {version}" for name, version in here.frameworks.items())
@@ -71,6 +72,8 @@ def build(wish: Wish) -> None:
         print("Horovod works here already: two ranks have exchanged a number. (--again builds it anew.)")
         return
     mpi = wish.mpi == "on" or (wish.mpi == "auto" and machine.mpicxx is not None)
+    if wish.cpu:
+        here = replace(here, cuda="", nccl=None)
     nccl = here.nccl if wish.nccl != "off" else None
     if here.cuda:
         carries = f"over NCCL ({nccl[1].name})" if nccl else "through main memory (Gloo)"

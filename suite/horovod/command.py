@@ -13,6 +13,7 @@ from suite.setup.wheel import SetupError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXAMPLE = "Example: farandole horovod build --mpi off --jobs 2"
+CPU = "nothing that lies on a GPU will travel; for a PyTorch for CUDA where there is no nvcc"
 NCCL = "for what lies on GPUs; auto: where PyTorch has it; off: through main memory, so that ranks may share a GPU"
 
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     build.add_argument("--mpi", choices=("auto", "on", "off"), default="auto", help="auto: where mpicxx is")
     build.add_argument("--nccl", choices=("auto", "on", "off"), default="auto", help=NCCL)
+    build.add_argument("--cpu", action="store_true", help=CPU)
     build.add_argument("--jobs", type=_count, default=0, metavar="N", help="compilers at once; default: what fits")
     build.add_argument("--again", action="store_true", help="also where it works already, and without the kept wheel")
     pack = actions.add_parser(
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
             usual = packing.Wish.usual()
             packing.pack(packing.Wish(chosen.output or usual.output, chosen.python or usual.pythons))
         else:
-            building.build(building.Wish(mpi=chosen.mpi, nccl=chosen.nccl, jobs=chosen.jobs, again=chosen.again))
+            if chosen.cpu and chosen.nccl == "on":
+                build.error("--cpu and --nccl on exclude each other")
+            building.build(building.Wish(chosen.mpi, chosen.nccl, chosen.cpu, chosen.jobs, chosen.again))
     except building.NotReadyError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

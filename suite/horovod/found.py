@@ -56,7 +56,7 @@ def look() -> Found:
     )
 
 
-def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto") -> list[Problem]:
+def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto", *, cpu: bool = False) -> list[Problem]:
     """All that stands in the way, each with what to do."""
     said = []
     if found.activated and Path(found.activated).resolve() != Path(found.prefix).resolve():
@@ -73,12 +73,13 @@ def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto") -> l
     if not found.has_pip:
         what = f"There is no pip in {found.prefix}."
         said.append(Problem(what, "`python -m ensurepip`, or `uv pip install pip` in an environment of uv's."))
-    if found.cuda and machine.nvcc is None:
+    if found.cuda and machine.nvcc is None and not cpu:
         what = f"PyTorch {found.pytorch} is a build for CUDA {found.cuda}, but there is no CUDA toolkit (nvcc)."
-        remedy = (
-            "put nvcc on the PATH or set CUDA_HOME; or install the CPU build of PyTorch. What needs no Horovod works."
-        )
+        remedy = "put nvcc on the PATH or set CUDA_HOME; or say --cpu, and what lies in main memory travels."
         said.append(Problem(what, remedy))
+    if found.cuda and machine.nvcc is not None and cpu:
+        what = f"--cpu was asked for, but PyTorch {found.pytorch} and Horovod's build find {machine.nvcc}."
+        said.append(Problem(what, "leave it out: what lies in main memory travels all the same."))
     if mpi == "on" and machine.mpicxx is None:
         what = "MPI was asked for, but there is no mpicxx on the PATH."
         said.append(Problem(what, "install an MPI with its headers, or leave out --mpi on."))

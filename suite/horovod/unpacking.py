@@ -90,19 +90,19 @@ def unpack(wish: Wish) -> None:
         except BlockingIOError as error:
             raise NotReadyError(f"another unpack is at work in {wish.into}; wait for it, or say --into") from error
         made = environments(wish, here, wish.into / LOG)
-    over_nccl = f" --nccl {made[1]}" if len(made) > 1 else ""
     print(f"Ready after {time.monotonic() - begin:.0f} s; all that was said is in {wish.into / LOG}.")
-    print(f"Now: cd {wish.project} && {made[0]} -m suite gpu-check{over_nccl}")
+    how = f" --nccl {made[1]}" if len(made) > 1 else "" if here.cuda and facts.find_nvcc() else " --cpu"
+    print(f"Now: cd {wish.project} && {made[0]} -m suite gpu-check{how}")
 
 
 def environments(wish: Wish, here: found.Found, log: Path) -> list[Path]:
     """Make them all, the one that works everywhere first. Their Pythons."""
     made = []
-    for name, nccl in kinds(wish, here):
+    for name, asked in kinds(wish, here):
         environment = wish.into / f"env-{name}"
         print(f"== {environment}", flush=True)
         prepare(environment, wish, teed(log))
-        build = [str(environment / "bin" / "python"), "-m", "suite.horovod", "build", "--mpi", "off", "--nccl", nccl]
+        build = [str(environment / "bin" / "python"), "-m", "suite.horovod", "build", "--mpi", "off", *asked]
         without = f"Horovod could not be built; what needs none works: {build[0]} -m suite gpu-check --only profiles"
         step(teed(log), [*build, "--jobs", str(wish.jobs)] if wish.jobs else build, wish, without)
         made.append(environment / "bin" / "python")
@@ -136,20 +136,23 @@ def ready(wish: Wish) -> found.Found:
     return here
 
 
-def kinds(wish: Wish, here: found.Found) -> list[tuple[str, found.Nccl]]:
+def kinds(wish: Wish, here: found.Found) -> list[tuple[str, Sequence[str]]]:
     """The environments to make, and what each says to `horovod build`."""
-    gloo: list[tuple[str, found.Nccl]] = [("gloo", "off")]
+    gloo: list[tuple[str, Sequence[str]]] = [("gloo", ["--nccl", "off"])]
     nvcc = facts.find_nvcc()
     lacking = "PyTorch is no build for CUDA" if not here.cuda else "" if here.nccl else "NCCL is not beside PyTorch"
     lacking = lacking or ("" if nvcc else "there is no nvcc")
-    if wish.nccl == "off":
-        return gloo
     if lacking and wish.nccl == "on":
         raise NotReadyError(f"--nccl on: {lacking}. Without it Horovod with Gloo works: say --nccl off.")
+    if here.cuda and not nvcc:
+        print("Horovod is built for what lies in main memory, nothing on a GPU will travel: there is no nvcc.")
+        return [("cpu", ["--cpu"])]  # not `env-gloo`, which is to be built once there is one
+    if wish.nccl == "off":
+        return gloo
     if lacking:
         print(f"Horovod is built with Gloo alone: {lacking}.")
         return gloo
-    return [*gloo, ("nccl", "on")]
+    return [*gloo, ("nccl", ["--nccl", "on"])]
 
 
 def prepare(environment: Path, wish: Wish, run: Run) -> None:

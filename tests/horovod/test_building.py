@@ -97,7 +97,7 @@ def test_two_ranks_prove_it() -> None:
     assert "AssertionError" in building.proof("assert False")
 
 
-@pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--mpi", "maybe"], ["--nonsense"]])
+@pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--mpi", "maybe"], ["--cpu", "--nccl", "on"], ["--nonsense"]])
 def test_bad_input(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["build", *arguments])

@@ -65,6 +65,16 @@ def test_nccl_is_asked_for_only_where_it_is(machine: Machine, tmp_path: Path) ->
     assert not found.problems(replace(for_cuda, nccl=(tmp_path, tmp_path)), with_nvcc, "auto", "on")
 
 
+def test_without_nvcc_what_lies_in_main_memory_travels_on_request(machine: Machine) -> None:
+    for_cuda = replace(HERE, pytorch="2.13.0+cu130", cuda="13.0")
+    (problem,) = found.problems(for_cuda, machine, "auto")
+    assert "say --cpu" in problem.remedy
+    assert not found.problems(for_cuda, machine, "auto", cpu=True)
+    (problem,) = found.problems(for_cuda, replace(machine, nvcc="/cuda/bin/nvcc"), "auto", cpu=True)
+    assert "Horovod's build find /cuda/bin/nvcc" in problem.what
+    assert not found.problems(HERE, replace(machine, nvcc="/cuda/bin/nvcc"), "auto", cpu=True), "a CPU build has none"
+
+
 def test_the_nccl_beside_pytorch_comes_first(tmp_path: Path) -> None:
     system = (tmp_path / "include", tmp_path / "lib")
     assert cuda.find_nccl(tmp_path, (system,)) is None

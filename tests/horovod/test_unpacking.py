@@ -54,7 +54,8 @@ class World:
     @property
     def builds(self) -> list[str]:
         """What each environment asks for."""
-        return [command[command.index("--nccl") + 1] for command in self.ran if "suite.horovod" in command]
+        builds = [command for command in self.ran if "suite.horovod" in command]
+        return [" ".join(command[command.index("off") + 1 :]) for command in builds]
 
 
 @pytest.fixture
@@ -64,12 +65,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_gloo_always_and_nccl_where_it_is_found(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert world.unpack() == 0
-    assert world.builds == ["off"]
+    assert world.builds == ["--nccl off"]
     assert "with Gloo alone: PyTorch is no build for CUDA" in capsys.readouterr().out
     world.here = replace(CPU, cuda="13.0", nccl=(Path("/nccl"), Path("/nccl/libnccl.so.2")))
     world.ran.clear()
     assert world.unpack() == 0
-    assert world.builds == ["off", "on"]
+    assert world.builds == ["--nccl off", "--nccl on"]
     closing = capsys.readouterr().out.splitlines()[-1]
     assert closing.endswith(f"gpu-check --nccl {world.archive}/env-nccl/bin/python")
 
@@ -85,6 +86,12 @@ def test_without_nvcc_or_nccl_what_works_is_built_and_what_was_asked_for_is_refu
     assert world.unpack("--nccl", "on") == 2
     said = capsys.readouterr().err
     assert said == "error: --nccl on: there is no nvcc. Without it Horovod with Gloo works: say --nccl off.\n"
+    world.ran.clear()
+    assert world.unpack() == 0
+    assert world.builds == ["--cpu"]
+    closing = capsys.readouterr().out.splitlines()
+    assert closing[0].endswith("nothing on a GPU will travel: there is no nvcc.")
+    assert closing[-1].endswith("env-cpu/bin/python -m suite gpu-check --cpu")
 
 
 def test_pip_knows_nothing_but_the_archive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
