@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +25,17 @@ class Telemetry:
     given_up: int = 0  # steps left because what came of them could only have been dropped
     memory_declared: float = 0.0  # copies of the parameters, beyond parameters, gradients and optimizer state
     memory_bytes: int = 0  # held now by the wrapper beyond those
+
+    def as_dict(self) -> dict[str, int | float]:
+        """Plain numbers by name, for a logger in a loop: `wandb.log(optimizer.telemetry().as_dict())`.
+
+        Ages of gradients become their mean and the oldest; what nobody measured is left out.
+        """
+        found = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "staleness"}
+        if self.staleness:
+            total = sum(age * count for age, count in self.staleness.items())
+            found |= {
+                "staleness_mean": total / sum(self.staleness.values()),
+                "staleness_max": max(self.staleness),
+            }
+        return {name: value for name, value in found.items() if value is not None}

@@ -69,14 +69,19 @@ def show(
 
 @app.command("export", epilog=EXAMPLE)
 def export(
-    out: Annotated[Path, typer.Option(help="The file to write; .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The file to write, .csv or .parquet; with --to, the folder.")],
     table: Annotated[str, typer.Option(help="runs, steps or evaluations.")] = "runs",
+    to: Annotated[
+        str | None, typer.Option(help="tensorboard, mlflow or wandb: files for that tool, all tables.")
+    ] = None,
     folder: Folder = DEFAULT_FOLDER,
     experiment: Experiment = None,
 ) -> int:
-    """Write records as a flat table for other tools."""
+    """Write records as a flat table, or in the files of a tool that shows runs."""
     from suite.record import tables
 
+    if to is not None:
+        return export_to(to, out, folder, experiment)
     one_of("table", table, tables.KINDS)
     one_of("kind of file", out.suffix, tables.SUFFIXES)
     if not out.parent.is_dir():
@@ -84,6 +89,21 @@ def export(
     frame = tables.table(table, read(folder, experiment).records)
     tables.export(frame, out)
     print(f"{out}: {len(frame)} rows")
+    return OK
+
+
+def export_to(tool: str, out: Path, folder: Path, experiment: str | None) -> int:
+    from suite.export import story, tools
+
+    one_of("tool", tool, tools.TOOLS)
+    lacking = tools.missing(tool)
+    if lacking:
+        raise BadInputError(f"--to {tool}: {lacking}")
+    if out.exists() and not out.is_dir():
+        raise BadInputError(f"--out {out}: --to {tool} writes a folder, and that is a file")
+    records = read(folder, experiment).latest()
+    tools.TOOLS[tool](map(story.tell, records), out)
+    print(f"{out}: {len(records)} runs for {tool}")
     return OK
 
 
