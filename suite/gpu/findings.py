@@ -84,16 +84,17 @@ def gradients(folder: Path) -> Mapping[str, object]:
 
 
 def memory(folder: Path) -> Mapping[str, object]:
-    """Copies of the parameters held at most beyond those of no communication, beside what was declared."""
+    """Bytes held at most, and beyond those of no communication as copies of the parameters, beside what was declared."""
     records = list(_records(folder))
     alone = next((_most(record) for record in records if record.labels.algorithm == "no_communication"), None)
     found = {}
     for record in records:
         rank, most = record.ranks[0], _most(record)
-        if alone is None or most is None or not rank.parameter_bytes:
+        if most is None or not rank.parameter_bytes:
             continue
         found[record.labels.algorithm] = {
-            "measured_copies": round((most - alone) / rank.parameter_bytes, 3),
+            "bytes": most,
+            "measured_copies": None if alone is None else round((most - alone) / rank.parameter_bytes, 3),
             "declared_copies": rank.telemetry.memory_declared if rank.telemetry else None,
         }
     return {

@@ -18,6 +18,10 @@ from suite.gpu.check import Check
 from suite.gpu.device import Device
 from suite.gpu.steps import STEPS, Command, NotAvailableError, Setting, Step
 from suite.harness.executor import Ended, Job
+from suite.record.schema import Record
+from suite.record.specification import Algorithm
+from suite.record.store import Store
+from tests.record.examples import record, specification
 
 
 class Scripted:
@@ -123,7 +127,8 @@ def test_sums_without_nccl_do_not_stand_for_those_over_it(
 @pytest.mark.parametrize("stand_in", [True, False])
 @pytest.mark.parametrize("name", ["overlap", "memory"])
 def test_the_experiments_are_ones_that_the_harness_takes(name: str, stand_in: bool, tmp_path: Path) -> None:
-    (command,) = next(one for one in STEPS if one.name == name).commands(Setting(tmp_path, stand_in))
+    first, command = next(one for one in STEPS if one.name == name).commands(Setting(tmp_path, stand_in))
+    assert first.argv[-2:] == ["--only", "algorithm=no_communication"], "the others are held against it"
     plan = expand(experiment.load(str(command.argv[4])), repetitions=None, ask_hosts=False)
     assert len(plan.runs) >= 7
     assert {run.specification.device for run in plan.runs} == {"cpu" if stand_in else "gpu"}
@@ -148,6 +153,22 @@ def test_gradients_per_second_come_from_the_record_that_was_printed(tmp_path: Pa
     found: Any = findings.gradients(tmp_path)
     (run,) = found["runs"]
     assert (run["model"], run["gradients_per_second"]) == ("alexnet", 20.0)
+
+
+def test_memory_is_told_in_bytes_until_there_is_something_to_hold_it_against(tmp_path: Path) -> None:
+    def ran(algorithm: str, held: int) -> Record:
+        found = record(specification(algorithm=Algorithm(name=algorithm), workers=1))
+        ranks = tuple(
+            one.model_copy(update={"memory_steady_bytes": held, "parameter_bytes": 10}) for one in found.ranks
+        )
+        return found.model_copy(update={"ranks": ranks})
+
+    with Store(tmp_path / "records").writing() as writer:
+        writer.add(ran("delayed", 125))
+    assert findings.memory(tmp_path)["delayed"] == {"bytes": 125, "measured_copies": None, "declared_copies": None}
+    with Store(tmp_path / "records").writing() as writer:
+        writer.add(ran("no_communication", 100))
+    assert findings.memory(tmp_path)["delayed"] == {"bytes": 125, "measured_copies": 2.5, "declared_copies": None}
 
 
 def test_what_ranks_say_is_found_behind_their_number(tmp_path: Path) -> None:
