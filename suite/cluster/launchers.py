@@ -30,15 +30,17 @@ def mpirun(places: Sequence[Place], ranks: int, argv: Sequence[str], environment
 
 
 def slurm(places: Sequence[Place], ranks: int, argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    """A script for `sbatch`, whose last line also runs by itself."""
     used = occupied(places, ranks)
     if len({place.slots for place in used}) != 1:
         described = ", ".join(f"{place.name}:{place.slots}" for place in used)
         raise ValueError(f"srun places equally many ranks on every node, but {ranks} ranks are {described}")
-    command = ["srun", "--mpi=pmix", f"--nodes={len(used)}", f"--ntasks={ranks}"]
-    command += [f"--ntasks-per-node={used[0].slots}", f"--nodelist={','.join(place.name for place in used)}"]
+    asked = [f"--nodes={len(used)}", f"--ntasks={ranks}", f"--ntasks-per-node={used[0].slots}"]
+    asked.append(f"--nodelist={','.join(place.name for place in used)}")
     exported = ["ALL", *(f"{name}={value}" for name, value in environment.items())]
-    command.append(f"--export={','.join(exported)}")
-    return f"# {NEEDS_MPI} and a Slurm with PMIx\n{shlex.join([*command, *argv])}\n"
+    command = ["srun", "--mpi=pmix", *asked, f"--export={','.join(exported)}", *argv]
+    head = ["#!/bin/sh", *(f"#SBATCH {option}" for option in asked)]  # Slurm reads them up to the first command
+    return "\n".join([*head, f"# {NEEDS_MPI}, and a Slurm with PMIx", shlex.join(command)]) + "\n"
 
 
 def kubernetes(

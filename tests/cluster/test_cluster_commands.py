@@ -77,7 +77,7 @@ def test_loopback_is_no_place_for_one_of_several_hosts(tmp_path: Path) -> None:
 def test_mpirun_and_srun_say_the_same_as_horovodrun() -> None:
     places = parse("node1 slots=4\nnode2 slots=4\n")
     for text in (mpirun(places, 8, ARGV, {"OMP_NUM_THREADS": "1"}), slurm(places, 8, ARGV, {"OMP_NUM_THREADS": "1"})):
-        comment, command = text.splitlines()
+        comment, command = text.splitlines()[-2:]
         assert comment.startswith("# needs a Horovod built with MPI")
         words = shlex.split(command)
         assert words[-len(ARGV) :] == ARGV
@@ -85,9 +85,11 @@ def test_mpirun_and_srun_say_the_same_as_horovodrun() -> None:
     words = shlex.split(mpirun(places, 6, ARGV, {}).splitlines()[1])
     assert words[words.index("-H") + 1] == "node1:4,node2:2"
     assert words[words.index("-np") + 1] == "6"
-    assert {"--nodes=2", "--ntasks=8", "--ntasks-per-node=4", "--nodelist=node1,node2"} <= set(
-        shlex.split(slurm(places, 8, ARGV, {}).splitlines()[1])
-    )
+    asked = ["--nodes=2", "--ntasks=8", "--ntasks-per-node=4", "--nodelist=node1,node2"]
+    lines = slurm(places, 8, ARGV, {}).splitlines()
+    assert lines[0].startswith("#!"), "else sbatch refuses it"
+    assert lines[1:5] == [f"#SBATCH {option}" for option in asked]
+    assert set(asked) <= set(shlex.split(lines[-1]))
 
 
 def test_srun_cannot_place_ranks_unevenly() -> None:
