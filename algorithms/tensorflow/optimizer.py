@@ -21,7 +21,7 @@ from algorithms.tensorflow.attach import begin_alike, initialised, require_alike
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange.driver import ExchangeDriver
-from algorithms.tensorflow.refusals import refuse_outside, refuse_unkept
+from algorithms.tensorflow.refusals import clip_average, refuse_outside, refuse_unkept
 from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.tensorflow.scaling import innermost
 from algorithms.wire import Asked, Format, fitting, named
@@ -35,6 +35,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before
     the first step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal
     ones: each rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, too.
+    `clip_norm`: the averaged gradient is made no longer than this, as by `global_clipnorm` of the wrapped optimizer; layers
+    then wait for the norm of all of them, also with `LayerWise`.
     `wire` is the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or such an
     object. What it leaves behind of this rank's numbers is in variables of this optimizer, saved with it.
     """
@@ -46,11 +48,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         *,
         check_agreement: bool = True,
         check_every: int = 0,
+        clip_norm: float | None = None,
         wire: Asked = "none",
         clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
         _refuse(optimizer, algorithm)
+        if clip_norm is not None:
+            clip_average(optimizer, algorithm, clip_norm)
         super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
         self.inner_optimizer = optimizer
         self.algorithm = algorithm

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Rounds
 from algorithms.mechanisms.quorum.rules import rules
+from algorithms.mechanisms.validation import optional_real
 from algorithms.tensorflow.scaling import innermost
 
 # Keras reads these from the optimizer that makes the updates; on the wrapper they would change nothing.
@@ -46,6 +47,23 @@ def refuse_outside(name: str, value: Any) -> None:
             f"{name}={value!r}: set it on the optimizer that is wrapped, as in "
             f"DistributedOptimizer(keras.optimizers.SGD(..., {name}={value!r}), ...); here it would change nothing"
         )
+
+
+def clip_average(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm, clip_norm: float) -> None:
+    """Let the user's optimizer clip what it is given, which has to be an average. Every layer waits for the norm of all."""
+    optional_real("clip_norm", clip_norm, 0, low_allowed=False)
+    if isinstance(algorithm, Rounds) and algorithm.optimizer_at is Place.WORKER:
+        raise ValueError(
+            f"clip_norm={clip_norm}: {algorithm.name} never averages gradients; clip each worker's with "
+            f"global_clipnorm={clip_norm} of the optimizer that is wrapped"
+        )
+    inner = innermost(optimizer)
+    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+        if getattr(inner, name) is not None:
+            raise ValueError(
+                f"clip_norm={clip_norm}: the optimizer that is wrapped has {name} already; use one of them"
+            )
+    inner.global_clipnorm = clip_norm
 
 
 def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -> None:

@@ -19,6 +19,7 @@ from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
+from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import flat
 from algorithms.wire import NONE, Asked, fitting
 
@@ -33,6 +34,7 @@ class Wishes:
     passes: int
     weighted: bool
     clip_norm: float | None
+    sparse_as_dense: bool
     check_every: int
     wire: Asked = NONE
     others: tuple[torch.optim.Optimizer, ...] = ()
@@ -72,6 +74,9 @@ def attach(
         clock=wishes.clock,
         late=threading.Event() if isinstance(algorithm, Rounds) and algorithm.gives_up else None,
     )
+    if wishes.sparse_as_dense:  # before the driver's own hooks
+        for p in attached.parameters:
+            attached.hooks.append(p.register_post_accumulate_grad_hook(_densify))  # type: ignore[no-untyped-call]
     equalise([*model.parameters(), *model.buffers()], prefix)
     _equalise_state(optimizer, prefix)
     for parameter in attached.parameters:
@@ -81,9 +86,17 @@ def attach(
 
 def release(attached: Attached) -> None:
     """The parameters may be wrapped again."""
+    for hook in attached.hooks:
+        hook.remove()
     for parameter in attached.parameters:
         if parameter in _taken:
             del _taken[parameter]
+
+
+def _densify(parameter: torch.Tensor) -> None:
+    gradient = travelling.own(parameter)
+    if gradient is not None and gradient.layout is not torch.strided:
+        travelling.put(parameter, gradient.to_dense())
 
 
 def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algorithm, wishes: Wishes) -> None:
@@ -102,6 +115,7 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
     whole("passes", wishes.passes, 1)
     whole("check_every", wishes.check_every, 0)
     flag("weighted", wishes.weighted)
+    flag("sparse_as_dense", wishes.sparse_as_dense)
     optional_real("clip_norm", wishes.clip_norm, 0, low_allowed=False)
     if algorithm.virtual_only:
         raise ValueError(f"{algorithm.name} runs in algorithms.virtual only")
@@ -110,6 +124,8 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
     algorithm.check(hvd.size())
     fitting(wishes.wire, algorithm, hvd.size())
     _check_parameters(optimizer, model, wishes.others)
+    if not wishes.sparse_as_dense:
+        _check_dense(model)
 
 
 def _held(optimizer: torch.optim.Optimizer) -> dict[int, nn.Parameter]:
@@ -146,16 +162,20 @@ def _check_parameters(
         )
     if not any(p.requires_grad for p in held.values()):
         raise ValueError("no parameter requires a gradient: there is nothing to train")
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
-            raise ValueError(
-                f"{name or 'the model'} makes sparse gradients, which have no place in a planned exchange: use sparse=False"
-            )
     for name, p in named.items():
         if id(p) in held and p in _taken and _taken[p]() is not None:
             raise ValueError(f"{name} belongs to another DistributedOptimizer: detach() that one first")
         if p.requires_grad and flat(p) is None:
             raise ValueError(f"{name} has strides {p.stride()}, with gaps or overlaps: make it contiguous")
+
+
+def _check_dense(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise ValueError(
+                f"{name or 'the model'} makes sparse gradients, which have no place in a planned exchange: wrap with "
+                "sparse_as_dense=True, or use sparse=False"
+            )
 
 
 def _description(
@@ -165,7 +185,7 @@ def _description(
         (name, tuple(p.shape), str(p.dtype), p.stride(), p.requires_grad) for name, p in model.named_parameters()
     ]
     buffers = [(name, tuple(b.shape), str(b.dtype)) for name, b in model.named_buffers()]
-    options = (wishes.passes, wishes.weighted, wishes.clip_norm, wishes.check_every)
+    options = (wishes.passes, wishes.weighted, wishes.clip_norm, wishes.check_every, wishes.sparse_as_dense)
     form = fitting(wishes.wire, algorithm, hvd.size())
     return (repr(algorithm), f"wire={str(form)!r}", type(optimizer).__name__, options, *parameters, *buffers)
 

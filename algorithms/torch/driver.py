@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
@@ -32,6 +33,7 @@ class Attached:
     form: Format = NONE  # of what travels
     clip_norm: float | None = None  # of the average of all gradients
     clock: Callable[[], float]
+    hooks: list[RemovableHandle] = field(default_factory=list)  # on parameters, before those of the driver
     late: Event | None = None  # set while this worker computes what could only be dropped, where that is given up
 
 

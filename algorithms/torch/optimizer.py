@@ -52,7 +52,10 @@ class DistributedOptimizer(torch.optim.Optimizer):
     passes:      backward passes per step, whose gradients add up before they travel.
     weighted:    `weigh(samples)` is called before the backward of each step, and gradients, which must be means over
                  the rank's samples, are averaged over all samples. `weigh(0)` and `step()` without a backward: no sample.
-    clip_norm:   the averaged gradient is made no longer than this (algorithms that apply all layers together).
+    clip_norm:   the averaged gradient is made no longer than this, when it is applied. `LayerWise` must then have the last
+                 average of a step before it applies the first: "forward" still hides its exchange behind what the loop
+                 does between two steps, but not behind the next forward, and the other orders are "all".
+    sparse_as_dense: gradients of `nn.Embedding(sparse=True)` are made dense, since only such travel. Else they are refused.
     check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never.
     wire:        the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or
                  such an object. What it leaves behind of this rank's numbers is in `state_dict()`, as each rank's own.
@@ -75,6 +78,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
         passes: int = 1,
         weighted: bool = False,
         clip_norm: float | None = None,
+        sparse_as_dense: bool = False,
         check_every: int = 0,
         wire: Asked = "none",
         others: Sequence[torch.optim.Optimizer] = (),
@@ -84,6 +88,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
             passes=passes,
             weighted=weighted,
             clip_norm=clip_norm,
+            sparse_as_dense=sparse_as_dense,
             check_every=check_every,
             wire=wire,
             others=tuple(others),

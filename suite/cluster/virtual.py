@@ -1,13 +1,21 @@
-"""`Virtual`: workers that are no processes. One command trains all of them in virtual time."""
+"""`Virtual`: workers that are no processes. One command trains all of them in virtual time.
+
+PyTorch is imported once for all runs of a sweep: in many short ones that would take longer than what they compute.
+"""
 
 from __future__ import annotations
 
+import atexit
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from suite.cluster.contract import ClusterFacts, Counters, Kind
+from suite.warm.owner import WarmPython
+
+IMPORTED = ("torch", "suite.virtual.training_torch")
 
 
 @dataclass
@@ -29,6 +37,9 @@ class Virtual:
 
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         self._ranks = ranks
+        match list(argv):
+            case [_, "-m", module, *arguments]:
+                return _warm().command(module, *arguments)
         return list(argv)
 
     def environment(self) -> dict[str, str]:
@@ -40,3 +51,10 @@ class Virtual:
 
     def counters(self) -> tuple[Counters, ...]:
         return ()
+
+
+@functools.cache
+def _warm() -> WarmPython:
+    python = WarmPython(IMPORTED)
+    atexit.register(python.close)
+    return python

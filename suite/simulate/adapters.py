@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,6 @@ from algorithms.mechanisms.validation import whole
 from algorithms.virtual.compute import Draw
 from suite.simulate.machines import FREE, Costs, Machines
 from suite.simulate.times import BLOCK, shares, straggling, unit_seconds
-from suite.simulate.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,28 @@ class LinkTimes:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """On a step's computation: what it takes by itself, and the straggler's delay."""
+
+    compute: float
+    injected: float
+
+    @property
+    def seconds(self) -> float:
+        return self.compute + self.injected
+
+
+@dataclass(frozen=True)
 class ComputeTimes:
     """A `Compute` of `algorithms.virtual`: a worker's steps with their stragglers' delays.
 
-    Jitter that is correlated needs all workers at once and is in `predict` alone.
+    `after`: what every step takes besides computing, as calibration has found. Jitter that is correlated needs all workers
+    at once and is in `predict` alone.
     """
 
-    workload: Workload
+    step_seconds: float
     machines: Machines
+    after: float = 0.0
 
     def __post_init__(self) -> None:
         if self.machines.jitter and self.machines.jitter_correlation:
@@ -57,26 +71,23 @@ class ComputeTimes:
             )
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        """The stream of one worker. Workers of one run share `generator`'s parent seed, so that delays may correlate."""
-        seconds = self._seconds(worker, generator)
-        return lambda: next(seconds)
+        steps = self.steps(worker, generator)
+        return lambda: next(steps).seconds
 
-    def _seconds(self, worker: int, generator: np.random.Generator) -> Iterator[float]:
-        base = self.workload.step_seconds + self.machines_overhead()
-        parent = generator.bit_generator.seed_seq
-        entropy = getattr(parent, "entropy", 0)
-        seed = entropy if isinstance(entropy, int) else 0
-        straggler = self.machines.straggler
-        delays = None if straggler is None else straggling(straggler, worker, self.machines.workers, seed)
+    def steps(self, worker: int, generator: np.random.Generator) -> Iterator[Spent]:
+        """Of one worker. Those of one run share the seed of their generators' parent, so that delays may correlate and
+        are the very ones that real ranks with this seed have."""
+        base = self.step_seconds + self.after
+        delays = self._delays(worker, generator)
         while True:
             for share in shares(self.machines.jitter, generator, BLOCK):
-                waited = 0.0
-                if delays is not None and straggler is not None:
-                    unit = unit_seconds(straggler, self.workload)
-                    waited = min(next(delays) * unit, straggler.limit_seconds)
-                yield waited + base * float(share)
+                yield Spent(base * float(share), next(delays))
 
-    def machines_overhead(self) -> float:
-        """What calibration has found besides computing."""
-        found = self.machines.calibration
-        return 0.0 if found is None else found.after(self.workload)
+    def _delays(self, worker: int, generator: np.random.Generator) -> Iterator[float]:
+        straggler = self.machines.straggler
+        if straggler is None:
+            return itertools.repeat(0.0)
+        entropy = getattr(generator.bit_generator.seed_seq, "entropy", 0)
+        seed = entropy if isinstance(entropy, int) else 0
+        unit, most = unit_seconds(straggler, self.step_seconds), straggler.limit_seconds
+        return (min(delay * unit, most) for delay in straggling(straggler, worker, self.machines.workers, seed))

@@ -54,14 +54,14 @@ def draw(workload: Workload, machines: Machines, steps: int, seed: int) -> Times
     delays = np.zeros((steps, machines.workers))
     straggler = machines.straggler
     if straggler is not None:
-        unit = unit_seconds(straggler, workload)
+        unit = unit_seconds(straggler, workload.step_seconds)
         delays = np.minimum(_table(straggler.text, machines.workers, steps, seed) * unit, straggler.limit_seconds)
     return Times(delays, _jitter(machines, steps, seed), machines.workers)
 
 
-def unit_seconds(straggler: Straggler, workload: Workload) -> float:
+def unit_seconds(straggler: Straggler, step_seconds: float) -> float:
     """What its delays are multiples of."""
-    return workload.step_seconds if straggler.unit == "compute" or straggler.cores is not None else 1.0
+    return step_seconds if straggler.unit == "compute" or straggler.cores is not None else 1.0
 
 
 def straggling(straggler: Straggler, worker: int, workers: int, seed: int) -> Iterator[float]:

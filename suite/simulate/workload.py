@@ -199,7 +199,8 @@ class Workload:
         """How long each worker computes, as `algorithms.virtual.Cluster` takes it."""
         from suite.simulate.adapters import ComputeTimes
 
-        return ComputeTimes(self, machines)
+        found = machines.calibration
+        return ComputeTimes(self.step_seconds, machines, after=0.0 if found is None else found.after(self))
 
 
 def _layer(entry: Entry) -> Layer:

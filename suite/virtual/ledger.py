@@ -13,8 +13,8 @@ from typing import Any
 from algorithms.virtual.trace import Trace
 from suite.rank.samples import Step, step_line
 from suite.record.schema import Telemetry
+from suite.simulate.adapters import Spent
 from suite.training.evaluation import NOTHING, Evaluation
-from suite.virtual.times import Spent
 
 
 @dataclass

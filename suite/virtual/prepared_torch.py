@@ -22,7 +22,7 @@ from suite.virtual import fitting, memory
 from suite.virtual.batches import Batches
 from suite.virtual.gradients_torch import PASS
 from suite.virtual.net_torch import FlatNet
-from suite.virtual.times import network
+from suite.virtual.times import machines
 
 EVALUATED_AT_ONCE = 256  # samples
 
@@ -59,7 +59,7 @@ class Prepared:
             parameters=self.net.initial,
             gradient=gradient,
             compute=compute,
-            network=network(specification.network),
+            network=machines(specification).network(),
             samples=self._samples,
             arrivals=fitting.arrivals_of(self.algorithm),
             seed=specification.seed,

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import algorithms
+from algorithms.contract import Algorithm
 from algorithms.tensorflow import DistributedOptimizer, TrainingCallback
 
 pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("tensorflow_job")]
@@ -201,6 +202,30 @@ def test_learning_rate_is_the_users(rank: int) -> None:
     model.fit(*data(rank), batch_size=BATCH, epochs=3, verbose=0, callbacks=[halve])
     assert float(wrapped.learning_rate) == float(wrapped.inner_optimizer.learning_rate) == pytest.approx(0.05 / 8)
     assert int(wrapped.iterations.numpy()) == 3 * STEPS
+
+
+@pytest.mark.parametrize(
+    "algorithm", [algorithms.Synchronous(), algorithms.LayerWise(), algorithms.Delayed(steps=1)], ids=repr
+)
+def test_clip_norm_clips_the_average(algorithm: Algorithm, rank: int) -> None:
+    ended = []
+    for clip_norm, inner in ((None, {"global_clipnorm": 0.01}), (0.01, {}), (None, {})):
+        model = net(seed=3 + rank)
+        wrapped = DistributedOptimizer(keras.optimizers.SGD(0.05, **inner), algorithm, clip_norm=clip_norm)
+        model.compile(optimizer=wrapped, loss="mse")
+        model.fit(*data(rank), batch_size=BATCH, epochs=1, verbose=0, shuffle=False)
+        wrapped.finish()
+        require_equal(weights(model), f"clipped.{algorithm}.{clip_norm}.{bool(inner)}")
+        ended.append(weights(model))
+    assert np.array_equal(ended[0], ended[1])
+    assert not np.allclose(ended[0], ended[2])
+
+
+def test_clip_norm_is_refused_where_it_would_mean_something_else(rank: int) -> None:
+    with pytest.raises(ValueError, match=r"local_sgd never averages gradients; .* global_clipnorm=1\.0"):
+        DistributedOptimizer(keras.optimizers.SGD(0.05), algorithms.LocalSGD(), clip_norm=1.0)
+    with pytest.raises(ValueError, match="has clipvalue already; use one of them"):
+        DistributedOptimizer(keras.optimizers.SGD(0.05, clipvalue=1.0), algorithms.Synchronous(), clip_norm=1.0)
 
 
 def test_frozen_missing_and_sparse_gradients(rank: int) -> None:

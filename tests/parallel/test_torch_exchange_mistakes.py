@@ -72,12 +72,6 @@ def wraps_horovods(net: torch_nets.Net) -> DistributedOptimizer:
     )
 
 
-def clips_by_layer(net: torch_nets.Net) -> DistributedOptimizer:
-    return DistributedOptimizer(
-        torch.optim.SGD(net.parameters(), lr=0.1), net, algorithms.LayerWise(order="forward"), clip_norm=1.0
-    )
-
-
 def only_virtual(net: torch_nets.Net) -> DistributedOptimizer:
     return DistributedOptimizer(torch.optim.SGD(net.parameters(), lr=0.1), net, algorithms.ADMM())
 
@@ -120,10 +114,9 @@ WRAPPING: list[tuple[Callable[[torch_nets.Net], DistributedOptimizer], str]] = [
     (wraps_twice, "detach() that one first"),
     (wraps_a_wrapper, "distributed already: give the plain optimizer"),
     (wraps_horovods, "distributed already: give the plain optimizer"),
-    (clips_by_layer, "clip_norm=1.0: layerwise applies each layer on its own"),
     (only_virtual, "admm runs in algorithms.virtual only"),
     (searches_lines, "LBFGS computes the gradient several times"),
-    (is_sparse, "use sparse=False"),
+    (is_sparse, "wrap with sparse_as_dense=True, or use sparse=False"),
     (has_no_shape, "call the model once before wrapping"),
     (weighs_stock, "stock Horovod averages ranks, not samples"),
     (checks_the_lonely, "check_every=1: no_communication lets parameters differ; use 0"),
@@ -182,7 +175,7 @@ def sound(net: nn.Module, opt: DistributedOptimizer, rank: int) -> None:
 TRAINING = [
     (no_backward, "call backward() before step()"),
     (backward_twice, "wrap with passes=n"),
-    (unfreezes, "freeze and unfreeze before wrapping"),
+    (unfreezes, "freeze and unfreeze it afterwards"),
 ]
 
 

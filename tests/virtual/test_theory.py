@@ -15,7 +15,7 @@ from algorithms.virtual import SGD, Cluster
 from suite.experiment import choices
 from suite.record.specification import Network
 from suite.virtual import fitting
-from suite.virtual.times import StepTimes, network
+from suite.virtual.times import StepTimes, machines
 from tests.virtual.small import specified, trained
 
 WORKERS, ROUNDS, SECONDS = 100, 2000, 0.1
@@ -40,7 +40,7 @@ def rounds(straggler: str, spares: int, seed: int = 0) -> tuple[float, Any]:
         parameters=np.zeros(1),
         gradient=lambda worker, step, x: x,
         compute=StepTimes.of(specification),
-        network=network(specification.network),
+        network=machines(specification).network(),
         arrivals=fitting.arrivals_of(algorithm),
     )
     trace = cluster.run(ROUNDS, record=1)

@@ -31,18 +31,15 @@ class Applied(Protocol):
 
 
 def applied(algorithm: Exchange, attached: Attached, stopwatch: Stopwatch) -> Applied:
-    """The way that the algorithm asks for. A single worker has nothing to wait for."""
-    if algorithm.finish is not Finish.TOGETHER and attached.clip_norm is not None:
-        raise ValueError(
-            f"clip_norm={attached.clip_norm}: {algorithm.name} applies each layer on its own and never knows the norm of "
-            "all; use None here, or Synchronous, LayerWise(order='all') or Delayed"
-        )
+    """The way that the algorithm asks for. A single worker has nothing to wait for, and a norm is that of all layers."""
     if algorithm.finish is Finish.TOGETHER or attached.workers == 1:
         return Together(algorithm, attached)
     if algorithm.delay:
         raise ValueError(f"{algorithm.name}: a delay and {algorithm.finish} do not go together")
     if algorithm.finish is Finish.NEXT_USE:
         return NextUse(attached, stopwatch)
+    if attached.clip_norm is not None:
+        return Together(algorithm, attached)
     return LayerByLayer(attached, as_they_land=algorithm.finish is Finish.COMPLETION)
 
 

@@ -98,6 +98,10 @@ class Departed:
             self.flight, self.weighted = None, False
         return self
 
+    def present(self) -> list[torch.Tensor]:
+        """Those that any rank had a gradient for."""
+        return [g for g, there in zip(self.gradients, self.answer().present, strict=True) if there]
+
     def _wait(self, flight: Flight[Cargo], numbers: Iterable[int]) -> None:
         with self.stopwatch.waiting():
             try:

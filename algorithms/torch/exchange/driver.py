@@ -16,7 +16,7 @@ from algorithms.mechanisms.watching import Watcher
 from algorithms.mechanisms.weighing import Weighing
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
-from algorithms.torch.exchange import meeting, travelling
+from algorithms.torch.exchange import meeting, onlookers, travelling
 from algorithms.torch.exchange.apply import applied
 from algorithms.torch.exchange.departed import Departed
 from algorithms.torch.exchange.departures import Departures
@@ -60,6 +60,7 @@ class ExchangeDriver:
         self._travelling = Travelling(self._asked)
         self._shown: tuple[Departed, Shown] | None = None
         self._history = History()
+        self._hides_more = algorithm.delay > 0 or algorithm.finish is Finish.NEXT_USE  # than backward
         if attached.workers > 1:
             travelling.refuse_unfit(zip(attached.names, self._parameters, strict=True))
         self._weight_name = f"{attached.prefix}weight"
@@ -134,6 +135,9 @@ class ExchangeDriver:
             if not self._departures.has_taken(parameter):
                 return  # this rank's own, which has not left
             self._departures.fault = self._departures.fault or Fault.IN_BACKWARD
+        elif self._hides_more:
+            self._hides_more = False  # once is enough
+            onlookers.warn(self._algorithm.name)
         self.synchronize()
 
     def synchronize(self) -> None:

@@ -28,12 +28,15 @@ class Fault(IntEnum):
 SAID = {
     Fault.NO_BACKWARD: "step() without a gradient: call backward() before step(), or weigh(0) on a rank without samples",
     Fault.BACKWARD_AGAIN: "a parameter got its gradient more often than there are passes: step() after each backward(), "
-    "or wrap with passes=n to accumulate n of them (checkpointing needs use_reentrant=False)",
+    "or wrap with passes=n to accumulate n of them, as many as a trainer does (Trainer's and accelerate's "
+    "gradient_accumulation_steps, Lightning's accumulate_grad_batches); checkpointing needs use_reentrant=False",
     Fault.CHANGED: "a gradient was changed while it travelled, and not by way of its parameter: change p.grad between "
     "backward() and step(), which is the average by then, or clip it with DistributedOptimizer(..., clip_norm=...)",
-    Fault.SPARSE: "a sparse gradient: use sparse=False, because sparse gradients have no place in a planned exchange",
+    Fault.SPARSE: "a sparse gradient: wrap with sparse_as_dense=True, because sparse gradients have no place in a planned "
+    "exchange, or use sparse=False",
     Fault.NOT_WEIGHED: "weighted=True needs weigh(samples) before the backward() of each step",
-    Fault.UNFROZEN: "a parameter that was frozen has got a gradient: freeze and unfreeze before wrapping",
+    Fault.UNFROZEN: "a parameter that was frozen has got a gradient: wrap while all that will ever train is trainable, and "
+    "freeze and unfreeze it afterwards, or detach() and wrap again",
     Fault.IN_BACKWARD: "a hook looked at p.grad inside backward() when that had left already: register it before "
     "wrapping and it sees this rank's own, or look at the average behind backward()",
     Fault.LEFT: "detached its optimizer, without finish(), while another rank made a step",

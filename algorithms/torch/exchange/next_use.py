@@ -23,6 +23,7 @@ class NextUse:
 
     def __init__(self, attached: Attached, stopwatch: Stopwatch) -> None:
         self._parameters = attached.parameters
+        self._clip_norm = attached.clip_norm
         self._stopwatch = stopwatch
         self._refuse(attached)
         self._layers = layers.find(attached.model, attached.parameters)
@@ -30,6 +31,7 @@ class NextUse:
         self._index = {id(parameter): number for number, parameter in enumerate(attached.parameters)}
         self._pending = Pending(self._used_elsewhere)
         self._due: Departed | None = None
+        self._unclipped: float | None = None  # what the step under way is to be clipped to
         self._options: Options = []
         self._waiting: set[int] = set()  # layers
         self._hooks = [module.register_forward_pre_hook(self._hook(used)) for module, used in self._layers.users]
@@ -55,6 +57,7 @@ class NextUse:
         for parameter in self._parameters:
             parameter.grad = None
         self._due = due
+        self._unclipped = self._clip_norm
         self._options = self._views.options()
         self._waiting = set(range(len(self._layers.members)))
         self._pending.hold(self._parameters)
@@ -93,6 +96,8 @@ class NextUse:
         """Wait for one layer, and update it with the small ones that have landed."""
         self._stopwatch.used(self._layers.members[layer])
         assert self._due is not None
+        if self._unclipped is not None:
+            self._clip(self._due, self._unclipped)
         self._due.wait(self._layers.members[layer])
         ready = [layer, *self._landed(self._due, but=layer)]
         members = [number for other in ready for number in self._layers.members[other]]
@@ -110,6 +115,15 @@ class NextUse:
             parameter.grad = gradient
         if not self._waiting:
             self._due = None
+
+    def _clip(self, due: Departed, norm: float) -> None:
+        """The norm is that of all layers, so the first of them waits for the last."""
+        gradients = due.all_landed().present()
+        with torch.inference_mode(False), torch.no_grad():
+            # as `torch.nn.utils.clip_grad_norm_`, which wants parameters that have them
+            scale = torch.clamp(norm / (nn.utils.get_total_norm(gradients) + 1e-6), max=1.0)
+            torch._foreach_mul_(gradients, scale)
+        self._unclipped = None
 
     def _landed(self, due: Departed, but: int) -> Iterator[int]:
         """Layers that can be updated as well: one step of the optimizer for many small ones costs less than many."""
