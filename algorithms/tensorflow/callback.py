@@ -42,7 +42,7 @@ class TrainingCallback(keras.callbacks.Callback):  # type: ignore[misc]
             optimizer.start(model.trainable_variables)
         if optimizer.driver.crosses and model.steps_per_execution > 1 and not model.run_eagerly:
             if self.train_function is None or not self.train_function.fits(model):
-                self.train_function = UnrolledTrainFunction(model, optimizer)
+                self.train_function = UnrolledTrainFunction(model, optimizer.driver)
             model.train_function = self.train_function
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.tensorflow.agreement import Checks
+from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.names import Names
+from algorithms.tensorflow.weighing import Samples
+from algorithms.wire import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """What a driver is given."""
+
+    optimizer: keras.optimizers.Optimizer  # the user's
+    outer: keras.optimizers.Optimizer  # whose variables are saved with the model
+    workers: int
+    rank: int
+    form: Format  # of what travels
+    checks: Checks
+    clock: Clock
+    passes: int = 1  # backward passes per step
+    samples: Samples | None = None  # where gradients are weighed
+
+    def index(self, variable: Any) -> int:
+        """A variable's place in the list that `build` got."""
+        number: int = self.outer._get_variable_index(variable)
+        return number
+
+    @property
+    def own_learning_rate(self) -> Any:
+        """This worker's, where the user's optimizer stands at the centre."""
+        return self.outer._learning_rate
 
 
 class Driver(Protocol):
@@ -31,8 +62,8 @@ class Driver(Protocol):
     def begin(self) -> None:
         """They have taken it; no step has been traced to its end yet."""
 
-    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Trace one step into the current graph."""
+    def step(self, gradients: Mapping[int, tf.Tensor]) -> None:
+        """Trace one step into the current graph, from the gradients of variables that have one."""
 
     @property
     def learning_rate(self) -> Any:

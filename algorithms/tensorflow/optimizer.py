@@ -19,12 +19,14 @@ from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
 from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients
 from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.driver import Driver
+from algorithms.tensorflow.driver import Attached, Driver
 from algorithms.tensorflow.exchange.driver import ExchangeDriver
-from algorithms.tensorflow.refusals import clip_average, refuse_outside, refuse_unkept
+from algorithms.tensorflow.passes import Passes
+from algorithms.tensorflow.refusals import clip_average, refuse_outside, refuse_unkept, refuse_unwrappable
 from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.tensorflow.scaling import innermost
-from algorithms.wire import Asked, Format, fitting, named
+from algorithms.tensorflow.weighing import Samples
+from algorithms.wire import Asked, fitting, named
 
 
 class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -35,10 +37,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before
     the first step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal
     ones: each rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, too.
-    `clip_norm`: the averaged gradient is made no longer than this, as by `global_clipnorm` of the wrapped optimizer; layers
-    then wait for the norm of all of them, also with `LayerWise`.
     `wire` is the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or such an
     object. What it leaves behind of this rank's numbers is in variables of this optimizer, saved with it.
+
+    passes:    calls of `apply` per step, whose gradients add up before they travel. They cost a copy of the parameters.
+    weighted:  `weigh(samples)` is called before each step, and gradients, which must be means over the rank's samples,
+               are averaged over all samples. `weigh(0)`: no sample, whatever the gradients are.
+    clip_norm: the averaged gradient is made no longer than this, as by `global_clipnorm` of the wrapped optimizer; layers
+               then wait for the norm of all of them, also with `LayerWise`.
     """
 
     def __init__(
@@ -46,14 +52,16 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         optimizer: keras.optimizers.Optimizer,
         algorithm: Algorithm,
         *,
+        passes: int = 1,
+        weighted: bool = False,
+        clip_norm: float | None = None,
         check_agreement: bool = True,
         check_every: int = 0,
-        clip_norm: float | None = None,
         wire: Asked = "none",
         clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
-        _refuse(optimizer, algorithm)
+        refuse_unwrappable(optimizer, algorithm, passes=passes, weighted=weighted)
         if clip_norm is not None:
             clip_average(optimizer, algorithm, clip_norm)
         super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
@@ -62,9 +70,23 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.check_agreement = check_agreement
         self.check_every = check_every
         self.wire = str(named(wire))
+        self.passes = passes
+        self.weighted = weighted
         checks = Checks(first=check_agreement, every=check_every)
-        form = fitting(wire, algorithm, hvd.size())
-        self._driver: Driver = _driver(self, algorithm, form=form, checks=checks, clock=clock)
+        self._samples = Samples() if weighted else None
+        attached = Attached(
+            optimizer=optimizer,
+            outer=self,
+            workers=hvd.size(),
+            rank=hvd.rank(),
+            form=fitting(wire, algorithm, hvd.size()),
+            checks=checks,
+            clock=clock,
+            passes=passes,
+            samples=self._samples,
+        )
+        self._driver: Driver = _driver(algorithm, attached)
+        self._passes = Passes(passes, self)
         refuse_unkept(optimizer, algorithm)
         self._begun = False
         self._loaded: tuple[Any, ...] = ()  # what the wrapped optimizer is to begin from
@@ -80,6 +102,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             return
         variables = list(variables)
         self._driver.build(variables)
+        self._passes.build(variables)
         super().build(variables)
 
     @property
@@ -97,6 +120,12 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """
         # A user's tf.function would rewrite everything below, line by line, for nothing.
         tf.autograph.experimental.do_not_convert(self._apply)(grads, trainable_variables)
+
+    def weigh(self, samples: Any) -> None:
+        """How many samples this rank's next gradient is the mean of; 0 is one without. In a traced step, or before it."""
+        if self._samples is None:
+            raise ValueError("weigh() needs DistributedOptimizer(..., weighted=True) on every rank")
+        self._samples.say(samples)
 
     @property
     def learning_rate(self) -> Any:
@@ -147,6 +176,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             "optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
             "algorithm": self.algorithm.name,
             "options": dict(vars(self.algorithm)),
+            "passes": self.passes,
+            "weighted": self.weighted,
             "check_agreement": self.check_agreement,
             "check_every": self.check_every,
             "wire": self.wire,
@@ -156,8 +187,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DistributedOptimizer:
         inner = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects=custom_objects)
         algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
-        checks = {"check_agreement": config["check_agreement"], "check_every": config["check_every"]}
-        return cls(inner, algorithm, **checks, wire=config.get("wire", "none"), name=config["name"])
+        others = {key: value for key, value in config.items() if key not in ("optimizer", "algorithm", "options")}
+        return cls(inner, algorithm, **others)
 
     def save_own_variables(self, store: Any) -> None:
         """All of one moment, the wrapped optimizer's variables among them: rounds go on meanwhile."""
@@ -212,11 +243,6 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """What runs the algorithm, for whoever traces several steps into one function."""
         return self._driver
 
-    @property
-    def own_learning_rate(self) -> Any:
-        """This worker's, where the user's optimizer stands at the centre."""
-        return self._learning_rate
-
     # How
 
     def _apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None) -> None:
@@ -245,7 +271,15 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if tf.executing_eagerly():
             self._apply_eagerly(grads, variables)
         else:
-            self._driver.step(grads, variables)
+            self._step(grads, variables)
+
+    def _step(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
+        pairs = zip(variables, grads, strict=True)
+        # Sparse gradients travel dense: their size differs from rank to rank.
+        local = {self._get_variable_index(v): tf.convert_to_tensor(g) for v, g in pairs if g is not None}
+        if not local:
+            raise ValueError("No variable has a gradient")
+        self._passes.step(local, self._driver.step)
 
     def _check_variables(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
         if len(grads) != len(variables):
@@ -271,7 +305,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._loaded = ()
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
         description = (
-            f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, {self._driver.description}, {shapes}"
+            f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, passes={self.passes}, "
+            f"weighted={self.weighted}, {self._driver.description}, {shapes}"
         )
         begin_alike(description, self._driver.common(), self._driver.names)
         with tf.init_scope():
@@ -287,34 +322,14 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._eager_step([tf.convert_to_tensor(grads[i]) for i in present], keys)
 
     def _step_of_present(self, grads: Sequence[tf.Tensor], keys: tuple[int, ...]) -> None:
-        self._driver.step(grads, [self._trainable_variables[key] for key in keys])
+        self._step(grads, [self._trainable_variables[key] for key in keys])
 
 
-def _refuse(optimizer: Any, algorithm: Any) -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"Keras runs on {keras.backend.backend()!r}: must be 'tensorflow' (KERAS_BACKEND)")
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ValueError(f"optimizer={optimizer!r}: must be a Keras 3 optimizer object")
-    if isinstance(optimizer, DistributedOptimizer):
-        raise ValueError("optimizer is a DistributedOptimizer already: wrap once")
-    if optimizer.built:
-        raise ValueError(f"optimizer {optimizer.name!r} is built already: wrap it before its first use")
-    if not isinstance(algorithm, Algorithm):
-        raise ValueError(f"algorithm={algorithm!r}: must be one of algorithms.CATALOGUE, as an object")
-    if algorithm.virtual_only:
-        raise ValueError(f"algorithm={algorithm.name!r}: runs in algorithms.virtual only")
-    if not hvd.is_initialized():
-        raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
-    algorithm.check(hvd.size())
-
-
-def _driver(
-    optimizer: DistributedOptimizer, algorithm: Algorithm, *, form: Format, checks: Checks, clock: Clock
-) -> Driver:
+def _driver(algorithm: Algorithm, attached: Attached) -> Driver:
     if isinstance(algorithm, Exchange):
-        return ExchangeDriver(optimizer, algorithm, form=form, checks=checks, clock=clock)
+        return ExchangeDriver(algorithm, attached)
     if isinstance(algorithm, Rounds):
-        return RoundsDriver(optimizer, algorithm, form=form, checks=checks, clock=clock)
+        return RoundsDriver(algorithm, attached)
     raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
 
 

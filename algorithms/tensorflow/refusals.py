@@ -13,9 +13,9 @@ import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
 
-from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Rounds
+from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Role, Rounds
 from algorithms.mechanisms.quorum.rules import rules
-from algorithms.mechanisms.validation import optional_real
+from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.tensorflow.scaling import innermost
 
 # Keras reads these from the optimizer that makes the updates; on the wrapper they would change nothing.
@@ -31,6 +31,29 @@ INSIDE = frozenset(
         "weight_decay",
     }
 )
+
+
+def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted: bool, clip_norm: float | None) -> None:
+    """Raise ValueError for what cannot be wrapped, or not with these wishes."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"Keras runs on {keras.backend.backend()!r}: must be 'tensorflow' (KERAS_BACKEND)")
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(f"optimizer={optimizer!r}: must be a Keras 3 optimizer object")
+    if hasattr(optimizer, "inner_optimizer") and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError("optimizer is a DistributedOptimizer already: wrap once")
+    if optimizer.built:
+        raise ValueError(f"optimizer {optimizer.name!r} is built already: wrap it before its first use")
+    if not isinstance(algorithm, Algorithm):
+        raise ValueError(f"algorithm={algorithm!r}: must be one of algorithms.CATALOGUE, as an object")
+    if algorithm.virtual_only:
+        raise ValueError(f"algorithm={algorithm.name!r}: runs in algorithms.virtual only")
+    if not hvd.is_initialized():
+        raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
+    algorithm.check(hvd.size())
+    whole("passes", passes, 1)
+    flag("weighted", weighted)
+    if weighted and algorithm.role is Role.CONTROL:
+        raise ValueError("weighted=True: stock Horovod averages ranks, not samples; use Synchronous(overlap=True)")
 
 
 def refuse_outside(name: str, value: Any) -> None:

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from algorithms.tensorflow.driver import Driver
 from algorithms.tensorflow.exchange.profile import STEPS
-
-if TYPE_CHECKING:
-    from algorithms.tensorflow.optimizer import DistributedOptimizer
 
 
 class UnrolledTrainFunction:
     """What Keras calls with its iterator: takes the place of `model.train_function`."""
 
-    def __init__(self, model: keras.Model, optimizer: DistributedOptimizer) -> None:
+    def __init__(self, model: keras.Model, driver: Driver) -> None:
         self._model = model
-        self._optimizer = optimizer
-        self._driver = optimizer.driver
+        self._optimizer = model.optimizer
+        self._driver = driver
         self._steps = model.steps_per_execution
         self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
         self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 import algorithms
@@ -74,6 +76,8 @@ def oracle(
     steps: int = STEPS,
     replay: Recording | None = None,
     wire: Asked = "none",
+    gradient: Callable[[int, int, np.ndarray], np.ndarray] = gradient,
+    samples: Callable[[int, int], int] | None = None,
 ) -> Trace:
     cluster = Cluster(
         workers=workers,
@@ -83,6 +87,7 @@ def oracle(
         gradient=gradient,
         layers=SHAPES,
         wire=wire,
+        samples=samples,
     )
     return cluster.run(steps=steps, record=0, replay=replay)
 

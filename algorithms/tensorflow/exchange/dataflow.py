@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish, Moment
@@ -16,16 +14,6 @@ def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tens
     """The same tensors, available only when all of `by` are."""
     with tf.control_dependencies(by):
         return [tf.identity(tensor) for tensor in tensors]
-
-
-def dense(gradient: Any) -> tf.Tensor:
-    """Sparse gradients travel dense: their size differs from rank to rank."""
-    return tf.convert_to_tensor(gradient)
-
-
-def travels(algorithm: Exchange) -> bool:
-    """Whether anything goes over the wire."""
-    return algorithm.reduces and hvd.size() > 1
 
 
 def reduced(

@@ -2,78 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish
+from algorithms.life import Pipeline
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.agreement import Checks, require_agreement
-from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.exchange.dataflow import dense, finished, reduced, travels
+from algorithms.tensorflow.agreement import require_agreement
+from algorithms.tensorflow.driver import Attached
+from algorithms.tensorflow.exchange.dataflow import finished, reduced
 from algorithms.tensorflow.exchange.exposure import Exposure
+from algorithms.tensorflow.exchange.line import Line
 from algorithms.tensorflow.exchange.pieces import Route, Sent, exchanged
 from algorithms.tensorflow.exchange.profile import Stopwatch, planned_route
-from algorithms.tensorflow.exchange.ring import Ring
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.scaling import Scales
 from algorithms.tensorflow.update import require_consumed, update
-from algorithms.wire import Format
+from algorithms.tensorflow.weighing import weighed
 
-if TYPE_CHECKING:
-    from algorithms.tensorflow.optimizer import DistributedOptimizer
+
+@dataclass(frozen=True, eq=False)
+class Departed:
+    """One step's gradients, by variable: about to leave, or what has become of them."""
+
+    gradients: Mapping[int, tf.Tensor]
+    then: Mapping[int, tf.Tensor | None]  # the parameters that they were taken at, where the algorithm compares
+    scale: Any  # that they have, where it changes
 
 
 class ExchangeDriver:
     """The state of one wrapped optimizer between steps."""
 
-    def __init__(
-        self, optimizer: DistributedOptimizer, algorithm: Exchange, *, form: Format, checks: Checks, clock: Clock
-    ) -> None:
+    def __init__(self, algorithm: Exchange, attached: Attached) -> None:
         self.names = Names(in_flight=algorithm.delay + 2)
         self.route: Route | None = None
-        self._optimizer = optimizer
-        self._algorithm = algorithm
-        self._form = form
-        self._clock = clock
+        self._algorithm, self._attached = algorithm, attached
+        self._clock = attached.clock
         self._measures = False
         self._graph: tf.Graph | None = None  # that is being traced, and what it sends
         self._sent: list[Sent] = []
         self._stopwatch: Stopwatch | None = None
-        self._travels = travels(algorithm)
+        self._travels = algorithm.reduces and attached.workers > 1
         self._variables: tuple[Any, ...] = ()
-        self._rings: tuple[Ring, ...] = ()
+        self._lines: tuple[Line, ...] = ()
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
         self._first = -1  # the variable whose gradient backward makes first
-        self._exposure = Exposure(clock)
-        self._every = checks.every if self._travels else 0
-        self._unchecked = tf.Variable(checks.first and self._travels, trainable=False, name="unchecked")
+        self._exposure = Exposure(attached.clock)
+        self._every = attached.checks.every if self._travels else 0
+        self._unchecked = tf.Variable(attached.checks.first and self._travels, trainable=False, name="unchecked")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._drains = 0  # exchanges made by `finish`
         self._dropped = 0  # averages that `finish` did not apply
 
     def build(self, variables: Sequence[Any]) -> None:
         self._variables = tuple(variables)
-        self._optimizer.inner_optimizer.build(list(variables))
-        self._carrier = Carrier(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=True)
+        attached, outer = self._attached, self._attached.outer
+        attached.optimizer.build(list(variables))
+        self._carrier = Carrier(attached.form, variables, outer.add_variable, workers=attached.workers, mean=True)
         if self._algorithm.delay:
-            create = self._optimizer.add_variable_from_reference
-            self._rings = tuple(Ring(self._algorithm, variable, create) for variable in variables)
-            self._flying = self._optimizer.add_variable((), dtype="int32", name="in_flight")
-            self._scales = Scales(self._optimizer.inner_optimizer, self._algorithm.delay, self._optimizer.add_variable)
+            create = outer.add_variable_from_reference
+            self._lines = tuple(Line(self._algorithm, variable, create) for variable in variables)
+            self._flying = outer.add_variable((), dtype="int32", name="in_flight")
+            self._scales = Scales(attached.optimizer, self._algorithm.delay, outer.add_variable)
+            if attached.samples is not None:
+                self._newest_weight = outer.add_variable((), initializer="ones", dtype="float64", name="weight")
 
     @property
     def description(self) -> str:
         with tf.init_scope():
-            return f"{int(self._flying.numpy())} steps in flight" if self._rings else "nothing in flight"
+            return f"{int(self._flying.numpy())} steps in flight" if self._lines else "nothing in flight"
 
     def common(self) -> list[tf.Variable]:
-        held = [*self._variables, *self._optimizer.inner_optimizer.variables]
+        held = [*self._variables, *self._attached.optimizer.variables]
         return [variable.value for variable in (*held, *self._carrier.common)]
 
     def begin(self) -> None:
@@ -87,7 +93,8 @@ class ExchangeDriver:
 
     @property
     def crosses(self) -> bool:
-        return self._travels and (self._algorithm.finish is Finish.NEXT_USE or self._algorithm.delay > 0)
+        goes_on = self._algorithm.finish is Finish.NEXT_USE or self._algorithm.delay > 0
+        return self._travels and goes_on and self._attached.passes == 1
 
     @property
     def planned(self) -> bool:
@@ -109,62 +116,85 @@ class ExchangeDriver:
 
     # One step
 
-    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        indices = [self._optimizer._get_variable_index(variable) for variable in variables]
-        local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
-        if not local:
-            raise ValueError("No variable has a gradient")
+    def step(self, gradients: Mapping[int, tf.Tensor]) -> None:
         if self._measures:
             with tf.init_scope():
                 self._stopwatch = self._stopwatch or Stopwatch(len(self._variables), self._clock)
-            self._stopwatch.trace(local)
-        if self._rings:
-            self._delayed_step(local)
+            self._stopwatch.trace(gradients)
+        weight = None if self._attached.samples is None else self._attached.samples.taken()
+        if self._lines:
+            self._delayed_step(gradients, weight)
         else:
-            averages = self._exchanged(local, local)
-            self._apply(averages)
+            averages = self._exchanged(gradients, gradients, weight)
+            if self._travels or weight is None:
+                self._apply(averages)
+            else:  # a worker that is alone and has no sample makes no step
+                self._apply_if(weight > 0, lambda: averages)
             self._compare(tf.constant(True))
         self._steps.assign_add(1)
 
-    def _delayed_step(self, local: dict[int, tf.Tensor]) -> None:
+    def _delayed_step(self, made: Mapping[int, tf.Tensor], weight: tf.Tensor | None) -> None:
         if self._present is None:
-            self._present = frozenset(local)
-        if self._present != frozenset(local):
+            self._present = frozenset(made)
+        if self._present != frozenset(made):
             raise ValueError("With a delay the same variables must have gradients in every step")
-        stored = {i: self._rings[i].newest.value.read_value() for i in local}
-        averages = self._exchanged(stored, local)
+        flying = self._in_flight(made)
+        now = {i: self._variables[i].value.read_value() for i in made}
+        scale = self._scales.now()
+        # The graph is that of a full line: while it fills, what is due is not applied.
         full = tf.equal(self._flying.value, self._algorithm.delay)
-        lines = {i: self._rings[i].line(averages[i]) for i in local}
-        then = {i: self._rings[i].taken_at() for i in local}
-        now = {i: self._variables[i].value.read_value() for i in local}
-        scale, scales = self._scales.now(), self._scales.then()
-
-        def apply_oldest() -> tf.Tensor:
-            self._apply({i: self._due(i, lines[i][0], now[i], then[i][0], scales, 0) for i in local})
-            return tf.constant(True)
-
-        tf.cond(full, apply_oldest, lambda: tf.constant(False))
-        for i, gradient in local.items():
-            self._rings[i].push(averages[i], gradient, now[i])
+        due = flying.departs(Departed(made, now, scale))
+        assert due is not None
+        self._apply_if(full, lambda: self._due(due, now))
+        for i in made:
+            self._lines[i].keep([one.gradients[i] for one in flying], [one.then[i] for one in flying])
         self._scales.push(scale)
+        if weight is not None:
+            self._newest_weight.assign(weight)
         self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
         self._compare(full)
 
-    def _due(self, i: int, average: tf.Tensor, now: tf.Tensor, then: Any, scales: Any, turn: int) -> tf.Tensor:
-        """What the algorithm applies of an average in flight, as the user's optimizer takes it today."""
-        scale = self._scales.now()
-        average = self._scales.restored(average, scale, None if scales is None else scales[turn])
-        if not self._algorithm.compares_parameters:
-            return self._rings[i].corrected(average, now, then)
-        return self._scales.seen(lambda true: self._rings[i].corrected(true, now, then), average, scale)
+    def _in_flight(self, made: Mapping[int, tf.Tensor]) -> Pipeline[Departed]:
+        """A full line, of which the newest is exchanged now, during a step that makes the gradients `made`."""
+        weight = None if self._attached.samples is None else self._newest_weight.value.read_value()
+        landed = self._exchanged({i: self._lines[i].newest.value.read_value() for i in made}, made, weight)
+        lines = {i: self._lines[i].line(average) for i, average in landed.items()}
+        then = {i: self._lines[i].taken_at() for i in landed}
+        scales = self._scales.then()
+        flying: Pipeline[Departed] = Pipeline(self._algorithm)
+        flying.restart(
+            Departed(
+                {i: line[age] for i, line in lines.items()},
+                {i: at[age] for i, at in then.items()},
+                None if scales is None else scales[age],
+            )
+            for age in range(self._algorithm.delay)
+        )
+        return flying
 
-    def _exchanged(self, sent: dict[int, tf.Tensor], made: dict[int, tf.Tensor]) -> dict[int, tf.Tensor]:
+    def _due(self, due: Departed, now: Mapping[int, tf.Tensor]) -> dict[int, tf.Tensor]:
+        """What the algorithm applies of what is due, as the user's optimizer takes it today."""
+        scale = self._scales.now()
+
+        def corrected(i: int) -> tf.Tensor:
+            average = self._scales.restored(due.gradients[i], scale, due.scale)
+            if not self._algorithm.compares_parameters:
+                return self._algorithm.correct(average, now[i], due.then[i])
+            return self._scales.seen(lambda true: self._algorithm.correct(true, now[i], due.then[i]), average, scale)
+
+        return {i: corrected(i) for i in due.gradients}
+
+    def _exchanged(
+        self, sent: Mapping[int, tf.Tensor], made: Mapping[int, tf.Tensor], weight: tf.Tensor | None
+    ) -> dict[int, tf.Tensor]:
         """Averages of `sent` by variable, during a step that makes the gradients `made`."""
-        algorithm = self._algorithm
+        algorithm, after = self._algorithm, None
         place, prefix = self.names.next_step()
         with tf.name_scope(""), tf.name_scope("farandole"):
             if not self._travels:
-                return sent
+                return dict(sent)
+            if weight is not None:
+                sent, after = weighed(sent, weight, f"{prefix}.weights", for_good=self._attached.form.feeds_back)
             if self.route is not None:
                 # Steps of one graph share the wire one after the other: a step can begin only when the averages of the
                 # one before are all there, and what overtook them would come too early.
@@ -177,13 +207,21 @@ class ExchangeDriver:
             ready, landed = list(made.values()), list(averages.values())
             crossed = self.crosses and not algorithm.delay and place > 0
             self._exposure.step(ready, landed, crossed, first=made.get(self._first, ready[0]))
-            return dict(zip(averages, finished(algorithm, landed), strict=True))
+            averages = dict(zip(averages, finished(algorithm, landed), strict=True))
+        return averages if after is None else {i: g * tf.cast(after, g.dtype) for i, g in averages.items()}
+
+    def _apply_if(self, condition: tf.Tensor, averages: Callable[[], dict[int, tf.Tensor]]) -> None:
+        def apply() -> tf.Tensor:
+            self._apply(averages())
+            return tf.constant(True)
+
+        tf.cond(condition, apply, lambda: tf.constant(False))
 
     def _apply(self, averages: dict[int, tf.Tensor]) -> None:
         """One step of the user's optimizer, on the variables that have a gradient."""
         # An identity belongs to the graph that is being traced, so that its consumers can be asked for.
         applied = [tf.identity(averages[i]) if i in averages else None for i in range(len(self._variables))]
-        update(self._optimizer.inner_optimizer, applied, self._variables)
+        update(self._attached.optimizer, applied, self._variables)
         require_consumed(applied, [variable.path for variable in self._variables])
 
     def _compare(self, applied: tf.Tensor) -> None:
@@ -211,7 +249,7 @@ class ExchangeDriver:
 
     def finish(self) -> None:
         """Apply or drop the averages in flight."""
-        flying = int(self._flying.numpy()) if self._rings else 0
+        flying = int(self._flying.numpy()) if self._lines else 0
         if flying:
             if self._algorithm.drains:
                 tf.function(lambda: self._drain(flying))()
@@ -221,16 +259,11 @@ class ExchangeDriver:
             self._flying.assign(0)
 
     def _drain(self, flying: int) -> None:
-        present = sorted(self._present or range(len(self._rings)))
-        stored = {i: self._rings[i].newest.value.read_value() for i in present}
-        averages = self._exchanged(stored, stored)
-        lines = {i: self._rings[i].line(averages[i])[-flying:] for i in present}
-        then = {i: self._rings[i].taken_at()[-flying:] for i in present}
-        scales = self._scales.then()
-        scales = None if scales is None else scales[-flying:]
-        for turn in range(flying):
-            now = {i: self._variables[i].value.read_value() for i in present}
-            self._apply({i: self._due(i, lines[i][turn], now[i], then[i][turn], scales, turn) for i in present})
+        present = sorted(self._present or range(len(self._lines)))
+        line = self._in_flight({i: self._lines[i].newest.value.read_value() for i in present})
+        line.restart(list(line)[-flying:])
+        for due, _ in line.drains():
+            self._apply(self._due(due, {i: self._variables[i].value.read_value() for i in present}))
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -245,11 +278,11 @@ class ExchangeDriver:
 
     def telemetry(self) -> Telemetry:
         steps = int(self._steps.numpy())
-        flying = int(self._flying.numpy()) if self._rings else 0
+        flying = int(self._flying.numpy()) if self._lines else 0
         used = steps - flying - self._dropped
         # With a delay the first step exchanges an empty ring, so there is one exchange for each step here too.
         rounds = steps + self._drains if self._algorithm.reduces else 0
-        kept = [variable for ring in self._rings for variable in ring.variables]
+        kept = [variable for line in self._lines for variable in line.variables]
         kept += self._carrier.variables if steps else []
         return Telemetry(
             steps=steps,
@@ -260,7 +293,7 @@ class ExchangeDriver:
             staleness={self._algorithm.delay: used} if used else {},
             used=used,
             dropped=self._dropped,
-            memory_declared=self._algorithm.memory() + self._form.memory(),
+            memory_declared=self._algorithm.memory() + self._attached.form.memory(),
             memory_bytes=_bytes(kept),
         )
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from algorithms.contract import Centre, Own, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
-from algorithms.tensorflow.rounds.replica import Create, Held, Replica
+from algorithms.tensorflow.driver import Attached
+from algorithms.tensorflow.rounds.replica import Held, Replica
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire
 
 
@@ -27,8 +28,10 @@ class Closed:
 class CopyWork:
     """What a worker's helper does in a round of copies, and what its training thread does around it."""
 
-    def __init__(self, algorithm: Rounds, variables: Sequence[Any], create: Create, *, rank: int, workers: int) -> None:
-        self.algorithm, self.rank, self.workers = algorithm, rank, workers
+    def __init__(self, algorithm: Rounds, attached: Attached, variables: Sequence[Any]) -> None:
+        self.algorithm, self.rank, self.workers = algorithm, attached.rank, attached.workers
+        attached.optimizer.build(list(variables))
+        create = attached.outer.add_variable_from_reference
         self.variables = tuple(variables)
         self.count = len(variables)
         self.replica = Replica(algorithm, variables, create)

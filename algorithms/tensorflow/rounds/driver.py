@@ -7,12 +7,11 @@ it, while a helper thread votes and exchanges. Whatever is called back holds one
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
@@ -24,9 +23,8 @@ from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.agreement import Checks, require_equal_arrays
-from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.exchange.dataflow import dense
+from algorithms.tensorflow.agreement import require_equal_arrays
+from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.refusals import refuse_unfit
@@ -35,10 +33,6 @@ from algorithms.tensorflow.rounds.gradients import GradientWork, settable
 from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
 from algorithms.tensorflow.update import update
-from algorithms.wire import Format
-
-if TYPE_CHECKING:
-    from algorithms.tensorflow.optimizer import DistributedOptimizer
 
 REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
 
@@ -49,42 +43,34 @@ class RoundsDriver:
     crosses = False
     planned = True
 
-    def __init__(
-        self, optimizer: DistributedOptimizer, algorithm: Rounds, *, form: Format, checks: Checks, clock: Clock
-    ) -> None:
+    def __init__(self, algorithm: Rounds, attached: Attached) -> None:
         refuse_unfit(algorithm)
         self.names = Names(in_flight=1)
-        self._optimizer, self._algorithm, self._clock = optimizer, algorithm, clock
-        self._form = form
+        self._algorithm, self._attached = algorithm, attached
         self._centred = algorithm.optimizer_at is Place.CENTRE
-        self.worker = Worker(algorithm, rank=hvd.rank(), workers=hvd.size(), clock=clock)
-        self._checks, self._carried = checks, 0
+        self.worker = Worker(algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock)
+        self._carried = 0
         self._trainer = threading.current_thread()
         self._variables: tuple[Any, ...] = ()
         # What its life may ask for: this step's gradients or copy and learning rate; and what the graph is to assign.
         self._made: Sequence[Array] = ()
         self._held: Sequence[Own] = ()
-        self._rate = 0.0
+        self._rate, self._weight = 0.0, 1.0
         self._taken: list[Own] = []
 
     # -- around the first step
 
     def build(self, variables: Sequence[Any]) -> None:
         self._variables = tuple(variables)
-        create, inner = self._optimizer.add_variable_from_reference, self._optimizer.inner_optimizer
-        if self._centred:
-            self.work: GradientWork | CopyWork = GradientWork(
-                self._algorithm, inner, variables, create, rank=hvd.rank(), workers=hvd.size()
-            )
-        else:
-            inner.build(list(variables))
-            self.work = CopyWork(self._algorithm, variables, create, rank=hvd.rank(), workers=hvd.size())
-        adasum = self._algorithm.reduction is Reduction.ADASUM and hvd.size() > 1  # of one worker it is its own
-        carrier = Carrier(self._form, variables, self._optimizer.add_variable, workers=hvd.size(), mean=False)
-        self.wire = RoundsWire(variables, self.names, self._clock, carrier, adasum=adasum)
+        attached, outer = self._attached, self._attached.outer
+        kind = GradientWork if self._centred else CopyWork
+        self.work: GradientWork | CopyWork = kind(self._algorithm, attached, variables)
+        adasum = self._algorithm.reduction is Reduction.ADASUM and attached.workers > 1  # of one worker it is its own
+        carrier = Carrier(attached.form, variables, outer.add_variable, workers=attached.workers, mean=False)
+        self.wire = RoundsWire(variables, self.names, attached.clock, carrier, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
-        self._saved = self._optimizer.add_variable((4,), dtype="int64", name="rounds")
+        self._saved = outer.add_variable((4,), dtype="int64", name="rounds")
 
     @property
     def description(self) -> str:
@@ -92,7 +78,7 @@ class RoundsDriver:
 
     def common(self) -> list[tf.Variable]:
         """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
-        inner = [variable.value for variable in self._optimizer.inner_optimizer.variables]
+        inner = [variable.value for variable in self._attached.optimizer.variables]
         if not self._state()[1] and not self._state()[0]:
             return [*(variable.value for variable in self._variables), *inner]
         centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
@@ -122,8 +108,8 @@ class RoundsDriver:
     @property
     def learning_rate(self) -> Any:
         """A worker's own, where the user's optimizer stands at the centre and takes it from the offers."""
-        mine = self._centred and settable(self._optimizer.inner_optimizer)
-        return self._optimizer.own_learning_rate if mine else None
+        mine = self._centred and settable(self._attached.optimizer)
+        return self._attached.own_learning_rate if mine else None
 
     def measure(self) -> None:
         """Rounds are planned without it."""
@@ -133,18 +119,16 @@ class RoundsDriver:
 
     # -- the traced step
 
-    def step(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        indices = [self._optimizer._get_variable_index(variable) for variable in variables]
-        local = {i: dense(gradient) for i, gradient in zip(indices, gradients, strict=True) if gradient is not None}
-        if not local:
-            raise ValueError("No variable has a gradient")
-        rate = tf.cast(tf.convert_to_tensor(self._optimizer.learning_rate), tf.float64)
+    def step(self, gradients: Mapping[int, tf.Tensor]) -> None:
+        rate = tf.cast(tf.convert_to_tensor(self._attached.outer.learning_rate), tf.float64)
+        samples = self._attached.samples
+        weight = tf.constant(1.0, tf.float64) if samples is None else samples.taken()
         if self._centred:
-            self._centred_step(dict(sorted(local.items())), rate)
+            self._centred_step(dict(sorted(gradients.items())), rate, weight)
         else:
-            self._copied_step(local, rate)
+            self._copied_step(gradients, rate, weight)
 
-    def _centred_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+    def _centred_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor, weight: tf.Tensor) -> None:
         assert isinstance(self.work, GradientWork)
         present = tuple(local)
         if self.work.present not in ((), present):
@@ -152,16 +136,39 @@ class RoundsDriver:
         self.work.present = present
         offered = [tf.cast(gradient, self._variables[i].value.dtype) for i, gradient in local.items()]  # as Keras does
         with in_turn():
-            changed = tf.numpy_function(self._gradients_ready, [rate, *offered], tf.bool)
+            changed = tf.numpy_function(self._gradients_ready, [rate, weight, *offered], tf.bool)
         comes_to_its_end(with_=self._take_if(changed))
 
-    def _copied_step(self, local: dict[int, tf.Tensor], rate: tf.Tensor) -> None:
+    def _copied_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor, weight: tf.Tensor) -> None:
         assert isinstance(self.work, CopyWork)
         token = tf.constant(False)
         if self._algorithm.departs is Moment.STEP_BEGINS:
             token = self._begin_in_graph(rate)
+        if self._attached.samples is None:
+            self._local_step(local, rate)
+        else:  # a worker without a sample stays where it is
+
+            def move() -> tf.Tensor:
+                self._local_step(local, rate)
+                return tf.constant(True)
+
+            tf.cond(self._said(weight) > 0, move, lambda: tf.constant(False))
+
+        def meet() -> tf.Tensor:
+            changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
+            self._take_if(changed)
+            return tf.constant(True)
+
+        with in_turn():  # of steps unrolled into one graph the next may not end before this one has met
+            meets = tf.numpy_function(self._step_ended, [token], tf.bool)
+            meets.set_shape(())
+            met = tf.cond(meets, meet, lambda: tf.constant(False))
+        comes_to_its_end(with_=met)
+
+    def _local_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor) -> None:
+        assert isinstance(self.work, CopyWork)
         applied = [local.get(i) for i in range(len(self._variables))]
-        update(self._optimizer.inner_optimizer, applied, self._variables)
+        update(self._attached.optimizer, applied, self._variables)
         if self._algorithm.local_reads is not None:
             anchors = self.work.anchor.variables if self.work.anchor is not None else (None,) * len(self._variables)
             for variable, anchor in zip(self._variables, anchors, strict=True):
@@ -174,16 +181,10 @@ class RoundsDriver:
                 if anchor is not None:
                     anchor.assign(own.anchor)
 
-        def meet() -> tf.Tensor:
-            changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
-            self._take_if(changed)
-            return tf.constant(True)
-
-        with in_turn():  # of steps unrolled into one graph the next may not end before this one has met
-            meets = tf.numpy_function(self._step_ended, [token], tf.bool)
-            meets.set_shape(())
-            met = tf.cond(meets, meet, lambda: tf.constant(False))
-        comes_to_its_end(with_=met)
+    def _said(self, weight: tf.Tensor) -> tf.Tensor:
+        told = f"rank {self._attached.rank}: weighted=True needs weigh(samples) before each apply()"
+        with tf.control_dependencies([tf.debugging.Assert(weight >= 0, [told])]):
+            return tf.identity(weight)
 
     def _begin_in_graph(self, rate: tf.Tensor) -> tf.Tensor:
         """STEP BEGINS, as far as a step can know of it: when the parameters are what the step before has left.
@@ -235,12 +236,14 @@ class RoundsDriver:
         # Copies: TensorFlow makes the arrays the variables' own memory and updates them in place.
         return [np.array(value) for value in values]
 
-    def _gradients_ready(self, rate: Array, *gradients: Array) -> np.bool_:
+    def _gradients_ready(self, rate: Array, weight: Array, *gradients: Array) -> np.bool_:
+        if weight < 0:
+            raise ValueError(f"rank {self._attached.rank}: weighted=True needs weigh(samples) before each apply()")
         self._start().check()
         if self.worker.over:
             return np.False_
         self.worker.steps += 1
-        self._made, self._rate = gradients, float(rate)
+        self._made, self._rate, self._weight = gradients, float(rate), float(weight)
         self.worker.begins()
         self.worker.computed()
         self.worker.carries_on(self)
@@ -287,7 +290,7 @@ class RoundsDriver:
     def offer(self) -> Terms:
         self._start()
         if isinstance(self.work, GradientWork):
-            return self.work.capture(self._made, self._rate)
+            return self.work.capture(self._made, self._rate, self._weight)
         return self.work.capture(self._held, self._rate)
 
     def adopt(self, *, late: bool) -> int:
@@ -323,7 +326,7 @@ class RoundsDriver:
         """Exchange what the verdict takes and close the round."""
         centre = self.work.carry(verdict, self.wire)
         self._carried += 1
-        if self._checks.due(self._carried) and hvd.size() > 1:
+        if self._attached.checks.due(self._carried) and self._attached.workers > 1:
             paths = [variable.path for variable in self._variables]
             when = f"after round {self.work.rounds}"
             self.wire.alike = True  # in here
@@ -331,7 +334,7 @@ class RoundsDriver:
             self.wire.alike = False
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
-                centred = self._optimizer.inner_optimizer.variables if self._centred else []
+                centred = self._attached.optimizer.variables if self._centred else []
                 self.wire.take_first([v.value for v in (*self.work.replica.variables, *centred)], "centre")
 
     # -- around training
@@ -409,5 +412,5 @@ class RoundsDriver:
         return replace(
             counted,
             bytes_per_exchange=self.wire.carrier.bytes,
-            memory_declared=counted.memory_declared + self._form.memory(),
+            memory_declared=counted.memory_declared + self._attached.form.memory(),
         )

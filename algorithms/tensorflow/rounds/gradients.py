@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Own, Rounds, Situation
-from algorithms.mechanisms.quorum.ballot import Terms, Verdict
-from algorithms.tensorflow.rounds.replica import Create, Replica
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict, share
+from algorithms.tensorflow.driver import Attached
+from algorithms.tensorflow.rounds.replica import Replica
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire
 from algorithms.tensorflow.update import update
 
@@ -26,19 +27,11 @@ def refuse_unfit(optimizer: keras.optimizers.Optimizer) -> None:
 class GradientWork:
     """What a worker's helper does in a round of gradients, and what its training thread does around it."""
 
-    def __init__(
-        self,
-        algorithm: Rounds,
-        optimizer: keras.optimizers.Optimizer,
-        variables: Sequence[Any],
-        create: Create,
-        *,
-        rank: int,
-        workers: int,
-    ) -> None:
+    def __init__(self, algorithm: Rounds, attached: Attached, variables: Sequence[Any]) -> None:
+        optimizer = attached.optimizer
         refuse_unfit(optimizer)
-        self.algorithm, self.optimizer, self.rank, self.workers = algorithm, optimizer, rank, workers
-        self.replica = Replica(algorithm, variables, create)
+        self.algorithm, self.optimizer, self.rank, self.workers = algorithm, optimizer, attached.rank, attached.workers
+        self.replica = Replica(algorithm, variables, attached.outer.add_variable_from_reference)
         self.centre = self.replica.parts["parameters"].variables
         for centre, variable in zip(self.centre, variables, strict=True):
             centre.constraint = variable.constraint
@@ -59,15 +52,15 @@ class GradientWork:
 
     # -- the training thread
 
-    def capture(self, gradients: Sequence[Array], rate: float) -> Terms:
+    def capture(self, gradients: Sequence[Array], rate: float, weight: float) -> Terms:
         """Offer the gradients of this step, which nobody will write into."""
-        self.gradients = gradients
+        self.gradients = gradients if weight else [np.zeros_like(gradient) for gradient in gradients]
         self.gradients_bytes = sum(gradient.nbytes for gradient in gradients)
         if self.algorithm.needs_norm:
             scale = self.optimizer.loss_scale_factor or 1.0  # the rule means the true gradient
-            squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients)
+            squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in self.gradients)
             self.norm = float(np.sqrt(squares)) / scale
-        return Terms(rate=rate)
+        return Terms(rate=rate, weight=weight)
 
     def forget(self) -> None:
         """Nothing is on offer any more."""
@@ -85,24 +78,26 @@ class GradientWork:
         """Add up the gradients taken, and let the optimizer move the centre, which is returned."""
         self._agree_on_rate(verdict)
         rate = float(self.optimizer.learning_rate)
-        mine = next((offer for offer in verdict.taken if offer.worker == self.rank), None)
+        mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.rank), None)
+        part = 0.0 if mine is None else share(verdict.terms, mine)
         closing = Situation(
             workers=self.workers, round=verdict.round, contributions=len(verdict.taken), learning_rate=rate
         )
         sent = [np.zeros(centre.shape, centre.dtype) for centre in self.centre]
-        if mine is not None:
-            offering = Situation(
-                workers=self.workers, round=verdict.round, staleness=verdict.round - mine.read, learning_rate=rate
-            )
+        if mine is not None and part:
+            age = verdict.round - verdict.taken[mine].read
+            offering = Situation(workers=self.workers, round=verdict.round, staleness=age, learning_rate=rate)
             for number, gradient in zip(self.present, self.gradients, strict=True):
                 own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
-                sent[number] = self.algorithm.offer(own, self.replica.at(number), offering)
-        totals = wire.exchange(sent, present=mine is not None)
+                offer = self.algorithm.offer(own, self.replica.at(number), offering)
+                sent[number] = offer if part == 1.0 else offer * gradient.dtype.type(part)
+        totals = wire.exchange(sent, present=part > 0)
         combined = [tf.constant(self.algorithm.combine(totals[number], closing)) for number in self.present]
         with self.whole:
             if mine is not None:
                 self.gradients = ()
-            self.move(combined)
+            if any(term.weight for term in verdict.terms):  # else nobody had a sample
+                self.move(combined)
             self.rounds = verdict.round + 1
             for number in range(len(self.centre)):
                 self.replica.grow_average(number, self.rounds)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from algorithms.contract import Own, Rounds, Situation
-from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict, share
 from algorithms.torch.driver import Attached
 from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import like, size_in_bytes
@@ -106,10 +106,10 @@ class GradientWork:
         workers, count = self.attached.workers, len(verdict.taken)
         situation = Situation(workers=workers, round=verdict.round, contributions=count, learning_rate=self._rate())
         mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.attached.rank), None)
-        share = 1.0 if mine is None else _share(verdict.terms, mine)
+        part = 0.0 if mine is None else share(verdict.terms, mine)
 
         def fill(piece: Piece, buffer: torch.Tensor) -> None:
-            if mine is None or share == 0:
+            if mine is None or not part:
                 buffer.zero_()
                 return
             group = self.space.groups[piece.group]
@@ -125,12 +125,12 @@ class GradientWork:
                 self.replica.at(piece),
                 Situation(workers=workers, round=verdict.round, staleness=age, learning_rate=situation.learning_rate),
             )
-            buffer.copy_(offer if share == 1.0 else offer * share)
+            buffer.copy_(offer if part == 1.0 else offer * part)
 
         def land(piece: Piece, buffer: torch.Tensor, kept: None) -> None:
             self.total.put(piece, self.algorithm.combine(buffer, situation))
 
-        self.wire.exchange(self.space.pieces, fill, land, present=mine is not None and share != 0)
+        self.wire.exchange(self.space.pieces, fill, land, present=part > 0)
         with self.whole:
             if mine is not None:
                 self.gradients = ()
@@ -207,9 +207,3 @@ class GradientWork:
             if g is not None and g.numel()
         ]
         return math.hypot(*norms)
-
-
-def _share(terms: Sequence[Terms], mine: int) -> float:
-    """What one contribution is multiplied by, so that a mean over contributions is one over samples."""
-    weights = [term.weight for term in terms]
-    return 1.0 if min(weights) == max(weights) else weights[mine] * len(weights) / sum(weights)

@@ -16,11 +16,10 @@ from algorithms.contract import Exchange
 Create = Callable[[Any, str], Any]  # (reference variable, name) -> Keras variable of its shape, filled with zeros
 
 
-class Ring:
+class Line:
     """The state of one variable. Lines move by assigning whole tensors, which share their buffers: nothing is copied."""
 
     def __init__(self, algorithm: Exchange, variable: Any, create: Create) -> None:
-        self._algorithm = algorithm
         delay = algorithm.delay
         self.waiting = tuple(create(variable, f"average_{age}") for age in range(delay, 1, -1))  # oldest first
         self.newest = create(variable, "gradient")
@@ -39,17 +38,10 @@ class Ring:
         """The parameters that these were taken at."""
         return [slot.value.read_value() for slot in self.then] or [None] * (len(self.waiting) + 1)
 
-    def push(self, average: tf.Tensor, gradient: tf.Tensor, parameters: tf.Tensor) -> None:
-        """Move up: the oldest has gone, this step's gradient joins."""
-        _shift(self.waiting, [*(slot.value.read_value() for slot in self.waiting[1:]), average])
-        _shift(self.then, [*(slot.value.read_value() for slot in self.then[1:]), parameters])
-        self.newest.assign(gradient)
-
-    def corrected(self, average: tf.Tensor, now: tf.Tensor, then: tf.Tensor | None) -> tf.Tensor:
-        """What the algorithm applies of an average that is due."""
-        return self._algorithm.correct(average, now, then)
-
-
-def _shift(slots: Sequence[Any], values: Sequence[tf.Tensor]) -> None:
-    for slot, value in zip(slots, values, strict=False):  # without slots `values` holds the newcomer alone
-        slot.assign(value)
+    def keep(self, flying: Sequence[tf.Tensor], then: Sequence[Any]) -> None:
+        """What is in flight from now on, and where it was taken, oldest first."""
+        for slot, value in zip((*self.waiting, self.newest), flying, strict=True):
+            slot.assign(value)
+        if self.then:
+            for slot, value in zip(self.then, then, strict=True):
+                slot.assign(value)
