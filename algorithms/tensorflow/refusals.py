@@ -33,7 +33,7 @@ INSIDE = frozenset(
 )
 
 
-def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted: bool, clip_norm: float | None) -> None:
+def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted: bool) -> None:
     """Raise ValueError for what cannot be wrapped, or not with these wishes."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"Keras runs on {keras.backend.backend()!r}: must be 'tensorflow' (KERAS_BACKEND)")

@@ -137,19 +137,6 @@ def test_the_average_is_clipped_and_not_what_it_is_made_of(algorithm: Algorithm,
 
 
 @pytest.mark.parametrize(
-    ("inner", "algorithm", "said"),
-    [
-        (keras.optimizers.SGD(), algorithms.LocalSGD(), "never averages gradients"),
-        (keras.optimizers.SGD(clipnorm=2.0), algorithms.Synchronous(), "has clipnorm already"),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_clipped(inner: keras.optimizers.Optimizer, algorithm: Algorithm, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        DistributedOptimizer(inner, algorithm, clip_norm=1.0)
-
-
-@pytest.mark.parametrize(
     ("wishes", "said"),
     [
         ({"passes": 0}, "passes=0: must be a whole number >= 1"),
