@@ -56,9 +56,11 @@ def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: s
     everyone = gathered(mine, name)
     equal = tf.reduce_all(everyone == everyone[:1], axis=0)
     wrong = tf.boolean_mask(tf.constant(list(paths)), ~equal)
+    others = tf.reshape(tf.where(tf.reduce_any(everyone != everyone[:1], axis=1)), [-1])
     tf.debugging.Assert(
         tf.reduce_all(equal),
-        ["Parameters differ between ranks", when, "although every rank must hold the same:", wrong],
+        ["Parameters differ between ranks", when, "although every rank must hold the same:", wrong]
+        + ["; unlike rank 0's are those of ranks", others],
     )
 
 
@@ -68,4 +70,8 @@ def require_equal_arrays(arrays: Sequence[NDArray[np.generic]], paths: Sequence[
     everyone = gather(mine, name)
     wrong = [path for path, equal in zip(paths, (everyone == everyone[:1]).all(axis=0), strict=True) if not equal]
     if wrong:
-        raise RuntimeError(f"Parameters differ between ranks {when}, although every rank must hold the same: {wrong}")
+        others = np.flatnonzero((everyone != everyone[:1]).any(axis=1)).tolist()
+        raise RuntimeError(
+            f"Parameters differ between ranks {when}, although every rank must hold the same: {wrong}; "
+            f"unlike rank 0's are those of ranks {others}"
+        )

@@ -14,6 +14,7 @@ from tensorflow.python.ops import control_flow_util
 
 import algorithms
 from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
@@ -226,6 +227,12 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     def watch(self, watcher: Watcher) -> bool:
         """Have someone told of every exchange and vote from now on. False: a profile shows them."""
         return self._driver.watch(watcher)
+
+    def keep_records(self) -> list[RoundRecord]:
+        """From now on write down who was in which round, for `algorithms.virtual.replay`; equal on all ranks."""
+        if not isinstance(self._driver, RoundsDriver):
+            raise ValueError(f"{self.algorithm.name} has no rounds to record: every step is everybody's")
+        return self._driver.keep_records()
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
