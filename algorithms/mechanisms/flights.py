@@ -13,10 +13,9 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from algorithms.mechanisms.plan import Piece
+from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.watching import Watcher
 
 # Seconds between two looks at what is on the wire. Looking takes the interpreter from the training thread: where four
@@ -29,7 +28,7 @@ C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 
 
-class Wire(Protocol[C_contra]):
+class PieceWire(Protocol[C_contra]):
     """How a binding exchanges pieces of tensors. Called by the helper thread alone."""
 
     def send(self, parts: Sequence[tuple[C_contra, Piece]], name: str) -> int:
@@ -43,27 +42,6 @@ class Wire(Protocol[C_contra]):
 
     def landed(self, cargo: C_contra) -> None:
         """All pieces of a tensor have been taken."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """What one flight carries: every piece of every tensor, in the order of transmission. A bundle leaves as one."""
-
-    bundles: tuple[tuple[Piece, ...], ...]
-    window: int  # elements on the wire at once; a bundle that is larger travels alone
-
-    @property
-    def order(self) -> tuple[Piece, ...]:
-        return tuple(chain.from_iterable(self.bundles))
-
-    @classmethod
-    def singly(cls, order: Iterable[Piece], window: int) -> Self:
-        """Every piece on its own."""
-        return cls(tuple((piece,) for piece in order), window)
-
-    def pieces_of(self) -> dict[int, int]:
-        """How many pieces each tensor has."""
-        return dict(Counter(piece.tensor for piece in self.order))
 
 
 class Lost(RuntimeError):  # noqa: N818 - it says what happened
@@ -167,7 +145,7 @@ class _Exchange(Generic[C]):
 class Courier(Generic[C]):
     """Carries flights, one after the other, with a helper thread that lives until `close`."""
 
-    def __init__(self, wire: Wire[C], prefix: str, *, lanes: int = 1) -> None:
+    def __init__(self, wire: PieceWire[C], prefix: str, *, lanes: int = 1) -> None:
         """`lanes` flights may have exchanges of the same piece on the wire."""
         self._wire = wire
         self._prefix = prefix

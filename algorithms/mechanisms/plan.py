@@ -9,9 +9,11 @@ than a piece. Every worker must send the same list: a collective meets its like 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Self
 
 
 @dataclass(frozen=True, order=True)
@@ -33,6 +35,27 @@ class Timing:
 
     ready: float
     needed: float
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one flight carries: every piece of every tensor, in the order of transmission. A bundle leaves as one."""
+
+    bundles: tuple[tuple[Piece, ...], ...]
+    window: int  # elements on the wire at once; a bundle that is larger travels alone
+
+    @property
+    def order(self) -> tuple[Piece, ...]:
+        return tuple(chain.from_iterable(self.bundles))
+
+    @classmethod
+    def singly(cls, order: Iterable[Piece], window: int) -> Self:
+        """Every piece on its own."""
+        return cls(tuple((piece,) for piece in order), window)
+
+    def pieces_of(self) -> dict[int, int]:
+        """How many pieces each tensor has."""
+        return dict(Counter(piece.tensor for piece in self.order))
 
 
 def cut(sizes: Sequence[int], largest: int) -> list[Piece]:

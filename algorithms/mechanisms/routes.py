@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from algorithms.mechanisms.flights import Route
-from algorithms.mechanisms.plan import Piece, Timing, bundled, cut, order
+from algorithms.mechanisms.plan import Piece, Route, Timing, bundled, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
 GRAIN = MEGABYTE  # how finely transmission is planned, and what travels as one; 2 and 4 MB were slower on two hosts

@@ -59,8 +59,10 @@ def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: s
     others = tf.reshape(tf.where(tf.reduce_any(everyone != everyone[:1], axis=1)), [-1])
     tf.debugging.Assert(
         tf.reduce_all(equal),
-        ["Parameters differ between ranks", when, "although every rank must hold the same:", wrong]
-        + ["; unlike rank 0's are those of ranks", others],
+        [
+            *("Parameters differ between ranks", when, "although every rank must hold the same:", wrong),
+            *("; unlike rank 0's are those of ranks", others),
+        ],
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from algorithms.virtual.events import Close, Compute, Event, Offer
+from algorithms.virtual.events import Close, Computed, Event, Offer
 
 Ask = Callable[[int, int], None]  # (worker, step)
 
 
 def asking_ahead(events: Iterable[Event], workers: int, depth: int, ask: Ask) -> Iterator[Event]:
-    """The events as they are; `ask` is called for each Compute as soon as no event before it changes its worker.
+    """The events as they are; `ask` is called for each Computed as soon as no event before it changes its worker.
 
     At most `depth` events are looked at ahead of the one that is handed out.
     """
@@ -28,8 +28,8 @@ def asking_ahead(events: Iterable[Event], workers: int, depth: int, ask: Ask) ->
             if isinstance(event, Close | Offer):
                 continue
             line = coming[event.worker]
-            line.append(event.step if isinstance(event, Compute) else None)
-            if len(line) == 1 and isinstance(event, Compute):
+            line.append(event.step if isinstance(event, Computed) else None)
+            if len(line) == 1 and isinstance(event, Computed):
                 ask(event.worker, event.step)
 
     fill()

@@ -9,7 +9,7 @@ from algorithms.contract import Rounds
 from algorithms.life import Life, Outcome, Verb
 from algorithms.mechanisms.quorum.rules import Rules, needed, over, select
 from algorithms.virtual.compute import Draw
-from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Settle
+from algorithms.virtual.events import Close, Computed, Drop, Event, GiveUp, Offer, Read, Settle
 
 
 class Clock:
@@ -51,7 +51,7 @@ class Clock:
                 if number < 0:
                     yield from self._close(now)
                 elif attempt == self.attempts[number]:
-                    yield Compute(number, self.lives[number].step, now)
+                    yield Computed(number, self.lives[number].step, now)
                     self.lives[number].answer()
                     yield from self._live(number, now)
             yield from self._gather(now)
@@ -162,7 +162,7 @@ def round_robin(algorithm: Rounds, workers: int, steps: int, draws: Sequence[Dra
                         life.answer()
                     case Verb.COMPUTE:
                         now += draws[number]()
-                        yield Compute(number, step, now)
+                        yield Computed(number, step, now)
                         life.answer()
                     case Verb.WAIT:
                         now += seconds

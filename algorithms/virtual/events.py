@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Compute(NamedTuple):
+class Computed(NamedTuple):
     """A worker takes the gradient of its step, at its own parameters; its own optimizer moves them where it has one."""
 
     worker: int
@@ -60,8 +60,8 @@ class GiveUp(NamedTuple):
     time: float
 
 
-Event = Compute | Offer | Close | Settle | Read | Drop | GiveUp
-KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (Compute, Offer, Close, Settle, Read, Drop, GiveUp)}
+Event = Computed | Offer | Close | Settle | Read | Drop | GiveUp
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (Computed, Offer, Close, Settle, Read, Drop, GiveUp)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from algorithms.contract import Moment, Rounds
 from algorithms.life import Life, Outcome, Verb
 from algorithms.mechanisms.quorum.record import Contribution, RoundRecord
-from algorithms.virtual.events import Close, Compute, Drop, Event, Offer, Read, Recording, Settle
+from algorithms.virtual.events import Close, Computed, Drop, Event, Offer, Read, Recording, Settle
 
 
 def recording(algorithm: Rounds, records: Sequence[RoundRecord], workers: int) -> Recording:
@@ -69,7 +69,7 @@ class _Recorded:
                 case Verb.COMPUTE if self._leaves_out_this_step():
                     life.answer(Outcome.IN_VAIN)
                 case Verb.COMPUTE:
-                    yield Compute(self.number, life.step, now)
+                    yield Computed(self.number, life.step, now)
                     life.answer()
                 case Verb.OFFER:
                     self.offered = self.coming.popleft() if self.coming else None

@@ -12,7 +12,7 @@ from algorithms.adasum import adaptive_sum
 from algorithms.contract import Own, Place, Reduction, Rounds, Situation
 from algorithms.virtual.ahead import asking_ahead
 from algorithms.virtual.carriage import Carriage
-from algorithms.virtual.events import Close, Compute, Drop, Event, GiveUp, Offer, Read, Recording, Settle
+from algorithms.virtual.events import Close, Computed, Drop, Event, GiveUp, Offer, Read, Recording, Settle
 from algorithms.virtual.gradients import Gradients, Owed
 from algorithms.virtual.optimizers import Optimizer, Vector, rate
 from algorithms.virtual.trace import Trace, Watch
@@ -130,7 +130,7 @@ class RoundsRun:
 
     def _do(self, event: Event, watch: Watch) -> None:
         match event:
-            case Compute(worker, step):
+            case Computed(worker, step):
                 watch.computed(worker, step, event.time)
                 self._compute(worker, step)
             case Offer(worker, read):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -151,3 +152,14 @@ def test_every_driver_carries_out_the_same_life() -> None:
         assert f"algorithms/{name}.py" in knows
     for name in ("torch/rounds/driver", "tensorflow/rounds/driver"):
         assert "algorithms.mechanisms.quorum.worker" in imports(ROOT / "algorithms" / f"{name}.py")
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """The same part of both bindings has the same name, in the file of the same name."""
+    places: dict[str, set[str]] = {}
+    for path in modules("algorithms"):
+        part = re.sub(r"^algorithms/(torch|tensorflow)/", "", named(path))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(part)
+    assert not {name: sorted(found) for name, found in places.items() if len(found) > 1}

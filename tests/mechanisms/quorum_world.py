@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from algorithms.contract import Rounds
-from algorithms.mechanisms.quorum.ballot import Standing, Verdict
+from algorithms.mechanisms.quorum.ballot import Presence, Verdict
 from algorithms.mechanisms.quorum.member import Member
 from algorithms.mechanisms.quorum.record import Contribution
 from algorithms.mechanisms.quorum.rules import Rules, rules
@@ -131,7 +131,7 @@ class World:
         for offer in verdict.taken:
             assert self.algorithm.accept(verdict.round - offer.read)
         if verdict.taken:
-            enough = sum(m.standing is Standing.TRAINING or m.rank in standing for m in self.members)
+            enough = sum(m.standing is Presence.TRAINING or m.rank in standing for m in self.members)
             assert len(verdict.taken) >= min(self.rules.quorum, enough)
         if verdict.over and verdict.failed is None:
             assert set(standing) == {offer.worker for offer in verdict.dropped}, "nothing stays when training is over"

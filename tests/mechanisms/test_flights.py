@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from algorithms.mechanisms import flights
-from algorithms.mechanisms.flights import Courier, Lost, Route
-from algorithms.mechanisms.plan import Piece, cut
+from algorithms.mechanisms.flights import Courier, Lost
+from algorithms.mechanisms.plan import Piece, Route, cut
 from tests.patience import PATIENCE, eventually, stands
 
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import algorithms
-from algorithms.mechanisms.quorum.ballot import Ballot, Standing, Terms, tallied, written
+from algorithms.mechanisms.quorum.ballot import Ballot, Presence, Terms, tallied, written
 from algorithms.mechanisms.quorum.pace import HEARTBEAT, LONGEST, SHORTEST, Pace, Patience
 from algorithms.mechanisms.quorum.rules import Rules, needed, over, rotation, rules, select
 
 BALLOTS = st.builds(
     Ballot,
-    standing=st.sampled_from(Standing),
+    standing=st.sampled_from(Presence),
     step=st.none() | st.integers(0, 2**40),
     read=st.integers(0, 2**40),
     terms=st.builds(

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.mechanisms import routes
-from algorithms.mechanisms.flights import Route
-from algorithms.mechanisms.plan import Piece, Timing
+from algorithms.mechanisms.plan import Piece, Route, Timing
 
 sizes = st.lists(st.integers(0, 3 * routes.GRAIN), min_size=1, max_size=6).map(lambda given: [*given, 16])
 times = st.floats(0, 10, allow_nan=False)

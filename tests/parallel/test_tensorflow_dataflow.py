@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 
 import algorithms
-from algorithms.mechanisms.plan import Piece
+from algorithms.mechanisms.plan import Piece, Route
 from algorithms.tensorflow import DistributedOptimizer
-from algorithms.tensorflow.exchange.pieces import Route
 
 pytestmark = pytest.mark.ranks(2)
 
@@ -150,7 +149,7 @@ def test_delayed_reductions_depend_on_nothing_in_their_step(ranks: int) -> None:
 def test_a_step_that_is_delayed_sends_behind_the_one_before(ranks: int) -> None:
     """It could send as soon as backward has begun, and would take the wire from those that the next step waits for."""
     backward = tuple(Piece(layer, 0, 9) for layer in reversed(range(LAYERS)))
-    traced = Traced(algorithms.Delayed(steps=1), sgd(), Route(backward, window=18))
+    traced = Traced(algorithms.Delayed(steps=1), sgd(), Route.singly(backward, window=18))
     first, second = traced.reductions(0), traced.reductions(1)
     # The wire holds two, and each waits for the last but one before it.
     assert traced.awaited_by(second[3]) & set(first) == {first[1], first[3]}

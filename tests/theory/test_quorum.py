@@ -236,5 +236,5 @@ def test_every_offer_ends_somewhere_and_every_worker_finishes(workers, seed, ste
     if algorithm.tagged:
         assert trace.rounds == steps
     else:
-        computed = sum(type(event).__name__ == "Compute" for event in trace.recording.events)
+        computed = sum(type(event).__name__ == "Computed" for event in trace.recording.events)
         assert computed == steps * workers

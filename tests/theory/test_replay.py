@@ -7,7 +7,7 @@ import algorithms
 from algorithms.contract import Place
 from algorithms.mechanisms.quorum.record import Contribution, RoundRecord, read, write
 from algorithms.virtual import SGD, Cluster, LogNormal, Ring
-from algorithms.virtual.events import Close, Compute, Drop, Offer, Read, Settle
+from algorithms.virtual.events import Close, Computed, Drop, Offer, Read, Settle
 from algorithms.virtual.replay import recording
 
 
@@ -18,7 +18,7 @@ def records_of(events, algorithm, workers):
     dropped = []
     for event in events:
         match event:
-            case Compute(worker, at):
+            case Computed(worker, at):
                 step[worker] = at + (0 if algorithm.departs != "step begins" else 1)
             case Offer(worker, read):
                 assert read == version_read[worker]

@@ -21,7 +21,7 @@ Vector = NDArray[np.int64]
 TEXT_BYTES = 4096  # of an error's text that all workers see
 
 
-class Standing(IntEnum):
+class Presence(IntEnum):
     """What has become of a worker. Zero would be a worker that has said nothing."""
 
     TRAINING = 1
@@ -45,7 +45,7 @@ PLAIN = Terms()
 class Ballot:
     """What one worker says in one vote."""
 
-    standing: Standing = Standing.TRAINING
+    standing: Presence = Presence.TRAINING
     step: int | None = None  # of its own, that made what it has on offer; None: nothing on offer
     read: int = 0  # rounds closed when it read the centre for that
     terms: Terms = PLAIN
@@ -69,10 +69,10 @@ def tallied(total: Vector, workers: int) -> tuple[Ballot, ...]:
     for worker, own in enumerate(total.reshape(workers, WIDTH)):
         standing, step, read, mark = own[:4].tolist()
         weight, rate = own[4:].view(np.float64).tolist()
-        if standing not in tuple(Standing):
+        if standing not in tuple(Presence):
             raise RuntimeError(f"the vote of worker {worker} reads {standing}: not all workers run the same protocol")
         terms = Terms(weight=weight, rate=rate, mark=mark)
-        ballots.append(Ballot(standing=Standing(standing), step=step - 1 if step else None, read=read, terms=terms))
+        ballots.append(Ballot(standing=Presence(standing), step=step - 1 if step else None, read=read, terms=terms))
     return tuple(ballots)
 
 
@@ -109,14 +109,14 @@ def share(terms: Sequence[Terms], mine: int) -> float:
 def counted(ballots: tuple[Ballot, ...], rules: Rules, round: int) -> Verdict:  # noqa: A002 - the contract's word
     """What follows from everyone's ballots after so many closed rounds."""
     for worker, ballot in enumerate(ballots):
-        if ballot.standing is Standing.FAILED:
+        if ballot.standing is Presence.FAILED:
             return Verdict(round=round, failed=worker, over=True, ended=True)
     offers = {
         worker: Contribution(worker=worker, step=ballot.step, read=ballot.read)
         for worker, ballot in enumerate(ballots)
         if ballot.step is not None
     }
-    training = {worker for worker, ballot in enumerate(ballots) if ballot.standing is Standing.TRAINING}
+    training = {worker for worker, ballot in enumerate(ballots) if ballot.standing is Presence.TRAINING}
     active = len(training | offers.keys())
     ages = {worker: round - offer.read for worker, offer in offers.items()}
     taken, dropped = select(ages, rules, round=round, active=active)

@@ -1,7 +1,7 @@
 """The thread beside a worker's training thread that votes and carries out rounds, whatever the framework.
 
 The training thread computes; it never takes part in a collective itself. So a straggler's helper answers for it, and a
-round needs only those who are ready. A binding gives the helper a `Wire` and the `Work` of a round.
+round needs only those who are ready. A binding gives the helper a `RoundWire` and the `Work` of a round.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from algorithms.mechanisms.quorum.pace import HEARTBEAT, Pace
 from algorithms.mechanisms.watching import Watcher
 
 
-class Wire(Protocol):
+class RoundWire(Protocol):
     """What a binding can do with Horovod. Called from the helper thread only."""
 
     def vote(self, vector: Vector) -> Vector:
@@ -47,7 +47,7 @@ class Helper:
     def __init__(
         self,
         member: Member,
-        wire: Wire,
+        wire: RoundWire,
         work: Work,
         *,
         clock: Callable[[], float] = time.monotonic,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from algorithms.mechanisms.quorum.ballot import (
     PLAIN,
     Ballot,
-    Standing,
+    Presence,
     Terms,
     Vector,
     Verdict,
@@ -29,7 +29,7 @@ class Member:
 
     rank: int
     rules: Rules
-    standing: Standing = Standing.TRAINING
+    standing: Presence = Presence.TRAINING
     round: int = 0  # closed so far
     carrying: bool = False  # a round has begun that has not closed
     read: int = 0  # rounds closed when it took the centre that it computes from; kept where it may give up
@@ -48,15 +48,15 @@ class Member:
         """Put on offer what came of a step that began from the centre after `read` rounds."""
         if self.offer is not None:
             raise RuntimeError(f"worker {self.rank} offers step {step} while its step {self.offer.step} is on offer")
-        if self.standing is not Standing.TRAINING:
+        if self.standing is not Presence.TRAINING:
             raise RuntimeError(f"worker {self.rank} offers step {step} after it has {self.standing.name.lower()}")
         self.terms = terms
         self.offer = Contribution(worker=self.rank, step=step, read=read)
 
     def leaves(self) -> None:
         """Offer nothing more. What is on offer stays there."""
-        if self.standing is Standing.TRAINING:
-            self.standing = Standing.LEFT
+        if self.standing is Presence.TRAINING:
+            self.standing = Presence.LEFT
 
     def forgets(self) -> None:
         """Take back what is on offer, unless a vote has heard of it already."""
@@ -64,7 +64,7 @@ class Member:
 
     def fails(self) -> None:
         """Say in the next vote that training has failed here."""
-        self.standing = Standing.FAILED
+        self.standing = Presence.FAILED
 
     @property
     def futile(self) -> bool:
@@ -75,7 +75,7 @@ class Member:
     @property
     def has_news(self) -> bool:
         """Whether the others wait for what this worker says in the next vote, or this worker for the vote."""
-        return self.offer is not None or self.standing is not Standing.TRAINING
+        return self.offer is not None or self.standing is not Presence.TRAINING
 
     def cast(self) -> Vector:
         """What goes into the vote."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from algorithms.contract import Rounds
 from algorithms.life import Life, Outcome, Standing, Verb
 from algorithms.mechanisms.quorum.ballot import Terms
-from algorithms.mechanisms.quorum.helper import Helper, Wire, Work
+from algorithms.mechanisms.quorum.helper import Helper, RoundWire, Work
 from algorithms.mechanisms.quorum.member import Member
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.quorum.rules import rules
@@ -82,7 +82,7 @@ class Worker:
             self.records = self.member.records = []
         return self.records
 
-    def start(self, wire: Wire, work: Work, trainer: threading.Thread | None = None) -> Helper:
+    def start(self, wire: RoundWire, work: Work, trainer: threading.Thread | None = None) -> Helper:
         """The helper, which lives from now on; beside this thread, unless another is the one that trains."""
         self.helper = Helper(self.member, wire, work, clock=self.clock, late=self.late)
         self.helper.trainer = trainer or self.helper.trainer

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish
 from algorithms.life import Pipeline
+from algorithms.mechanisms.plan import Route
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import require_agreement
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.dataflow import finished, reduced
+from algorithms.tensorflow.exchange.departed import Departed
 from algorithms.tensorflow.exchange.exposure import Exposure
 from algorithms.tensorflow.exchange.line import Line
-from algorithms.tensorflow.exchange.pieces import Route, Sent, exchanged
+from algorithms.tensorflow.exchange.pieces import Sent, exchanged
 from algorithms.tensorflow.exchange.profile import Stopwatch, planned_route
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.scaling import Scales
 from algorithms.tensorflow.update import require_consumed, update
 from algorithms.tensorflow.weighing import weighed
-
-
-@dataclass(frozen=True, eq=False)
-class Departed:
-    """One step's gradients, by variable: about to leave, or what has become of them."""
-
-    gradients: Mapping[int, tf.Tensor]
-    then: Mapping[int, tf.Tensor | None]  # the parameters that they were taken at, where the algorithm compares
-    scale: Any  # that they have, where it changes
 
 
 class ExchangeDriver:

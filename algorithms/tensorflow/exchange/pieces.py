@@ -7,15 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from algorithms.mechanisms.plan import Piece
-
-
-@dataclass(frozen=True)
-class Route:
-    """All pieces in the order of transmission, and how many elements may be on the wire at once."""
-
-    order: tuple[Piece, ...]
-    window: int
+from algorithms.mechanisms.plan import Piece, Route
 
 
 @dataclass(frozen=True)

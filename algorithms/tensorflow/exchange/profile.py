@@ -10,11 +10,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from algorithms.mechanisms import routes
-from algorithms.mechanisms.plan import Timing, order
+from algorithms.mechanisms.plan import Route, Timing, order
 from algorithms.mechanisms.routes import AS_IT_IS, Freight
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.collectives import exchange, gather
-from algorithms.tensorflow.exchange.pieces import Route
 
 STEPS = 4  # that are enough: the first one allocates, the others have a median
 PIECE = 1 << 18  # elements: 1 MB of float32, the best of 0.25, 1, 2 and 4 MB on two hosts at 400 Mbit/s
@@ -74,4 +73,4 @@ def planned_route(
     cost *= freight.ratio
     pieces = freight.pieces(sizes, freight.grain(PIECE))
     largest = max((piece.size for piece in pieces), default=PIECE)
-    return Route(order(pieces, timings(times), cost, largest * cost), (WINDOW // PIECE) * max(largest, PIECE))
+    return Route.singly(order(pieces, timings(times), cost, largest * cost), (WINDOW // PIECE) * max(largest, PIECE))

@@ -17,7 +17,7 @@ from algorithms.tensorflow.rounds.wire import Array, RoundsWire
 
 
 @dataclass(frozen=True)
-class Closed:
+class ClosedRound:
     """What came of the round that took it."""
 
     contributions: tuple[Array, ...]
@@ -42,7 +42,7 @@ class CopyWork:
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.given: tuple[Own, ...] = ()  # what this worker held when it offered
-        self.outcome: Closed | None = None
+        self.outcome: ClosedRound | None = None
         self.held_bytes = 0
 
     def begin(self, parameters: Sequence[Array]) -> None:
@@ -111,7 +111,7 @@ class CopyWork:
                 self.replica.grow_average(number, verdict.round + 1)
             self.rounds = verdict.round + 1
         if mine is not None:
-            self.outcome = Closed(sent, closed, self.rounds)
+            self.outcome = ClosedRound(sent, closed, self.rounds)
             self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in sent)
         return [centre.parameters for centre in closed]
 

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from algorithms.mechanisms.plan import Piece
+from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import broadcast, exchange
-from algorithms.tensorflow.exchange.pieces import Route, exchanged
+from algorithms.tensorflow.exchange.pieces import exchanged
 from algorithms.tensorflow.exchange.profile import PIECE, WINDOW
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
@@ -40,7 +40,7 @@ class RoundsWire:
         # Adasum combines tensor by tensor, so it must see them whole.
         pieces = freight.pieces(sizes, max(1, sum(sizes)) if adasum else freight.grain(PIECE))
         largest = max((piece.size for piece in pieces), default=PIECE)
-        route = Route(tuple(pieces), sum(sizes) if adasum else (WINDOW // PIECE) * max(largest, PIECE))
+        route = Route.singly(pieces, sum(sizes) if adasum else (WINDOW // PIECE) * max(largest, PIECE))
 
         def add_up(tensors: list[tf.Tensor], present: tf.Tensor) -> list[tf.Tensor]:
             def carry(piece: Piece, part: tf.Tensor, name: str) -> tf.Tensor:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from algorithms.mechanisms import routes
-from algorithms.mechanisms.flights import Route
-from algorithms.mechanisms.plan import Timing
+from algorithms.mechanisms.plan import Route, Timing
 from algorithms.mechanisms.routes import Freight
 from algorithms.torch import collectives
 from algorithms.torch.arrays import shape_of

@@ -19,7 +19,7 @@ from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.torch.driver import Attached
 from algorithms.torch.rounds import options
 from algorithms.torch.rounds.replica import REBROADCAST, Replica
-from algorithms.torch.rounds.space import Flat, Piece, Space
+from algorithms.torch.rounds.space import Flat, Space, Stretch
 from algorithms.torch.rounds.wire import TorchWire
 
 
@@ -83,7 +83,7 @@ class CopyWork:
             if self.given_anchor is not None and self.anchor is not None:
                 self.given_anchor.put(piece, self.anchor.at(piece))
 
-    def _offered(self, piece: Piece, contribution: torch.Tensor) -> Own:
+    def _offered(self, piece: Stretch, contribution: torch.Tensor) -> Own:
         """Where the worker stood when it offered, as far as it is asked for."""
         parameters = self.given.at(piece) if self.given is not None else contribution
         anchor = self.given_anchor and self.given_anchor.at(piece)
@@ -145,7 +145,7 @@ class CopyWork:
         if mine is not None and self.late:
             self.contribution = self.contribution or self.space.empty()
 
-        def fill(piece: Piece, buffer: torch.Tensor) -> tuple[Own, torch.Tensor] | None:
+        def fill(piece: Stretch, buffer: torch.Tensor) -> tuple[Own, torch.Tensor] | None:
             if mine is None:
                 buffer.zero_()
                 return None
@@ -160,7 +160,7 @@ class CopyWork:
                 return None
             return own, contribution
 
-        def land(piece: Piece, buffer: torch.Tensor, kept: tuple[Own, torch.Tensor] | None) -> None:
+        def land(piece: Stretch, buffer: torch.Tensor, kept: tuple[Own, torch.Tensor] | None) -> None:
             group = self.space.groups[piece.group]
             total = buffer.to(group.device, group.dtype)
             centre = self.algorithm.close(self.replica.at(piece), total, closing)
@@ -212,10 +212,10 @@ class CopyWork:
         """After each worker has loaded a state: go on from one centre."""
         self.replica.take_first(self.wire)
 
-    def _own(self, piece: Piece) -> Own:
+    def _own(self, piece: Stretch) -> Own:
         return Own(parameters=self.space.read(piece), anchor=self.anchor and self.anchor.at(piece))
 
-    def _keep(self, piece: Piece, own: Own) -> None:
+    def _keep(self, piece: Stretch, own: Own) -> None:
         self.space.write(piece, own.parameters)
         if self.anchor is not None:
             self.anchor.put(piece, own.anchor)

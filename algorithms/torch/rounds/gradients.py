@@ -23,7 +23,7 @@ from algorithms.torch.memory import like, size_in_bytes
 from algorithms.torch.rounds import options
 from algorithms.torch.rounds.replica import REBROADCAST, Replica
 from algorithms.torch.rounds.shadow import Shadow
-from algorithms.torch.rounds.space import Piece, Space, laid_out
+from algorithms.torch.rounds.space import Space, Stretch, laid_out
 from algorithms.torch.rounds.wire import TorchWire
 
 
@@ -108,7 +108,7 @@ class GradientWork:
         mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.attached.rank), None)
         part = 0.0 if mine is None else share(verdict.terms, mine)
 
-        def fill(piece: Piece, buffer: torch.Tensor) -> None:
+        def fill(piece: Stretch, buffer: torch.Tensor) -> None:
             if mine is None or not part:
                 buffer.zero_()
                 return
@@ -127,7 +127,7 @@ class GradientWork:
             )
             buffer.copy_(offer if part == 1.0 else offer * part)
 
-        def land(piece: Piece, buffer: torch.Tensor, kept: None) -> None:
+        def land(piece: Stretch, buffer: torch.Tensor, kept: None) -> None:
             self.total.put(piece, self.algorithm.combine(buffer, situation))
 
         self.wire.exchange(self.space.pieces, fill, land, present=part > 0)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from algorithms.contract import Centre, Rounds
-from algorithms.torch.rounds.space import Flat, Piece, Space
+from algorithms.torch.rounds.space import Flat, Space, Stretch
 from algorithms.torch.rounds.wire import TorchWire
 
 REBROADCAST = (
@@ -31,7 +31,7 @@ class Replica:
         for piece in self.space.pieces:
             self.put(piece, self.algorithm.centre(self.space.read(piece)))
 
-    def at(self, piece: Piece) -> Centre:
+    def at(self, piece: Stretch) -> Centre:
         """What the rules see of a piece. They get the memory itself and return new arrays."""
         return Centre(
             parameters=self.parameters and self.parameters.at(piece),
@@ -39,13 +39,13 @@ class Replica:
             average=self.average and self.average.at(piece),
         )
 
-    def put(self, piece: Piece, centre: Centre) -> None:
+    def put(self, piece: Stretch, centre: Centre) -> None:
         """Keep what a rule has returned."""
         self.parameters = self._kept(self.parameters, piece, centre.parameters)
         self.velocity = self._kept(self.velocity, piece, centre.velocity)
         self.average = self._kept(self.average, piece, centre.average)
 
-    def _kept(self, flat: Flat | None, piece: Piece, values: torch.Tensor | None) -> Flat | None:
+    def _kept(self, flat: Flat | None, piece: Stretch, values: torch.Tensor | None) -> Flat | None:
         if values is None:
             return flat
         if flat is None:
@@ -53,7 +53,7 @@ class Replica:
         flat.put(piece, values)
         return flat
 
-    def grow_average(self, piece: Piece, rounds: int) -> None:
+    def grow_average(self, piece: Stretch, rounds: int) -> None:
         """Take the centre after its `rounds`-th round into the average that evaluation uses."""
         if self.average is not None and self.parameters is not None:
             average, parameters = self.average.at(piece), self.parameters.at(piece)

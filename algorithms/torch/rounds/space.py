@@ -25,7 +25,7 @@ def laid_out(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Stretch:
     """A piece of the flat array of one kind of number on one device."""
 
     number: int
@@ -63,7 +63,7 @@ class Space:
                 )
         keys = dict.fromkeys((p.dtype, p.device) for p in self.parameters)
         self.groups: list[Group] = []
-        self.pieces: list[Piece] = []
+        self.pieces: list[Stretch] = []
         most_bytes = sum(p.numel() * p.element_size() for p in self.parameters) // MOST_PIECES
         for dtype, device in keys:
             members = tuple(i for i, p in enumerate(self.parameters) if (p.dtype, p.device) == (dtype, device))
@@ -73,14 +73,14 @@ class Space:
             apart = tensor_by_tensor or any(unit is not None for unit in units)
             cuts = cut_between(sizes, units) if apart else cut_flat(sizes, largest)
             first = len(self.pieces)
-            self.pieces += [Piece(first + i, len(self.groups), cut) for i, cut in enumerate(cuts)]
+            self.pieces += [Stretch(first + i, len(self.groups), cut) for i, cut in enumerate(cuts)]
             self.groups.append(Group(dtype, device, members, sum(sizes)))
 
     @property
     def bytes(self) -> int:
         return sum(group.elements * group.dtype.itemsize for group in self.groups)
 
-    def part(self, piece: Piece) -> tuple[int, int, int]:
+    def part(self, piece: Stretch) -> tuple[int, int, int]:
         """Where a piece lies that is cut from one tensor: its place in the list, first element and the one behind."""
         span = piece.cut.spans[0]
         return self.groups[piece.group].members[span.tensor], span.start, span.stop
@@ -97,7 +97,7 @@ class Space:
     def empty(self) -> Flat:
         return Flat(self, [torch.empty(g.elements, dtype=g.dtype, device=g.device) for g in self.groups])
 
-    def gather(self, piece: Piece, tensors: Sequence[torch.Tensor | None], out: torch.Tensor) -> torch.Tensor:
+    def gather(self, piece: Stretch, tensors: Sequence[torch.Tensor | None], out: torch.Tensor) -> torch.Tensor:
         """Copy a piece of these tensors, which lie like the parameters, into `out`. None reads as zeros."""
         members = self.groups[piece.group].members
         for span in piece.cut.spans:
@@ -109,12 +109,12 @@ class Space:
                 target.copy_(laid_out(source)[span.start : span.stop])
         return out
 
-    def read(self, piece: Piece) -> torch.Tensor:
+    def read(self, piece: Stretch) -> torch.Tensor:
         """A copy of a piece of the parameters."""
         group = self.groups[piece.group]
         return self.gather(piece, self.parameters, torch.empty(piece.cut.size, dtype=group.dtype, device=group.device))
 
-    def write(self, piece: Piece, values: torch.Tensor) -> None:
+    def write(self, piece: Stretch, values: torch.Tensor) -> None:
         """Set a piece of the parameters."""
         members = self.groups[piece.group].members
         for span in piece.cut.spans:
@@ -128,10 +128,10 @@ class Flat:
     def __init__(self, space: Space, arrays: list[torch.Tensor]) -> None:
         self.space, self.arrays = space, arrays
 
-    def at(self, piece: Piece) -> torch.Tensor:
+    def at(self, piece: Stretch) -> torch.Tensor:
         return self.arrays[piece.group][piece.cut.start : piece.cut.stop]
 
-    def put(self, piece: Piece, values: torch.Tensor) -> None:
+    def put(self, piece: Stretch, values: torch.Tensor) -> None:
         target = self.at(piece)
         if target.data_ptr() != values.data_ptr():
             target.copy_(values)

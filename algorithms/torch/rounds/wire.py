@@ -16,7 +16,7 @@ from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.arrays import Memories, shape_of
 from algorithms.torch.exchange.wire import ARRAYS, OPS, kind_on_wire
 from algorithms.torch.memory import size_in_bytes
-from algorithms.torch.rounds.space import Flat, Piece, Space
+from algorithms.torch.rounds.space import Flat, Space, Stretch
 from algorithms.wire import NONE, Format
 from algorithms.wire.format import Crossing, Journey, Landed, Leg, Memory, Reduce, Shape
 
@@ -29,7 +29,7 @@ K = TypeVar("K")
 class Flying(Generic[K]):
     """A piece under way."""
 
-    piece: Piece
+    piece: Stretch
     journey: Journey
     leg: Leg
     handle: int
@@ -71,9 +71,9 @@ class TorchWire:
 
     def exchange(
         self,
-        pieces: Iterable[Piece],
-        fill: Callable[[Piece, torch.Tensor], K],
-        land: Callable[[Piece, torch.Tensor, K], None],
+        pieces: Iterable[Stretch],
+        fill: Callable[[Stretch, torch.Tensor], K],
+        land: Callable[[Stretch, torch.Tensor, K], None],
         *,
         present: bool = True,
     ) -> None:
@@ -113,7 +113,7 @@ class TorchWire:
             land_one()
         self.payload_seconds += self.clock() - began
 
-    def _journey(self, piece: Piece, buffer: torch.Tensor, *, present: bool) -> Journey:
+    def _journey(self, piece: Stretch, buffer: torch.Tensor, *, present: bool) -> Journey:
         if not self.form.feeds_back:  # a piece may be of several tensors
             shape: Shape = (piece.cut.size,)
             memory = Memory()
@@ -124,7 +124,7 @@ class TorchWire:
         known = memory if present else memory.without(torch.zeros_like(buffer))
         return self.form.journey(buffer, known, Crossing(workers=self.workers, shape=shape, mean=False), ARRAYS)
 
-    def _remember(self, piece: Piece, memory: Memory) -> None:
+    def _remember(self, piece: Stretch, memory: Memory) -> None:
         if self.form.feeds_back:
             tensor, start, _ = self.space.part(piece)
             self.memories.keep(tensor, start, memory)
@@ -151,7 +151,7 @@ class TorchWire:
     def bytes_held(self) -> int:
         return size_in_bytes(self.buffers.values()) + self.memories.bytes
 
-    def _buffer(self, piece: Piece, slot: int) -> torch.Tensor:
+    def _buffer(self, piece: Stretch, slot: int) -> torch.Tensor:
         """A part of a scratch buffer, in the memory that Horovod was built to read."""
         group = self.space.groups[piece.group]
         key = (piece.group, slot)
