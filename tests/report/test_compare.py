@@ -52,7 +52,7 @@ def test_a_tolerated_slowdown_is_no_alarm(tmp_path: Path) -> None:
 
 
 def test_false_alarms_are_as_rare_as_stated() -> None:
-    """Three hundred comparisons of ten cells between which nothing changed."""
+    """Three hundred comparisons of four cells between which nothing changed."""
     random = np.random.default_rng(7)
     record = worlds.quick(repetitions=1)[0]
     place = worlds.only_group(worlds.studied(record)).setting
@@ -60,7 +60,7 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
     rounds = 300
     for _ in range(rounds):
         cells = []
-        for _ in range(10):
+        for _ in range(4):
             steps = np.exp(random.normal(-2, 0.05, (4, 2)))
             pairs = tuple((worlds.run(record, step=one), worlds.run(record, step=other)) for one, other in steps)
             cells.append(Cell(place, pairs))

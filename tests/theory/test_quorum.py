@@ -25,7 +25,7 @@ def test_order_statistics_under_exponential_times(needed, spares):
     total = needed + spares
     expected = sum(1 / i for i in range(1, total + 1)) - sum(1 / i for i in range(1, spares + 1))
     assert expected == pytest.approx({0: 5.187, 4: 3.104, 6: 2.795}[spares], abs=1e-3)
-    rounds = 3000
+    rounds = 1500  # the mean of the slowest of a hundred, the widest of the three, is then known to 0.6 %
     trace = cluster(
         total,
         algorithms.BackupWorkers(spares=spares, give_up=True),
