@@ -9,7 +9,7 @@ import typer
 
 from suite.cli.errors import BadInputError, input_errors
 
-EXAMPLE = "Example: farandole compare results-before results-after --tolerance 0.05"
+EXAMPLE = "Example: farandole compare results-before results-after --tolerance 0.05 --html change.html"
 
 
 def compare(
@@ -23,12 +23,15 @@ def compare(
     ] = 0.05,
     tolerance: Annotated[float, typer.Option(help="How much slower, as a share, is still all right.")] = 0.0,
     experiment: Annotated[str | None, typer.Option(help="Only the records of this experiment.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the comparison as a page, to this file.")] = None,
 ) -> int:
     """Set two folders of records beside each other. Exit code 1 if anything in B is worse than in A."""
     if not 0 < false_alarm < 1:
         raise BadInputError(f"--false-alarm {false_alarm:g}: must be between 0 and 1")
     if not 0 <= tolerance < float("inf"):
         raise BadInputError(f"--tolerance {tolerance:g}: must be 0 or more")
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise BadInputError(f"--html {html}: name a file in a folder that is there")
     for folder in (first, second):
         if not folder.is_dir():
             raise BadInputError(f"there is no folder {folder}")
@@ -44,4 +47,6 @@ def compare(
             experiment=experiment,
         )
     print(comparison.text)
+    if html is not None:
+        html.write_text(comparison.html)
     return comparison.exit_code

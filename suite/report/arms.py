@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from suite.record.axes import Labels, Use, sorted_by
 from suite.record.schema import Diverged, Facts, Failed, Record, Telemetry
-from suite.report import facts
+from suite.report import facts, words
 from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
 
@@ -60,8 +60,14 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Arm:
     setting: Setting
-    label: str
+    label: str  # as the experiment calls it
     runs: tuple[Run, ...]
+    title: str = ""  # in words, no two alike in one group
+
+    @property
+    def family(self) -> str:
+        """In words, without options."""
+        return words.family(self.runs[0].record)
 
     @property
     def name(self) -> str:
@@ -152,8 +158,16 @@ def groups(
             Run(record, troubled.get(record.key, ()))
         )
     return tuple(
-        Group(setting, tuple(Arm(setting, label, tuple(runs)) for label, runs in sorted(arms.items(), key=_order)))
+        Group(setting, _arms(setting, sorted(arms.items(), key=_order)))
         for setting, arms in sorted(found.items(), key=lambda one: _natural(one[0]))
+    )
+
+
+def _arms(setting: Setting, those: list[tuple[str, list[Run]]]) -> tuple[Arm, ...]:
+    titles = [words.algorithm(runs[0].record) for _, runs in those]
+    return tuple(
+        Arm(setting, label, tuple(runs), title if titles.count(title) == 1 else f"{title} [{label}]")
+        for (label, runs), title in zip(those, titles, strict=True)
     )
 
 

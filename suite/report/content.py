@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from suite.report.charts.specification import Chart
 
 Value = float | int | str | None
+
+
+@dataclass(frozen=True)
+class Link:
+    text: str
+    page: str  # the name of a page of the report
+    anchor: str = ""  # a section, table or figure on it
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,8 @@ class Entry:
     tone: str = ""  # "good", "bad", "hole" or "quiet"
     note: str = ""
     code: bool = False
+    exact: str = ""  # what programs call it, one hover away
+    link: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Column:
     title: str
     numeric: bool = False
     help: str = ""
+    detail: bool = False  # in the fold of its row instead of beside the others, so that no table is too wide
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,20 @@ class Figure:
 @dataclass(frozen=True)
 class Prose:
     text: str
+    links: tuple[Link, ...] = ()  # after the text
+
+
+@dataclass(frozen=True)
+class Item:
+    lead: str  # shown bold, may be empty
+    text: str
+    link: Link | None = None  # where there is one, the lead leads there
+    kind: str = ""  # of evidence
 
 
 @dataclass(frozen=True)
 class Points:
-    """A list; each item is a lead (shown bold, may be empty) and a sentence."""
-
-    items: tuple[tuple[str, str], ...]
+    items: tuple[Item, ...]
 
 
 class Level(StrEnum):
@@ -87,6 +105,7 @@ class Section:
     sections: tuple[Section, ...] = ()
     kind: str = ""  # "measured", "emulated" or "simulated", where all of it is one of them
     folded: bool = False
+    beside: bool = False  # its sections stand beside each other where there is room
 
     def walk(self) -> Iterator[Section]:
         yield self
@@ -95,10 +114,15 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Report:
+class Page:
+    """One file; its title is the question, its summary the answer."""
+
+    name: str  # its place below the report's folder, without an ending
     title: str
     summary: str
-    sections: tuple[Section, ...] = field(default=())
+    sections: tuple[Section, ...] = ()
+    kind: str = ""
+    home: Link | None = None  # the page that one comes from
 
     def walk(self) -> Iterator[Section]:
         for section in self.sections:
@@ -111,3 +135,34 @@ class Report:
     @property
     def figures(self) -> tuple[Figure, ...]:
         return tuple(block for section in self.walk() for block in section.blocks if isinstance(block, Figure))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Its first page is the one to open."""
+
+    pages: tuple[Page, ...]
+
+    @property
+    def landing(self) -> Page:
+        return self.pages[0]
+
+    def walk(self) -> Iterator[Section]:
+        for page in self.pages:
+            yield from page.walk()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return tuple(table for page in self.pages for table in page.tables)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        return tuple(figure for page in self.pages for figure in page.figures)
+
+
+def address(link: Link, page: Page, ending: str) -> str:
+    """Relative, so that a folder of pages works from wherever it lies."""
+    if link.page == page.name:
+        return f"#{link.anchor}"
+    place = posixpath.relpath(link.page, posixpath.dirname(page.name) or ".") + ending
+    return f"{place}#{link.anchor}" if link.anchor else place

@@ -80,7 +80,7 @@ def converges(group: Group) -> bool:
 def tuned(arm: Arm) -> Tuned | None:
     """None for an arm without any evaluation asked for."""
     found = [one for rate in rates(arm) for one in [at_rate(arm, rate)] if one is not None]
-    return min(found, key=_badness, default=None)
+    return min(found, key=badness, default=None)
 
 
 def rates(arm: Arm) -> tuple[float, ...]:
@@ -157,7 +157,7 @@ def _effort(runs: Sequence[Run], target: float) -> Effort:
     return Effort(target, len(runs), sum(one is not None for one in found), *(middle(name) for name in MEASURES))
 
 
-def _badness(candidate: Tuned) -> tuple[float, ...]:
+def badness(candidate: Tuned) -> tuple[float, ...]:
     finals = candidate.finals
     accuracy = float(np.median(finals)) if finals else 0.0
     broken = len(candidate.runs) - len(candidate.counted) + candidate.diverged

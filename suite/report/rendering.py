@@ -16,7 +16,7 @@ from suite.report.gallery import drawings
 from suite.report.sections.wording import plural
 from suite.report.writers import comma, latex, markdown, page
 
-PAGE, MARKDOWN = "report.html", "report.md"
+PAGE = "report.html"
 MARKER = ".farandole-report"  # says that a folder may be replaced
 
 
@@ -66,13 +66,11 @@ def produce(evidence: Evidence, draw: Callable[[Sequence[Figure]], dict[str, Dra
     """Every file of the report by its name; a pure function."""
     content = report(evidence)
     drawn = draw(content.figures)
-    files = {
-        PAGE: page.write(content, {name: one.inline for name, one in drawn.items()}).encode(),
-        MARKDOWN: markdown.write(content).encode(),
-    }
+    inline = {name: one.inline for name, one in drawn.items()}
+    files = {f"{one.name}.html": page.write(one, inline).encode() for one in content.pages}
+    files |= {f"{one.name}.md": markdown.write(one).encode() for one in content.pages}
     for name, one in drawn.items():
         files[f"figures/{name}.svg"] = one.svg
-        files[f"figures/{name}.png"] = one.png
     for table in content.tables:
         files[f"tables/{table.name}.csv"] = comma.write(table).encode()
         files[f"tables/{table.name}.tex"] = latex.write(table).encode()

@@ -40,3 +40,14 @@ def first_paint(page: Page) -> float:
             .observe({ type: "paint", buffered: true }))"""
     )
     return found
+
+
+def shifts(page: Page) -> float:
+    """How much of what was drawn has moved since, by Chromium's own measure; 0 where nothing did."""
+    found: float = page.evaluate(
+        """new Promise((done) => { let sum = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((one) => { sum += one.value; }))
+                .observe({ type: "layout-shift", buffered: true });
+            setTimeout(() => done(sum), 50); })"""
+    )
+    return found

@@ -37,7 +37,7 @@ def test_what_became_slower_is_found_and_nothing_else(tmp_path: Path) -> None:
 def test_the_exit_code_is_for_what_is_worse(tmp_path: Path) -> None:
     same = compare(*folders(tmp_path / "a", worlds.quick(world=world(1)), worlds.quick(world=world(2))))
     assert same.exit_code == 0
-    assert "Nothing found worse in 7 cells" in same.text
+    assert "No: nothing found worse in 7 cells" in same.text
     better = compare(*folders(tmp_path / "b", worlds.quick(world=world(1)), worlds.quick(world=world(2, delayed=0.5))))
     assert better.exit_code == 0
     slower = compare(*folders(tmp_path / "c", worlds.quick(world=world(1)), worlds.quick(world=world(2, delayed=1.5))))
@@ -152,3 +152,14 @@ def test_bad_input(tmp_path: Path) -> None:
         compare(first, first, false_alarm=1.5)
     with pytest.raises(ValueError, match="tolerance = -1"):
         compare(first, first, tolerance=-1)
+
+
+def test_a_colleague_gets_a_page_with_the_answer_first(tmp_path: Path) -> None:
+    found = compare(*folders(tmp_path, worlds.quick(world=world(1)), worlds.quick(world=world(2, delayed=1.5))))
+    assert found.page.summary.startswith("Yes: worse in 1 of 7 cells. Worst: delayed, 1 step late, slower, 1.")
+    assert found.html.startswith("<!DOCTYPE html>")
+    assert "Is the second set of runs slower or less accurate than the first?" in found.html
+    assert found.html.count("<svg") == 1
+    short = next(one for one in found.page.tables if one.name == "short")
+    assert len(short.rows) == 7
+    assert "experiment" not in [column.key for column in short.columns if not column.detail]

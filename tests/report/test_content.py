@@ -9,14 +9,14 @@ import pytest
 from suite.record.schema import Reason, Record
 from suite.report import ReportError, evidence, render
 from suite.report.charts.specification import points
-from suite.report.content import Level, Notice, Points, Prose, Report, Section, Table
+from suite.report.content import Level, Notice, Page, Points, Prose, Report, Section, Table
 from suite.report.rendering import produce
 from tests.report import scripted, worlds
 
 
 def words(report: Report, *names: str) -> str:
     """Everything written in these sections, or in all."""
-    found = []
+    found = [] if names else [text for page in report.pages for text in (page.title, page.summary)]
     for section in report.walk():
         if names and section.name not in names:
             continue
@@ -24,7 +24,7 @@ def words(report: Report, *names: str) -> str:
             if isinstance(block, Prose | Notice):
                 found.append(block.text)
             elif isinstance(block, Points):
-                found += [f"{lead} {text}" for lead, text in block.items]
+                found += [f"{item.lead} {item.text}" for item in block.items]
             elif isinstance(block, Table):
                 found += [block.caption, *(entry.text for row in block.rows for entry in row)]
     return "\n".join(found)
@@ -38,6 +38,10 @@ def table(report: Report, name: str) -> Table:
     return next(one for one in report.tables if one.name == name)
 
 
+def of(report: Report, name: str) -> Page:
+    return next(one for one in report.pages if one.name == name)
+
+
 def column(found: Table, key: str) -> list[str]:
     place = [one.key for one in found.columns].index(key)
     return [row[place].text for row in found.rows]
@@ -49,15 +53,106 @@ def report() -> Report:
     return worlds.reported(*worlds.quick(world=world), *worlds.delay(world))
 
 
-def test_the_answer_comes_first_and_names_who_leads_and_what_it_costs(report: Report) -> None:
-    assert report.sections[0].name == "answer"
-    said = words(report, "answer")
-    assert "Emulated: delayed(steps=1) led in the one setting there is." in said
-    assert "times as fast as synchronous training, for sure in 1 of 1" in said
-    assert "of the ceiling" in said
-    assert "Convergence (measured, delay)" in said
-    cost = column(table(report, "winners-emulated"), "cost")
-    assert cost[0].startswith("1.")  # delayed needs more samples, measured in `delay`
+def test_the_first_page_answers_with_three_pictures_and_then_every_question(report: Report) -> None:
+    landing = report.landing
+    assert landing.name == "report"
+    assert [one.name for one in landing.sections[0].sections] == ["gain", "learning", "map"]
+    questions = words(report, "questions")
+    assert "How many more samples does training need when gradients arrive k steps late" in questions
+    assert "times as fast as synchronous training with delayed, 1 step late" in questions
+    assert "To 97%, delayed, 1 step late needs the fewest samples: 1." in questions
+
+
+def test_a_picture_without_evidence_says_which_command_would_give_it(report: Report) -> None:
+    assert (
+        "No records of AlexNet or GoogLeNet on one and on more workers. farandole bench scaling makes them."
+        in words(report, "gain")
+    )
+    assert "No records of AlexNet and GoogLeNet trained to an accuracy. farandole bench virtual-alexnet makes" in words(
+        report, "learning"
+    )
+    assert "farandole bench network, and farandole bench stragglers, make them" in words(report, "map")
+    assert {figure.name for figure in report.landing.figures} == {"landing-learning"}  # of the small net of `delay`
+
+
+def test_an_experiment_has_a_page_with_its_question_its_answer_a_picture_and_a_short_table(report: Report) -> None:
+    page = of(report, "pages/delay-measured")
+    assert page.title.startswith("How many more samples does training need")
+    assert page.summary.startswith("To 97%, delayed, 1 step late needs the fewest samples: 1.")
+    main = page.sections[0]
+    assert [type(block).__name__ for block in main.blocks[:2]] == ["Figure", "Table"]
+    assert all(one.folded for one in page.sections[1:])
+    assert column(table(report, "delay-measured-main"), "algorithm") == ["synchronous", "delayed, 1 step late"]
+
+
+def test_no_main_table_has_more_than_eight_rows() -> None:
+    names = ("scaling", "network", "stragglers", "memory", "convergence")
+    many = worlds.reported(*(record for name in names for record in scripted.records(name, repetitions=1)))
+    mains = [one for one in many.tables if one.name.endswith("-main")]
+    assert len(mains) == len(names)
+    assert all(1 < len(one.rows) <= 8 for one in mains)
+
+
+def test_speed_up_over_workers_is_shown_with_ceiling_control_and_both_nets() -> None:
+    found = worlds.reported(*scripted.records("scaling", repetitions=2))
+    (figure,) = [one for one in found.landing.figures if one.name == "landing-gain"]
+    assert [panel.title for panel in figure.chart.panels] == ["AlexNet, emulated", "GoogLeNet, emulated"]  # type: ignore[union-attr]
+    for panel in figure.chart.panels:  # type: ignore[union-attr]
+        roles = {line.role.name for line in panel.lines}  # type: ignore[union-attr]
+        assert {"REFERENCE", "CONTROL", "CEILING", "IDEAL", "ALGORITHM"} <= roles
+    assert "4 workers train AlexNet" in words(found, "gain")
+
+
+def test_the_map_says_who_wins_where_and_for_sure_only_where_it_is() -> None:
+    world = scripted.at_speed(scripted.World(), delayed=0.5)
+    records = (
+        *scripted.records("network", repetitions=2, world=world),
+        *scripted.records("stragglers", repetitions=1),
+    )
+    found = worlds.reported(*records)
+    (figure,) = [one for one in found.landing.figures if one.name == "landing-map"]
+    (panel,) = figure.chart.panels  # type: ignore[union-attr]
+    assert panel.title == "4 workers, emulated"
+    assert panel.columns == ("100 Mbit/s", "400 Mbit/s", "1000 Mbit/s", "4000 Mbit/s")  # type: ignore[union-attr]
+    by_row: dict[str, list[object]] = {}
+    for cell in panel.cells:  # type: ignore[union-attr]
+        by_row.setdefault(panel.rows[cell.row], []).append(cell)  # type: ignore[union-attr]
+    assert all(cell.sure and cell.name == "delayed" for cell in by_row["AlexNet, no straggler"])  # type: ignore[attr-defined]
+    assert not any(cell.sure for cell in by_row["AlexNet, 1 MB, one worker 4 times slower"])  # type: ignore[attr-defined]
+
+
+def test_simulated_training_of_both_nets_is_drawn_as_such() -> None:
+    made = []
+    for net in ("alexnet", "googlenet"):
+        for record in worlds.delay():
+            asked = record.specification
+            model = asked.model.model_copy(update={"name": net})
+            network = asked.network.model_copy(update={"kind": "virtual"})
+            changed = asked.model_copy(update={"model": model, "network": network})
+            labels = record.labels.model_copy(update={"model": net})
+            made.append(
+                record.model_copy(
+                    update={
+                        "specification": changed,
+                        "labels": labels,
+                        "kind": "simulated",
+                        "identity": changed.identity,
+                    }
+                )
+            )
+    found = worlds.reported(*made)
+    (figure,) = [one for one in found.landing.figures if one.name == "landing-learning"]
+    titles = [panel.title for panel in figure.chart.panels]  # type: ignore[union-attr]
+    assert titles == ["AlexNet, simulated, 2 workers", "GoogLeNet, simulated, 2 workers"]
+    said = words(found, "learning")
+    assert "AlexNet reaches 97%" in said and "GoogLeNet reaches 97%" in said and "No records of" not in said
+
+
+def test_options_are_in_words_and_the_exact_ones_beside_them(report: Report) -> None:
+    found = table(report, "quick-emulated-speed")
+    place = [one.key for one in found.columns].index("algorithm")
+    entry = next(row[place] for row in found.rows if row[place].value == "delayed(steps=1)")
+    assert (entry.text, entry.exact) == ("delayed, 1 step late", "delayed(steps=1)")
 
 
 def test_every_run_stands_there_with_the_command_that_repeats_it(report: Report) -> None:
@@ -67,11 +162,8 @@ def test_every_run_stands_there_with_the_command_that_repeats_it(report: Report)
 
 
 def test_kinds_never_share_a_table_or_a_figure(report: Report) -> None:
-    kinds = {"quick": "emulated", "delay": "measured"}
-    for one in report.walk():
-        if one.kind:
-            experiment = one.name.rsplit("-", 1)[0]
-            assert one.kind == kinds[experiment]
+    kinds = {"pages/quick-emulated": "emulated", "pages/delay-measured": "measured"}
+    assert {page.name: page.kind for page in report.pages if page.kind} == kinds
     assert not {block.name for block in report.figures if "measured" in block.name and "emulated" in block.name}
 
 
@@ -80,8 +172,8 @@ def test_one_experiment_of_two_kinds_has_two_sections() -> None:
     measured = scripted.records("frameworks", "framework=torch", "model=alexnet", "workers=2", repetitions=1)
     renamed = tuple(record.model_copy(update={"experiment": "quick"}) for record in measured)
     both = worlds.reported(*emulated, *renamed)
-    names = [one.name for one in both.walk()]
-    assert {"quick-measured", "quick-emulated"} <= set(names)
+    names = [one.name for one in both.pages]
+    assert {"pages/quick-measured", "pages/quick-emulated"} <= set(names)
     assert set(column(table(both, "quick-measured-runs"), "model")) == {"alexnet"}
     assert set(column(table(both, "quick-emulated-runs"), "model")) == {"AlexNet"}
 
@@ -108,10 +200,10 @@ def test_an_option_with_three_values_is_an_axis_and_never_reached_is_no_point() 
     (figure,) = [one for one in report.figures if one.name == "period-measured-period"]
     accuracy, samples = figure.chart.panels  # type: ignore[union-attr]
     assert {line.label: line.x for line in accuracy.lines} == {  # type: ignore[union-attr]
-        "downpour": (1, 4, 16, 64),
-        "local_sgd": (1, 4, 16, 64),
+        "DOWNPOUR": (1, 4, 16, 64),
+        "local SGD": (1, 4, 16, 64),
     }
-    assert {line.label: line.x for line in samples.lines}["downpour"] == (1, 4)  # type: ignore[union-attr]
+    assert {line.label: line.x for line in samples.lines}["DOWNPOUR"] == (1, 4)  # type: ignore[union-attr]
 
 
 def test_two_options_that_change_at_once_are_two_families() -> None:
@@ -126,7 +218,7 @@ def test_recorded_memory_stands_beside_what_was_declared() -> None:
     (figure,) = [one for one in report.figures if one.name == "memory-emulated-memory"]
     (panel,) = figure.chart.panels  # type: ignore[union-attr]
     bars = {bar.label: (bar.parts, bar.marks[0].at) for bar in panel.bars}  # type: ignore[union-attr]
-    assert bars["delayed(steps=3)"] == ((3.0,), 3.0)
+    assert bars["delayed, 3 steps late"] == ((3.0,), 3.0)
     found = table(report, "memory-emulated-declared")
     assert set(column(found, "memory_verdict")) == {"as declared"}
     assert set(column(found, "bytes_verdict")) == {"as declared"}
@@ -143,12 +235,12 @@ def test_memory_measured_while_training_goes_before_what_was_held_at_the_end() -
     assert "beyond the process of no_communication" in figure.caption
     assert produce(worlds.evidence(records))  # it can be drawn, too
     bars = {bar.label: bar.parts[0] for bar in figure.chart.panels[0].bars}  # type: ignore[union-attr]
-    assert bars["delayed(steps=3)"] == pytest.approx(3.04, abs=1e-6)
-    assert "no_communication" not in bars
+    assert bars["delayed, 3 steps late"] == pytest.approx(3.04, abs=1e-6)
+    assert "no communication" not in bars
     found = table(report, "memory-emulated-declared")
     verdicts = dict(zip(column(found, "algorithm"), column(found, "memory_verdict"), strict=True))
-    assert verdicts["delayed(steps=3)"] == verdicts["stock_horovod"] == "as declared"
-    assert verdicts["layerwise"] == "more than declared"
+    assert verdicts["delayed, 3 steps late"] == verdicts["stock Horovod"] == "as declared"
+    assert verdicts["layer-wise"] == "more than declared"
 
 
 def resident(record: Record, size: int) -> Record:
@@ -192,9 +284,8 @@ def test_more_memory_than_declared_is_said() -> None:
 
 def test_a_reference_that_nothing_stands_beside_is_no_answer() -> None:
     alone = worlds.reported(*scripted.records("delay", "algorithm=synchronous"))
-    beside = worlds.reported(*scripted.records("delay"))
-    assert "synchronous training needs" in words(beside, "answer")
-    assert "synchronous training needs" not in words(alone, "answer")
+    assert "nothing is known to need fewer samples" in of(alone, "pages/delay-measured").summary
+    assert "reaches" not in words(alone, "learning")
 
 
 def test_a_run_without_any_evaluation_is_a_hole_not_a_failure_to_learn() -> None:
@@ -205,10 +296,10 @@ def test_a_run_without_any_evaluation_is_a_hole_not_a_failure_to_learn() -> None
         for record in worlds.delay()
     ]
     found = table(worlds.reported(*blind), "delay-measured-targets")
-    place = column(found, "algorithm").index("delayed(steps=1)")
+    place = column(found, "algorithm").index("delayed, 1 step late")
     assert column(found, "outcome")[place] == "3 without any evaluation"
     assert column(found, "samples")[place] == "–"
-    assert "Never in half of their runs" not in words(worlds.reported(*blind), "answer")
+    assert "never there" not in of(worlds.reported(*blind), "pages/delay-measured").summary
 
 
 # Little or nothing to say
@@ -228,7 +319,9 @@ def test_a_folder_that_is_not_there_gives_a_report_that_says_so(tmp_path: Path) 
 
 def test_one_record() -> None:
     report = worlds.reported(worlds.quick(repetitions=1)[0])
-    assert "No setting has two finished algorithms to compare" in words(report, "answer")
+    assert "No answer yet: 1 of 1 run finished" in of(report, "pages/quick-emulated").summary
+    assert "farandole bench quick" in of(report, "pages/quick-emulated").summary
+    assert not report.landing.figures
     assert len(table(report, "quick-emulated-speed").rows) == 1
     assert "no setting has a finished run of" in words(report, "holes")
 
@@ -237,7 +330,8 @@ def test_one_record() -> None:
 def test_only_failed_runs(reason: Reason) -> None:
     report = worlds.reported(*worlds.quick(world=scripted.failing(reason), repetitions=1))
     assert not report.figures  # an empty chart would look like a result
-    assert "7 of 7 runs did not finish" in words(report, "answer")
+    assert "7 of 7 runs did not finish" in words(report, "trust")
+    assert "No answer: none of 7 runs finished. Run it again: farandole bench quick" in words(report, "questions")
     holes = table(report, "holes")
     assert set(column(holes, "reason")) == {reason.value}
     assert "ValueError: it broke" in column(holes, "stderr")[0]
@@ -248,24 +342,24 @@ def test_only_failed_runs(reason: Reason) -> None:
 def test_a_hole_is_shown_where_a_number_is_missing() -> None:
     report = worlds.reported(*worlds.quick(world=scripted.failing(Reason.KILLED, "layerwise")))
     found = table(report, "quick-emulated-speed")
-    place = column(found, "algorithm").index("layerwise")
+    place = column(found, "algorithm").index("layer-wise")
     assert column(found, "outcome")[place] == "3 failed: killed"
     assert column(found, "runs")[place] == "0 of 3"
     assert column(found, "speedup")[place] == "–"
-    assert not any("layerwise" in str(one.chart) for one in report.figures)
+    assert not any("layer-wise" in str(one.chart) for one in report.figures)
 
 
 def test_a_sweep_that_was_cut_short_is_noticed() -> None:
     records = worlds.quick(repetitions=3)
     report = worlds.reported(*(one for one in records if not (one.labels.algorithm == "layerwise" and one.repetition)))
-    assert "fewer than 3 runs of layerwise" in words(report, "holes")
+    assert "fewer than 3 runs of layer-wise" in words(report, "holes")
 
 
 def test_diverged_runs_are_holes_of_their_own() -> None:
     report = worlds.reported(*worlds.delay(scripted.diverging("delayed")))
     assert "diverged" in column(table(report, "holes"), "reason")
     targets = table(report, "delay-measured-targets")
-    place = column(targets, "algorithm").index("delayed(steps=1)")
+    place = column(targets, "algorithm").index("delayed, 1 step late")
     assert column(targets, "outcome")[place] == "3 diverged"
     assert column(targets, "samples")[place] == "never"
 
@@ -281,11 +375,11 @@ def test_records_of_a_newer_schema_and_broken_ones_are_named(tmp_path: Path) -> 
     (folder / "damaged" / "quick-0.json").write_text("{")
     rendered = render(folder, tmp_path / "out")
     assert (rendered.records, rendered.holes) == (5, 3)
-    page = rendered.page.read_text()
+    assert "3 files could not be read" in rendered.page.read_text()
+    page = (tmp_path / "out" / "pages" / "trust.html").read_text()
     assert "1 record of a newer version" in page
     assert f"quick/{files[1].name}" in page
     assert "damaged/quick-0.json" in page
-    assert "3 files could not be read" in page
 
 
 def test_only_newer_records(tmp_path: Path) -> None:
@@ -293,7 +387,8 @@ def test_only_newer_records(tmp_path: Path) -> None:
     (file,) = (folder / "quick").glob("*.json")
     file.write_text(file.read_text().replace('"schema_version":1', '"schema_version":9', 1))
     page = render(folder, tmp_path / "out").page.read_text()
-    assert "No records here" in page and "newer version" in page
+    assert "1 record here are of a newer version of farandole: update it" in page
+    assert (tmp_path / "out" / "pages" / "trust.html").exists()
 
 
 def test_the_last_attempt_counts() -> None:
@@ -342,5 +437,5 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
 
 def test_holes_stand_in_the_level_of_their_notice() -> None:
     report = worlds.reported(*worlds.quick(world=scripted.failing(Reason.KILLED), repetitions=1))
-    levels = {block.level for block in section(report, "answer").blocks if isinstance(block, Notice)}
+    levels = {block.level for block in section(report, "trust").blocks if isinstance(block, Notice)}
     assert Level.HOLE in levels

@@ -92,14 +92,15 @@ def test_every_gap_everywhere() -> None:
         kept = [record for record in changed if record is not None]
         made = report(worlds.evidence(kept))
         written(made)
-        assert made.sections[0].name == "answer", name
+        assert made.landing.sections[0].name == "answer", name
     assert isinstance(whole()[0].outcome, Finished)
 
 
 def written(made: Report) -> None:
     """All writers; the drawings of a few figures stand for all."""
-    markdown.write(made)
-    page.write(made, {figure.name: "<svg></svg>" for figure in made.figures})
+    for one in made.pages:
+        markdown.write(one)
+        page.write(one, {figure.name: "<svg></svg>" for figure in one.figures})
     for table in made.tables:
         comma.write(table)
         latex.write(table)

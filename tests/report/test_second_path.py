@@ -6,10 +6,13 @@ import csv
 import gzip
 import json
 import math
+import re
+import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference"
 TABLES = REFERENCE / "report" / "tables"
@@ -95,6 +98,116 @@ def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
                 assert float(row["speedup"]) == pytest.approx(_middle(pairs), rel=0.01), row
                 checked += 1
     assert checked > 150
+
+
+def test_every_number_of_the_first_page() -> None:
+    """Each is worked out again, and what the page says is made of these numbers and of what was asked for."""
+    records = raw()
+    rows = list(csv.DictReader((TABLES / "numbers.csv").open()))
+    assert len(rows) > 20
+    for row in rows:
+        middle, low, high = again(row, records)
+        assert float(row["value"]) == pytest.approx(middle, rel=0.01), row
+        if row["low"]:
+            assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), rel=0.02), row
+        else:
+            assert "no interval" in row["text"] or row["measure"] == "copies of the parameters", row
+        shown = [float(one.rstrip("%")) for one in DIGITS.findall(row["text"])]
+        assert shown[0] == pytest.approx(middle * (100 if "%" in row["text"] else 1), rel=0.02), row
+    page = (REFERENCE / "report" / "report.md").read_text()
+    prose = "\n".join(line for line in page.split('id="claims"')[0].splitlines() if not line.startswith("!["))
+    prose = re.sub(r"\]\([^)]*\)|\\", "", prose)
+    numbers = {one for row in rows for one in DIGITS.findall(row["text"])}
+    asked = {one for row in rows for key in SAID for one in DIGITS.findall(row[key])} | {"95"}
+    asked |= {f"{float(row['target']):.6g}" for row in rows if row["target"]}
+    asked |= {f"{100 * float(row['target']):.6g}%" for row in rows if row["target"]}
+    asked |= {one for record in records.values() for one in DIGITS.findall(record["question"] + options(record))}
+    assert not {one for one in DIGITS.findall(prose) if "." in one or "%" in one} - numbers - asked
+    assert not set(DIGITS.findall(prose)) - numbers - asked
+    for name in ("landing-gain", "landing-map", "landing-learning"):
+        written = (REFERENCE / "report" / "figures" / f"{name}.svg").read_text()
+        for one in re.findall(r">(\d+\.\d\d) ×<", written):
+            assert one in numbers, (name, one)
+
+
+DIGITS = re.compile(r"\d+(?:[.,]\d+)*%?")
+SAID = ("workers", "network", "straggler", "model", "algorithm", "against", "experiment")
+
+
+def options(record: dict[str, Any]) -> str:
+    return f"{record['labels']} {record['specification']['algorithm']['options']}"
+
+
+def again(row: dict[str, str], records: dict[tuple[str, str, str], dict[str, Any]]) -> tuple[float, float, float]:
+    """Middle and 95 % interval, straight from the raw records."""
+    there = [one for one in records.values() if one["experiment"] == row["experiment"] and one["kind"] == row["kind"]]
+    there = [
+        one for one in there if all(str(one["labels"][key]) == row[key] for key in ("framework", "model", "network"))
+    ]
+    there = [one for one in there if one["labels"]["straggler"] == row["straggler"]]
+    here = [one for one in there if str(one["labels"]["workers"]) == row["workers"]]
+    ours = [one for one in here if one["labels"]["algorithm"] == row["algorithm"]]
+    beside = there if row["measure"] == "× one worker" else here
+    theirs = [one for one in beside if one["labels"]["algorithm"] == row["against"]]
+    if row["measure"] == "× one worker":
+        theirs = [one for one in theirs if one["labels"]["workers"] == 1]
+    if row["measure"] in ("× one worker", "× synchronous"):
+        return around(
+            [math.log(work_over_time(a) / work_over_time(b)) for a, b in matched(ours, theirs, block)], math.exp
+        )
+    if row["measure"] == "final accuracy":
+        return around([one["evaluations"][-1]["top1"] for one in best(ours)], float)
+    if row["measure"] == "copies of the parameters":
+        alone = [one for one in here if one["labels"]["algorithm"] == "no_communication"]
+        copies = (held(ours) - held(alone)) / ours[0]["ranks"][0]["parameter_bytes"]
+        return copies, copies, copies
+    amount, target = row["measure"].split(",")[0], float(row["target"])
+    pairs = matched(best(ours), best(theirs), lambda one: (one["labels"]["seed"], one["repetition"]))
+    return around([math.log(need(a, target, amount) / need(b, target, amount)) for a, b in pairs], math.exp)
+
+
+def matched(ours: list[Any], theirs: list[Any], by: Any) -> list[tuple[Any, Any]]:
+    return [
+        pair
+        for name in sorted({by(one) for one in ours})
+        for pair in zip([a for a in ours if by(a) == name], [b for b in theirs if by(b) == name], strict=False)
+    ]
+
+
+def block(record: dict[str, Any]) -> tuple[str, int]:
+    return record["sweep"]["identifier"], record["sweep"]["round"]
+
+
+def need(record: dict[str, Any], target: float, amount: str) -> float:
+    return next((float(one[amount]) for one in record["reached"] if math.isclose(one["target"], target)), math.inf)
+
+
+def best(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At the learning rate with which the highest target took the fewest samples."""
+    by_rate = {one["labels"]["learning_rate"]: [] for one in runs}  # type: dict[float, list[dict[str, Any]]]
+    for one in runs:
+        by_rate[one["labels"]["learning_rate"]].append(one)
+    targets = sorted(runs[0]["specification"]["targets"], reverse=True)
+    return min(
+        by_rate.values(),
+        key=lambda those: (
+            [statistics.median(need(one, target, "samples") for one in those) for target in targets],
+            -statistics.median(one["evaluations"][-1]["top1"] for one in those),
+        ),
+    )
+
+
+def held(runs: list[dict[str, Any]]) -> float:
+    return statistics.median(rank["memory_steady_bytes"] for one in runs for rank in one["ranks"])
+
+
+def around(values: list[float], back: Any) -> tuple[float, float, float]:
+    """Student's interval."""
+    middle = statistics.mean(values)
+    if len(values) < 2:
+        return back(middle), math.nan, math.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return back(middle), back(middle - half), back(middle + half)
 
 
 AXES = ("framework", "model", "algorithm", "workers", "network", "straggler")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import posixpath
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from suite.report import formats
-from suite.report.content import Column, Entry, Level, Notice, Points, Prose, Report, Section, Table
+from suite.report.content import Column, Entry, Item, Level, Link, Notice, Page, Points, Prose, Section, Table
 from suite.report.rendering import PAGE, produce
 from suite.report.writers import comma, latex, markdown, page
 from tests.report import scripted, worlds
@@ -26,14 +27,20 @@ TABLE = Table(
         (Entry("[first", "[first"), Entry("–", None, "quiet", HOSTILE), Entry("", "", code=True)),
     ),
 )
-REPORT = Report(
+REPORT = Page(
+    "pages/hostile",
     HOSTILE,
     HOSTILE,
     (
         Section(
             "one",
             HOSTILE,
-            (Prose(HOSTILE), Points(((HOSTILE, HOSTILE), ("", "plain"))), Notice(Level.HOLE, HOSTILE), TABLE),
+            (
+                Prose(HOSTILE, (Link(HOSTILE, "report", "one"),)),
+                Points((Item(HOSTILE, HOSTILE, Link("", "pages/other")), Item("", "plain"))),
+                Notice(Level.HOLE, HOSTILE),
+                TABLE,
+            ),
             (Section("two", "folded", (Prose("inside"),), folded=True),),
             kind="measured",
         ),
@@ -41,7 +48,7 @@ REPORT = Report(
 )
 
 
-class Page(HTMLParser):
+class Parsed(HTMLParser):
     """Checks nesting and gathers what a test asks about."""
 
     VOID = frozenset({"meta", "link", "br", "img", "input", "hr", "use", "path", "rect"})
@@ -76,9 +83,10 @@ class Page(HTMLParser):
 
 
 def test_a_page_escapes_what_it_is_given() -> None:
-    found = Page(page.write(REPORT, {}))
+    found = Parsed(page.write(REPORT, {}))
     assert len(found.named("script")) == 1  # its own
     assert found.text.count(HOSTILE) >= 6
+    assert [one["href"] for one in found.named("a")] == ["#content", "../report.html#one", "other.html"]
 
 
 @pytest.fixture(scope="module")
@@ -87,36 +95,62 @@ def files() -> dict[str, bytes]:
     return produce(worlds.evidence(records))
 
 
-def test_a_page_is_whole_and_asks_nobody_for_anything(files: dict[str, bytes]) -> None:
-    text = files[PAGE].decode()
-    found = Page(text)
-    identifiers = [attributes["id"] for _, attributes in found.tags if attributes.get("id")]
-    repeated = {one for one in identifiers if identifiers.count(one) > 1}
-    assert not repeated
-    for tag, attributes in found.tags:
-        for name in ("src", "href", "xlink:href", "action", "data"):
-            target = attributes.get(name)
-            assert target is None or target.startswith(("#", "data:")), (tag, target)
-    assert not re.search(r"url\((?!#)", text)
-    assert "@import" not in text
-    (policy,) = [one["content"] for one in found.named("meta") if one.get("http-equiv") == "Content-Security-Policy"]
-    assert policy is not None and policy.startswith("default-src 'none'")
+def pages(files: dict[str, bytes]) -> dict[str, Parsed]:
+    return {name: Parsed(content.decode()) for name, content in files.items() if name.endswith(".html")}
+
+
+def test_pages_are_whole_and_ask_nobody_for_anything(files: dict[str, bytes]) -> None:
+    for name, found in pages(files).items():
+        text = files[name].decode()
+        identifiers = [attributes["id"] for _, attributes in found.tags if attributes.get("id")]
+        repeated = {one for one in identifiers if identifiers.count(one) > 1}
+        assert not repeated, name
+        for tag, attributes in found.tags:
+            for attribute in ("src", "xlink:href", "action", "data"):
+                target = attributes.get(attribute)
+                assert target is None or target.startswith(("#", "data:")), (tag, target)
+        assert not re.search(r"url\((?!#)", text)
+        assert "@import" not in text
+        (policy,) = [
+            one["content"] for one in found.named("meta") if one.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert policy is not None and policy.startswith("default-src 'none'")
 
 
 def test_links_lead_somewhere(files: dict[str, bytes]) -> None:
-    found = Page(files[PAGE].decode())
-    identifiers = {attributes.get("id") for _, attributes in found.tags}
-    inside = [one["href"] for one in found.named("a")]
-    assert inside
-    assert all(target is not None and target[1:] in identifiers for target in inside)
-    labelled = [attributes["aria-labelledby"] for _, attributes in found.tags if "aria-labelledby" in attributes]
-    assert labelled and set(labelled) <= identifiers
+    """From every page, in HTML and in Markdown, to a page of the folder and a place on it."""
+    identifiers = {name: {attributes.get("id") for _, attributes in found.tags} for name, found in pages(files).items()}
+    checked = 0
+    for name, found in pages(files).items():
+        for one in found.named("a"):
+            page_, _, anchor = (one["href"] or "").partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), page_)) if page_ else name
+            assert target in identifiers, (name, one)
+            assert not anchor or anchor in identifiers[target], (name, one)
+            checked += 1
+        labelled = [attributes["aria-labelledby"] for _, attributes in found.tags if "aria-labelledby" in attributes]
+        assert labelled and set(labelled) <= identifiers[name]
+    assert checked > 30
+    for name in [one for one in files if one.endswith(".md")]:
+        text = files[name].decode()
+        for address in re.findall(r"(?<!\\)\]\(([^)]+)\)", text):
+            target = posixpath.normpath(
+                posixpath.join(posixpath.dirname(name), address.split("#")[0] or posixpath.basename(name))
+            )
+            assert target in files, (name, address)
+            anchor = address.partition("#")[2]
+            assert not anchor or f'id="{anchor}"' in files[target].decode(), (name, address)
+
+
+def test_the_first_page_is_small(files: dict[str, bytes]) -> None:
+    assert len(files[PAGE]) < 1_000_000
 
 
 def test_headings_never_skip_a_level(files: dict[str, bytes]) -> None:
-    levels = [int(tag[1]) for tag, _ in Page(files[PAGE].decode()).tags if re.fullmatch(r"h[1-6]", tag)]
-    assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    for found in pages(files).values():
+        levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch(r"h[1-6]", tag)]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_the_same_records_give_the_same_bytes(files: dict[str, bytes]) -> None:
@@ -126,11 +160,14 @@ def test_the_same_records_give_the_same_bytes(files: dict[str, bytes]) -> None:
 
 def test_every_table_and_figure_is_a_file_too(files: dict[str, bytes]) -> None:
     names = set(files)
-    text = files["report.md"].decode()
-    drawn = set(re.findall(r"\(figures/([\w-]+)\.svg\)", text))
-    assert drawn
-    for name in drawn:
-        assert {f"figures/{name}.svg", f"figures/{name}.png"} <= names
+    drawn = {
+        figure
+        for name in names
+        if name.endswith(".md")
+        for figure in re.findall(r"figures/[\w-]+\.svg", files[name].decode())
+    }
+    assert len(drawn) > 5
+    assert drawn == {name for name in names if name.startswith("figures/")}
     assert {f"tables/quick-emulated-speed.{kind}" for kind in ("csv", "tex")} <= names
 
 

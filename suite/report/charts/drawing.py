@@ -1,7 +1,6 @@
-"""Charts as SVG and PNG. The same chart gives the same bytes: no dates, no random identifiers, no measured layout.
+"""Charts as SVG. The same chart gives the same bytes: no dates, no random identifiers, no measured layout.
 
-Of the PNG that holds on one machine only (its compression is the image library's); of the rest on all: processors differ
-in the last digits of what they compute, so coordinates are rounded and identifiers counted.
+Processors differ in the last digits of what they compute, so coordinates are rounded and identifiers counted.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from suite.report.charts import bars, counts, lines, style
-from suite.report.charts.specification import Bars, Chart, Counts, Lines
+from suite.report.charts import bars, counts, lines, maps, style
+from suite.report.charts.specification import Bars, Chart, Counts, Lines, Map
 
-PNG_DPI = 110
 SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: small, selectable, read aloud
     "font.family": "sans-serif",
@@ -57,18 +54,16 @@ SETTINGS: Any = {
 @dataclass(frozen=True)
 class Drawing:
     svg: bytes  # stands alone, on white; on a dark page, dark
-    png: bytes
     inline: str  # for the page: no white behind it, colours that follow the page's
 
 
 def draw(name: str, chart: Chart, alt: str) -> Drawing:
     with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
         figure = _drawn(chart)
-        svg = _saved(figure, FigureCanvasSVG(figure).print_svg, metadata={"Date": None, "Creator": None})
-        png = _saved(figure, FigureCanvasAgg(figure).print_png, metadata={"Software": None})
+        svg = _saved(figure)
     text = _counted(_rounded(svg.decode()), name)
     described = text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
-    return Drawing(_darkening(described).encode(), png, _inline(text))
+    return Drawing(_darkening(described).encode(), _inline(text))
 
 
 def _drawn(chart: Chart) -> Figure:
@@ -78,13 +73,16 @@ def _drawn(chart: Chart) -> Figure:
         return bars.figure(chart)
     if isinstance(chart, Counts):
         return counts.figure(chart)
+    if isinstance(chart, Map):
+        return maps.figure(chart)
     raise TypeError(f"no such chart: {type(chart).__name__}")
 
 
-def _saved(figure: Figure, save: Callable[..., None], metadata: dict[str, None]) -> bytes:
+def _saved(figure: Figure) -> bytes:
     out = io.BytesIO()
-    figure.set_dpi(72 if "Date" in metadata else PNG_DPI)
-    save(out, metadata=metadata)
+    figure.set_dpi(72)
+    save: Any = FigureCanvasSVG(figure).print_svg  # untyped
+    save(out, metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 9.6
+NARROW = 4.4
 CHARACTER = 0.068  # of a label at 8 points
 LINE = 0.165
 
@@ -70,7 +71,7 @@ def title(axes: Axes, text: str, left: float, width: float) -> None:
         axes.set_title(text, x=-left / width, ha="left", loc="left", fontweight="bold", pad=5, linespacing=1.05)
 
 
-def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int) -> None:
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int, *, small: bool = False) -> None:
     if handles:
         figure.legend(
             handles,
@@ -78,7 +79,7 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], column
             loc="upper left",
             bbox_to_anchor=(0.0, 1.0),
             ncols=columns,
-            fontsize=8,
+            fontsize=7 if small else 8,
             handlelength=2.6,
             columnspacing=1.4,
             labelspacing=0.35,
@@ -86,9 +87,9 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], column
         )
 
 
-def legend_columns(labels: Sequence[str], width: float = WIDTH) -> int:
+def legend_columns(labels: Sequence[str], width: float = WIDTH, *, small: bool = False) -> int:
     longest = max((len(label) for label in labels), default=1)
-    return max(1, min(len(labels) or 1, int(width / (longest * CHARACTER + 0.65))))
+    return max(1, min(len(labels) or 1, int(width / (longest * CHARACTER * (0.85 if small else 1.0) + 0.6))))
 
 
 def rows(count: int, columns: int) -> int:

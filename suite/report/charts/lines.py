@@ -13,26 +13,33 @@ from suite.report.charts import layout, style
 from suite.report.charts.specification import Line, Lines, Panel, Role
 
 HEIGHT = 1.9
+FLAT = 1.35  # of a narrow chart, whose panels stand below each other
 BEHIND = (Role.IDEAL, Role.CEILING, Role.FLOOR, Role.CONTROL)
 FEW = 13  # up to so many places have markers
 
 
 def figure(chart: Lines) -> Figure:
     looks = _looks(chart)
-    columns = layout.legend_columns(list(looks))
+    width = layout.NARROW if chart.narrow else layout.WIDTH
+    columns = layout.legend_columns(list(looks), width, small=chart.narrow)
     wide = min(chart.columns, len(chart.panels))
-    each = layout.WIDTH / wide
+    each = width / wide
     titles = layout.titles([panel.title for panel in chart.panels], each - 0.3)
     margins = layout.Margins(left=0.62, top=layout.title_room(titles))
     legend_rows = layout.rows(len(looks), columns)
-    drawn, axes = layout.grid(len(chart.panels), chart.columns, [HEIGHT] * len(chart.panels), margins, legend_rows)
+    heights = [FLAT if chart.narrow else HEIGHT] * len(chart.panels)
+    drawn, axes = layout.grid(len(chart.panels), chart.columns, heights, margins, legend_rows, width)
     for place, (panel, title, box) in enumerate(zip(chart.panels, titles, axes, strict=True)):
         _panel(box, panel, looks, chart, place)
         layout.title(box, title, margins.left - 0.1, each - margins.left - margins.right)
     if chart.same_y:
         _same_y(chart, axes)
-    handles = [Line2D([], [], **look, marker="") for look in looks.values()]
-    layout.legend(drawn, handles, list(looks), columns)
+    marked = {line.label for panel in chart.panels for line in panel.lines if _marked(line)}
+    handles = [
+        Line2D([], [], **look, marker=style.MARKERS[place % len(style.MARKERS)] if label in marked else "")
+        for place, (label, look) in enumerate(looks.items())
+    ]
+    layout.legend(drawn, handles, list(looks), columns, small=chart.narrow)
     return drawn
 
 

@@ -55,6 +55,7 @@ class Lines:
     panels: tuple[Panel, ...]
     columns: int = 2
     same_y: bool = True
+    narrow: bool = False  # as wide as a telephone
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Bars:
     parts: tuple[str, ...]
     x_title: str
     columns: int = 2
+    narrow: bool = False
     dots: bool = False  # the end of each bar as a dot, for values that are not amounts
     level: float | None = None  # a line through all bars
 
@@ -111,9 +113,39 @@ class Counts:
     y_title: str
     columns: int = 4
     same_x: bool = True
+    narrow: bool = False
 
 
-Chart = Lines | Bars | Counts
+@dataclass(frozen=True)
+class Cell:
+    """Who is best at one place of a map."""
+
+    row: int
+    column: int
+    gain: str
+    label: str
+    name: str  # the algorithm's plain name, which decides the colour
+    sure: bool
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Map:
+    """Places in rows and columns, coloured by who is best there; who it is and by how much is written in."""
+
+    panels: tuple[MapPanel, ...]
+    x_title: str
+    narrow: bool = True
+
+
+Chart = Lines | Bars | Counts | Map
 
 
 def points(chart: Chart) -> int:
@@ -122,4 +154,6 @@ def points(chart: Chart) -> int:
         return sum(len(line.x) for panel in chart.panels for line in panel.lines)
     if isinstance(chart, Bars):
         return sum(part is not None for panel in chart.panels for bar in panel.bars for part in bar.parts)
+    if isinstance(chart, Map):
+        return sum(len(panel.cells) for panel in chart.panels)
     return sum(len(row) for panel in chart.panels for row in panel.parts)

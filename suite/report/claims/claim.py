@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,6 +84,8 @@ class Paper(_Strict):
 
 class Claim(_Strict):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
+    line: str = Field(description="the claim in a line", max_length=60)
+    theirs: str = Field(description="the paper's figure, in a word or two", max_length=40)
     says: str
     paper: str = Field(description="a key of the file's papers")
     figure: str = Field(description="the paper's, in its words or numbers")
@@ -93,8 +96,18 @@ class Claim(_Strict):
     caveat: str = Field(default="", description="how what is tested differs from what the paper did")
 
 
+class LeftOut(_Strict):
+    """A published number, and what it is once what it leaves out counts."""
+
+    source: str
+    says: str
+    theirs: str
+    corrected: str
+
+
 class File(_Strict):
     paper: dict[str, Paper]
+    left_out: tuple[LeftOut, ...] = ()
     claim: tuple[Claim, ...]
 
     @model_validator(mode="after")
@@ -117,6 +130,12 @@ class Finding:
     judgement: Judgement
     figure: str  # ours, with its interval; empty where there is none
     because: str
+    apart: str = ""  # how far ours is from theirs, where theirs is a number that ours can be set beside
+
+    @property
+    def short(self) -> str:
+        """The figure without where it comes from; the first of several."""
+        return re.split(r" \(| at best| against| to \d|; |, predicted", self.figure)[0]
 
 
 def load(path: Path = FILE) -> File:

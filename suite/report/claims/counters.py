@@ -38,13 +38,14 @@ def staleness(scope: Scope, claim: Claim) -> Finding:
     close = sum(abs(gap) <= margin for gap in gaps)
     within = f"within {margin:g} of that" if margin else "exactly that"
     because = f"expected {EXPECTED[expect]}; {within} in {close} of {plural(len(gaps), 'run')}"
+    apart = f"{float(np.mean(gaps)):+.2g} rounds"
     if close == len(gaps):
-        return Finding(Judgement.CONFIRMED, figure, because)
+        return Finding(Judgement.CONFIRMED, figure, because, apart)
     interval = statistics.mean(gaps)
     surely_off = interval.known and (interval.low > margin or interval.high < -margin)
     # Where exactness is claimed, one run that is not exact is enough.
     refuted = surely_off or (margin == 0 and close < len(gaps))
-    return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, because)
+    return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, because, apart)
 
 
 def stable_beside(scope: Scope, claim: Claim) -> Finding:

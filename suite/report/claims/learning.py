@@ -28,7 +28,7 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
         if target is None or effort is None:
             continue
         interval = ratio(ours, theirs, target)
-        goal = f"to {formats.share(target)}, {ours.arm.label}"
+        goal = f"to {formats.share(target)}, {ours.arm.title}"
         if interval is not None and interval.known:
             found.append(
                 (f"{formats.around(interval, places='ratio', unit='×')} {goal}", interval.low, interval.high, True)
@@ -59,7 +59,7 @@ def final_accuracy(scope: Scope, claim: Claim) -> Finding:
         if interval is None:
             continue
         count += 1
-        said.append(f"{_points(interval)} ({ours.arm.label} less {theirs.arm.label})")
+        said.append(f"{_points(interval)} ({ours.arm.title} less {theirs.arm.title})")
         sides = {
             "higher": (interval.low > margin, interval.high < 0),
             "lower": (interval.high < -margin, interval.low > 0),

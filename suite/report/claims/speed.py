@@ -46,19 +46,20 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
     write = _share if claim.terms.of == "ceiling" else _times
     goal = f"{value:.0%}" if claim.terms.of == "ceiling" else f"{value:g}"
     figure = f"{write(best[0].ratio)} at best ({place(best[1])})"
+    apart = _apart(best[0].ratio.value, value)
     enough = [one for one in found if one[0].ratio.low >= value]
     if enough:
         because = f"the whole interval reaches {goal} in {len(enough)} of {plural(len(found), 'setting')}"
-        return Finding(Judgement.CONFIRMED, figure, because)
+        return Finding(Judgement.CONFIRMED, figure, because, apart)
     able = [one for one in found if one[2] >= value]
     if not able:
         most = max(room for _, _, room in found)
         because = f"nothing here leaves room for more than {formats.ratio(most)} over {claim.terms.of}"
-        return Finding(Judgement.NOT_TESTABLE, figure, because)
+        return Finding(Judgement.NOT_TESTABLE, figure, because, apart)
     if all(one[0].ratio.high < value for one in able):
         because = f"the whole interval is below {goal} in all {plural(len(able), 'setting')} with room for it"
-        return Finding(Judgement.REFUTED, figure, because)
-    return Finding(Judgement.NOT_CONFIRMED, figure, f"no interval is wholly at or above {goal}, nor all below")
+        return Finding(Judgement.REFUTED, figure, because, apart)
+    return Finding(Judgement.NOT_CONFIRMED, figure, f"no interval is wholly at or above {goal}, nor all below", apart)
 
 
 def faster(scope: Scope, claim: Claim) -> Finding:
@@ -158,7 +159,7 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
             # A round takes `quorum` of the contributions that a step of the whole job would.
             share = quorum / group.setting.workers
             scaled = [(theirs, ours.scaled(share)) for ours, theirs in rounds]
-            found.append((predicted, statistics.paired_ratio(scaled), arm.label))
+            found.append((predicted, statistics.paired_ratio(scaled), arm.title))
     if not found:
         return untestable(
             f"no {LEAST_ROUNDS} rounds of backup workers beside synchronous ones with the delays that were asked for"
@@ -168,9 +169,11 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
     near = [abs(ratio.value / wanted - 1) <= margin for wanted, ratio, _ in found]
     off = [ratio.excludes(wanted) and not close for (wanted, ratio, _), close in zip(found, near, strict=True)]
     because = f"within {margin:.0%} of the prediction in {sum(near)} of {plural(len(found), 'case')}"
+    worst = max(found, key=lambda one: abs(one[1].value / one[0] - 1))
+    apart = _apart(worst[1].value, worst[0])
     if all(near):
-        return Finding(Judgement.CONFIRMED, said, because)
-    return Finding(Judgement.REFUTED if all(off) else Judgement.NOT_CONFIRMED, said, because)
+        return Finding(Judgement.CONFIRMED, said, because, apart)
+    return Finding(Judgement.REFUTED if all(off) else Judgement.NOT_CONFIRMED, said, because, apart)
 
 
 def best_split(scope: Scope, claim: Claim) -> Finding:
@@ -231,6 +234,10 @@ def _majority(ahead: int, behind: int, count: int) -> Judgement:
 def _rate(scope: Scope, arm: Arm) -> float:
     rate = scope.study.of(arm).samples_per_second
     return 0.0 if rate is None else rate.value
+
+
+def _apart(ours: float, theirs: float) -> str:
+    return f"{ours / theirs - 1:+.0%}"
 
 
 def _times(interval: Interval) -> str:

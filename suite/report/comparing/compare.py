@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,27 @@ from pathlib import Path
 from suite.record.axes import Use
 from suite.record.axes import axes as axes_of
 from suite.report import evidence as reading
-from suite.report import formats
+from suite.report import formats, words
+from suite.report.charts.drawing import draw
+from suite.report.charts.specification import Bar, BarPanel, Bars
 from suite.report.comparing.matching import Matched, differences, match
 from suite.report.comparing.verdicts import Change, Outcome, judge
-from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Report, Section, Table
+from suite.report.content import Block, Column, Entry, Figure, Level, Notice, Page, Prose, Section, Table
 from suite.report.evidence import Evidence, Hole
-from suite.report.sections.wording import SETTING, column, entry, plural, varying
+from suite.report.sections.wording import SETTING, column, describe, entry, plural, varying
 from suite.report.writers import markdown
+from suite.report.writers import page as html
 
 OK, WORSE = 0, 1
+MOST_ROWS, MOST_DOTS = 8, 20
+HOW = (
+    "Times are of the second set over the first: above 1 it is slower. The chance that any cell is called slower or less "
+    "accurate although nothing changed is at most {false_alarm:.3g} for all cells together (paired t tests on runs, Holm's "
+    "correction; tolerated slowdown {tolerance:.3g}). That rests on runs of the two sets being alike but for what is "
+    "compared: a machine that was busier during one of them makes it slower in earnest. A cell is one algorithm in one "
+    "setting."
+)
+BETTER = (Change.FASTER, Change.MORE_ACCURATE, Change.MENDED)
 TONES = {
     Change.SLOWER: "bad",
     Change.LESS_ACCURATE: "bad",
@@ -35,7 +48,7 @@ class CompareError(ValueError):
 @dataclass(frozen=True)
 class Comparison:
     outcomes: tuple[Outcome, ...]
-    report: Report
+    page: Page
 
     @property
     def worse(self) -> tuple[Outcome, ...]:
@@ -49,7 +62,12 @@ class Comparison:
     @property
     def text(self) -> str:
         """Markdown, readable on a terminal."""
-        return markdown.write(self.report)
+        return markdown.write(self.page)
+
+    @property
+    def html(self) -> str:
+        """One page that needs nothing else."""
+        return html.write(self.page, {one.name: draw(one.name, one.chart, one.alt).inline for one in self.page.figures})
 
 
 def compare(
@@ -91,33 +109,20 @@ def compare_evidence(
         some = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")
         raise CompareError(f"different environments ({some}); --across-environments compares them all the same")
     outcomes = judge(matched.cells, false_alarm=false_alarm, tolerance=tolerance)
-    report = _report(outcomes, matched, apart, (*first.holes, *second.holes), false_alarm, tolerance)
-    return Comparison(outcomes, report)
+    page = _page(outcomes, matched, apart, (*first.holes, *second.holes), false_alarm, tolerance)
+    return Comparison(outcomes, page)
 
 
-def _report(
+def _page(
     outcomes: Sequence[Outcome],
     matched: Matched,
     apart: Sequence[str],
     holes: Sequence[Hole],
     false_alarm: float,
     tolerance: float,
-) -> Report:
-    worse = [one for one in outcomes if one.worse]
-    said = (
-        f"Worse in {len(worse)} of {plural(len(outcomes), 'cell')}."
-        if worse
-        else (f"Nothing found worse in {plural(len(outcomes), 'cell')}.")
-    )
+) -> Page:
+    blocks: list[Block] = [Prose(HOW.format(false_alarm=false_alarm, tolerance=tolerance))]
     few = sum(Change.UNKNOWN in one.changes for one in outcomes)
-    blocks: list[Block] = [
-        Prose(
-            "Times are of the second set over the first: above 1 it is slower. The chance that any cell is called slower "
-            f"or less accurate although nothing changed is at most {false_alarm:.3g} for all cells together (paired t "
-            f"tests on runs, Holm's correction; tolerated slowdown {tolerance:.3g}). That rests on runs of the two sets "
-            "being alike but for what is compared: a machine that was busier during one of them makes it slower in earnest."
-        )
-    ]
     if few:
         text = (
             f"{plural(few, 'cell')} with a single pair of runs or none: never called slower. Repeat runs to judge them."
@@ -137,26 +142,94 @@ def _report(
     if holes:
         files = ", ".join(hole.file for hole in holes[:6])
         blocks.append(Notice(Level.HOLE, f"{plural(len(holes), 'file')} could not be read: {files}."))
-    blocks.append(_table(outcomes, false_alarm))
-    return Report("Comparison of two sets of records", said, (Section("cells", "Cells", tuple(blocks)),))
+    figure = _figure(outcomes)
+    short = outcomes if len(outcomes) <= MOST_ROWS else sorted(outcomes, key=_weight)[:MOST_ROWS]
+    first: list[Block] = [] if figure is None else [figure]
+    first.append(_table("short", short, "What changed most first.", false_alarm))
+    sections = [Section("short", "In short", tuple(first)), Section("doubts", "How sure is this?", tuple(blocks))]
+    if len(outcomes) > MOST_ROWS:
+        every = _table("cells", outcomes, "Everything that both sets ran.", false_alarm)
+        sections.append(Section("cells", "Everything", (every,), folded=True))
+    return Page(
+        "comparison",
+        "Is the second set of runs slower or less accurate than the first?",
+        _answer(outcomes),
+        tuple(sections),
+    )
 
 
-def _table(outcomes: Sequence[Outcome], false_alarm: float) -> Table:
+def _answer(outcomes: Sequence[Outcome]) -> str:
+    """`Yes: 2 of 7 are, ...`, with the worst one in numbers."""
+    worse = [one for one in outcomes if one.worse]
+    better = [one for one in outcomes if not one.worse and any(change in BETTER for change in one.changes)]
+    cells = plural(len(outcomes), "cell")
+    if worse:
+        worst = max(worse, key=lambda one: one.time.value if one.time is not None else math.inf)
+        said = f"Yes: worse in {len(worse)} of {cells}. Worst: {title(worst)}, {_change(worst)}."
+    else:
+        said = f"No: nothing found worse in {cells}."
+    if better:
+        best = min(better, key=lambda one: one.time.value if one.time is not None else math.inf)
+        said += f" Better in {len(better)}, most of all {title(best)}, {_change(best)}."
+    return said
+
+
+def _change(one: Outcome) -> str:
+    said = [change.value for change in one.changes]
+    if one.time is not None:
+        said.append(f"{formats.around(one.time, places='ratio')} times as long a step")
+    return ", ".join(said)
+
+
+def title(one: Outcome) -> str:
+    return words.algorithm(one.cell.pairs[0][0].record)
+
+
+def _weight(one: Outcome) -> tuple[bool, float]:
+    return (not one.worse, -abs(math.log(one.time.value)) if one.time is not None else 0.0)
+
+
+def _figure(outcomes: Sequence[Outcome]) -> Figure | None:
+    """A dot per cell with its interval; in a picture of many, those that changed most."""
+    timed = sorted((one for one in outcomes if one.time is not None), key=_weight)[:MOST_DOTS]
+    if not timed:
+        return None
+    axes = varying([one.cell.place for one in outcomes], SETTING)
+    bars = []
+    for one in timed:
+        if one.time is not None:
+            place = describe(one.cell.place, axes)
+            known = one.time.decides and one.time.low > 0 and one.time.high < 20 * one.time.value
+            low, high = (one.time.low, one.time.high) if known else (None, None)
+            bars.append(Bar(f"{title(one)}{f', {place}' if place else ''}", (one.time.value,), (), low, high))
+    return Figure(
+        "comparison",
+        "Time of a step in the second set over the first, with 95 % intervals: right of the line the second is slower."
+        + (f" The {MOST_DOTS} that changed most." if len(outcomes) > MOST_DOTS else ""),
+        f"Time of a step, second over first, for {plural(len(bars), 'cell')}. {_answer(outcomes)}",
+        Bars((BarPanel("", tuple(bars)),), ("speed",), "time, second / first", columns=1, dots=True, level=1.0),
+    )
+
+
+def _table(name: str, outcomes: Sequence[Outcome], what: str, false_alarm: float) -> Table:
     places = [one.cell.place for one in outcomes]
-    axes = (*varying(places, SETTING), "algorithm", *varying(places, axes_of(Use.TUNED)))
+    axes = (*varying(places, SETTING), *varying(places, axes_of(Use.TUNED)))
     columns = (
-        Column("experiment", "experiment"),
-        Column("kind", "kind"),
+        Column("algorithm", "algorithm"),
+        Column("experiment", "experiment", detail=True),
+        Column("kind", "kind", detail=True),
         *(column(axis) for axis in axes),
-        Column("pairs", "pairs", True, "pairs of runs with times"),
+        Column("pairs", "pairs", True, "pairs of runs with times", detail=True),
         Column("time", "time, second / first", True, "single 95 % intervals, not corrected for the number of cells"),
-        Column("detectable", "would be found", True, "smallest change that so many runs find 4 times of 5"),
+        Column(
+            "detectable", "would be found", True, "smallest change that so many runs find 4 times of 5", detail=True
+        ),
         Column("accuracy", "accuracy, points", True, "second less first"),
         Column("change", "verdict"),
     )
     ordered = sorted(outcomes, key=lambda one: not one.worse)
     rows = tuple(_row(one, axes) for one in ordered)
-    return Table("cells", f"Verdicts at a false-alarm rate of {false_alarm:.3g} for all cells.", columns, rows)
+    return Table(name, f"{what} Verdicts at a false-alarm rate of {false_alarm:.3g} for all cells.", columns, rows)
 
 
 def _row(one: Outcome, axes: Sequence[str]) -> tuple[Entry, ...]:
@@ -166,6 +239,7 @@ def _row(one: Outcome, axes: Sequence[str]) -> tuple[Entry, ...]:
     tone = next((TONES[change] for change in one.changes if change in TONES), "quiet")
     said = ", ".join(change.value for change in one.changes)
     return (
+        Entry(title(one), place.contender, exact=place.contender),
         Entry(place.experiment, place.experiment),
         Entry(place.kind, place.kind),
         *(entry(place, axis) for axis in axes),

@@ -1,94 +1,130 @@
-"""The page of claims."""
+"""The page of claims: a line each, by paper, the clearest verdicts first."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from suite.report import formats
-from suite.report.claims.claim import PROVENANCE, Finding, Judgement, Paper, load
+from suite.report.arms import KINDS
+from suite.report.claims.claim import PROVENANCE, File, Finding, Judgement, Paper, load
 from suite.report.claims.judging import RULES, Judged, judge
-from suite.report.content import Block, Column, Entry, Points, Prose, Section, Table
+from suite.report.content import Column, Entry, Item, Link, Page, Points, Prose, Section, Table
+from suite.report.sections.experiment import HOME
 from suite.report.sections.wording import plural
 from suite.report.study import Study
 
-TONES = {
-    Judgement.CONFIRMED: "good",
-    Judgement.REFUTED: "bad",
-    Judgement.NOT_CONFIRMED: "",
-    Judgement.NOT_TESTABLE: "quiet",
+NAME = "pages/claims"
+SYMBOLS = {
+    Judgement.CONFIRMED: ("✓", "good"),
+    Judgement.REFUTED: ("✗", "bad"),
+    Judgement.NOT_CONFIRMED: ("?", ""),
+    Judgement.NOT_TESTABLE: ("–", "quiet"),
 }
+ORDER = tuple(SYMBOLS)
 COLUMNS = (
     Column("claim", "claim"),
-    Column("paper", "paper, read in"),
-    Column("their_figure", "their figure"),
+    Column("their_figure", "theirs"),
+    Column("our_figure", "ours", False, "of the strongest kind of evidence that can tell"),
+    Column("apart", "apart", False, "ours less theirs, where theirs is a number"),
+    *(Column(kind, kind, False, f"verdict by {kind} records") for kind in KINDS),
 )
-INTRODUCTION = (
-    "Verdicts are computed from the records by fixed rules, never typed in. Confirmed: the whole 95 % interval, or most "
-    "settings and none against, say what the claim says. Refuted: they say the opposite. Not confirmed: the records are "
-    "there and do not decide. Not testable here: there are no records that could. What a claim holds on other hardware, "
-    "data or scale is beyond these records."
+LEGEND = (
+    "✓ confirmed: the whole 95 % interval, or most settings and none against, say what the claim says. ✗ refuted: they say "
+    "the opposite. ? not confirmed: the records are there and do not decide. – not testable: there are no records that "
+    "could. Verdicts are computed by fixed rules, never typed in; what holds on other hardware, data or scale is beyond "
+    "these records."
 )
 
 
-def section(study: Study) -> Section:
+def page(study: Study) -> Page:
     file = load()
     judged = judge(study, file.claim)
-    blocks: tuple[Block, ...] = (Prose(INTRODUCTION), Prose(headline(judged)), _table(judged, file.paper))
-    return Section("claims", "Claims of the papers", blocks, tuple(_one(one, file.paper) for one in judged))
+    sections = (
+        Section("legend", "How to read this", (Prose(LEGEND),)),
+        *(_paper(name, paper, judged) for name, paper in file.paper.items()),
+        _left_out(file),
+        Section(
+            "details", "Every claim in detail", sections=tuple(_one(one, file.paper[one.claim.paper]) for one in judged)
+        ),
+    )
+    return Page(NAME, "Do the papers' claims hold?", headline(judged), sections, home=HOME)
 
 
 def headline(judged: tuple[Judged, ...]) -> str:
-    counts = Counter(finding.judgement for one in judged for _, finding in one.testable)
-    tested = sum(bool(one.testable) for one in judged)
-    words = [f"{counts[judgement]} {judgement.value}" for judgement in Judgement if counts[judgement]]
-    text = f"{tested} of {plural(len(judged), 'claim')} can be tested with these records"
-    *first, last = [kind for kind, _ in judged[0].findings] if judged else ["measured", "emulated"]
-    apart = f"{', '.join(first)} and {last} apart"
-    return f"{text}. Verdicts, {apart}: {', '.join(words)}." if words else f"{text}."
+    tested = [one for one in judged if one.testable]
+    counts = Counter(best(one)[1].judgement for one in tested)
+    words = [f"{counts[judgement]} {judgement.value}" for judgement in ORDER if counts[judgement]]
+    text = f"{len(tested)} of {plural(len(judged), 'claim')} can be tested with these records"
+    return f"{text}: {', '.join(words)}." if words else f"{text}."
 
 
-def _table(judged: tuple[Judged, ...], papers: Mapping[str, Paper]) -> Table:
-    rows = []
-    for one in judged:
-        claim = one.claim
-        paper = papers[claim.paper]
-        cells = [
-            Entry(claim.says, claim.name),
-            Entry(f"{paper.cited}, {claim.provenance}", f"{paper.full} ({claim.provenance})"),
-            Entry(claim.figure, claim.figure),
-        ]
-        for _, finding in one.findings:
-            cells.append(Entry(finding.judgement.value, finding.judgement.value, TONES[finding.judgement]))
-            cells.append(_ours(finding))
-        rows.append(tuple(cells))
-    kinds = [kind for kind, _ in judged[0].findings] if judged else []
-    columns = [*COLUMNS]
-    for kind in kinds:
-        columns.append(Column(f"verdict_{kind}", f"{kind}: verdict"))
-        columns.append(Column(f"figure_{kind}", f"{kind}: our figure, or why none"))
-    return Table("claims", "Claims, their figures and ours. Intervals are 95 %.", tuple(columns), tuple(rows))
+def best(judged: Judged) -> tuple[str, Finding]:
+    """By the clearest verdict; the strongest kind of evidence among equals."""
+    return min(judged.findings, key=lambda one: (ORDER.index(one[1].judgement), KINDS.index(one[0])))
 
 
-def _ours(finding: Finding) -> Entry:
-    """Our figure; where nothing can be tested, why not."""
-    if finding.judgement is not Judgement.NOT_TESTABLE:
-        return Entry(finding.figure or formats.DASH, finding.figure)
-    why = f"{finding.figure}; {finding.because}" if finding.figure else finding.because
-    return Entry(why, why, "quiet")
+def _paper(name: str, paper: Paper, judged: tuple[Judged, ...]) -> Section:
+    those = sorted(
+        (one for one in judged if one.claim.paper == name), key=lambda one: ORDER.index(best(one)[1].judgement)
+    )
+    rows = tuple(_row(one) for one in those)
+    return Section(name, paper.cited, (Table(f"claims-{name}", paper.full, COLUMNS, rows),))
 
 
-def _one(judged: Judged, papers: Mapping[str, Paper]) -> Section:
+def _row(judged: Judged) -> tuple[Entry, ...]:
     claim = judged.claim
-    rule = " ".join((RULES[claim.rule].__doc__ or "").split())
-    items = [
-        ("Theirs:", f"{claim.figure} ({papers[claim.paper].full}; {PROVENANCE[claim.provenance]})."),
-        ("Tested by:", f"{', '.join(claim.tested_by)}."),
-        ("Rule:", rule),
-    ]
+    _, finding = best(judged)
+    told = finding.judgement is not Judgement.NOT_TESTABLE
+    by_kind = dict(judged.findings)
+    return (
+        Entry(claim.line, claim.name, link=_detail(claim.name)),
+        Entry(claim.theirs, claim.theirs, exact=claim.figure),
+        Entry(
+            finding.short if told else formats.DASH,
+            finding.figure if told else None,
+            exact=finding.figure if told else "",
+        ),
+        Entry(finding.apart or formats.DASH, finding.apart or None, "" if finding.apart else "quiet"),
+        *(_verdict(by_kind.get(kind)) for kind in KINDS),
+    )
+
+
+def _detail(name: str) -> Link:
+    return Link("", NAME, f"claim-{name}")
+
+
+def _verdict(finding: Finding | None) -> Entry:
+    judgement = Judgement.NOT_TESTABLE if finding is None else finding.judgement
+    symbol, tone = SYMBOLS[judgement]
+    return Entry(symbol, judgement.value, tone, exact=judgement.value)
+
+
+def _left_out(file: File) -> Section:
+    columns = (Column("says", "what"), Column("theirs", "published"), Column("corrected", "once it counts"))
+    rows = tuple(
+        (
+            Entry(one.says, one.says, exact=one.source),
+            Entry(one.theirs, one.theirs),
+            Entry(one.corrected, one.corrected),
+        )
+        for one in file.left_out
+    )
+    caption = "What published numbers left out, by their own sources' tables."
+    return Section("left-out", "What published numbers left out", (Table("left-out", caption, columns, rows),))
+
+
+def _one(judged: Judged, paper: Paper) -> Section:
+    return Section(f"claim-{judged.claim.name}", judged.claim.says, (Points(tuple(_said(judged, paper))),), folded=True)
+
+
+def _said(judged: Judged, paper: Paper) -> Iterator[Item]:
+    claim = judged.claim
+    yield Item("Theirs:", f"{claim.figure} ({paper.full}; {PROVENANCE[claim.provenance]}).")
+    yield Item("Tested by:", f"{', '.join(claim.tested_by)}.")
+    yield Item("Rule:", " ".join((RULES[claim.rule].__doc__ or "").split()))
     if claim.caveat:
-        items.append(("Different here:", claim.caveat))
+        yield Item("Different here:", claim.caveat)
     for kind, finding in judged.findings:
         ours = f" Ours: {finding.figure}." if finding.figure else ""
-        items.append((f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}"))
-    return Section(f"claim-{claim.name}", claim.says, (Points(tuple(items)),), folded=True)
+        yield Item(f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}")

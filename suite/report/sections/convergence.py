@@ -25,16 +25,16 @@ AXES: tuple[tuple[str, str, float], ...] = (
 )
 COLUMNS = (
     Column("algorithm", "algorithm"),
-    Column("learning_rate", "best learning rate", True, "of those tried, the same for all algorithms"),
+    Column("learning_rate", "best learning rate", True, "of those tried, the same for all algorithms", detail=True),
     Column("target", "target", True, "accuracy on held-out data"),
     Column("reached", "reached", True, "runs that got there, of all runs at this learning rate"),
     Column("samples", "samples", True, "median; never: half of the runs or more did not get there"),
     Column("samples_ratio", "samples, × synchronous", True, "seed by seed; only where every run of both got there"),
-    Column("steps", "steps", True, "median, per worker"),
-    Column("megabytes", "MB sent", True, "median, per rank"),
-    Column("seconds", "seconds", True, "median; training time, evaluations left out"),
+    Column("steps", "steps", True, "median, per worker", detail=True),
+    Column("megabytes", "MB sent", True, "median, per rank", detail=True),
+    Column("seconds", "seconds", True, "median; training time, evaluations left out", detail=True),
     Column("final", "final accuracy", True, "median over runs, lowest and highest"),
-    Column("outcome", "outcome"),
+    Column("outcome", "outcome", detail=True),
 )
 
 
@@ -46,11 +46,11 @@ def blocks(experiment: Experiment) -> Iterator[Block]:
         where = describe(group.setting, axes)
         reference = next((one for one in found if one.arm is group.reference), None)
         yield from options.figures(experiment, found, reference, suffix, where)
-        yield from _figures(experiment, group, found, suffix, where)
+        yield from figures(experiment, group, found, suffix, where)
         yield _table(experiment, group, found, suffix, where)
 
 
-def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix: str, where: str) -> Iterator[Figure]:
+def figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix: str, where: str) -> Iterator[Figure]:
     curves = {one.arm.label: curve(one.runs) for one in found}
     reference = group.reference
     kept = [one for one in found if curves[one.arm.label]]
@@ -69,7 +69,7 @@ def _figures(experiment: Experiment, group: Group, found: Sequence[Tuned], suffi
                     _line(one, curves[one.arm.label], attribute, scale, measure, one.arm is reference) for one in shown
                 )
                 panels.append(Panel("", lines, x_title, title, y_log=measure == "loss"))
-        finals = sorted(((float(np.median(one.finals)), one.arm.label) for one in kept if one.finals), reverse=True)
+        finals = sorted(((float(np.median(one.finals)), one.arm.title) for one in kept if one.finals), reverse=True)
         best = (
             f"Highest final accuracy: {finals[0][1]}, {finals[0][0]:.1%}; lowest: {finals[-1][1]}, {finals[-1][0]:.1%}."
         )
@@ -87,7 +87,7 @@ def _packs(found: Sequence[Tuned]) -> Iterator[list[Tuned]]:
     """A few lines per row of panels; variants of one algorithm stay together."""
     families: dict[str, list[Tuned]] = {}
     for one in found:
-        families.setdefault(one.arm.label.split("(")[0], []).append(one)
+        families.setdefault(one.arm.family, []).append(one)
     pack: list[Tuned] = []
     for family in families.values():
         if pack and len(pack) + len(family) > MOST_LINES:
@@ -101,7 +101,7 @@ def _packs(found: Sequence[Tuned]) -> Iterator[list[Tuned]]:
 def _line(one: Tuned, points: Sequence[Point], attribute: str, scale: float, measure: str, reference: bool) -> Line:
     values = [getattr(point, measure) for point in points]
     return Line(
-        Role.REFERENCE.value if reference else one.arm.label,
+        Role.REFERENCE.value if reference else one.arm.title,
         tuple(getattr(point, attribute) * scale for point in points),
         tuple(middle for _, middle, _ in values),
         tuple(low for low, _, _ in values),
@@ -142,7 +142,7 @@ def _row(one: Tuned, effort: Effort | None, reference: Tuned | None) -> tuple[En
     if finals and middle is not None:
         final = f"{middle:.1%}" + (f" ({min(finals):.1%} to {max(finals):.1%})" if len(finals) > 1 else "")
     return (
-        Entry(one.arm.label, one.arm.label),
+        Entry(one.arm.title, one.arm.label, exact=one.arm.label),
         Entry(f"{one.learning_rate:g}", one.learning_rate),
         Entry(formats.DASH, None) if effort is None else Entry(formats.share(effort.target), effort.target),
         _reached(effort),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -32,12 +33,20 @@ COLUMNS = (
     Column("memory_recorded", "recorded, copies", True, "held by the wrapper at the end"),
     MEASURED,
     Column("memory_verdict", "memory"),
-    Column("bytes_declared", "sent declared, MB", True, "per exchange and rank, as a ring all-reduce"),
-    Column("bytes_handed", "handed over, MB", True, "per exchange: what went to Horovod, on a ring"),
+    Column("bytes_declared", "sent declared, MB", True, "per exchange and rank, as a ring all-reduce", detail=True),
+    Column("bytes_handed", "handed over, MB", True, "per exchange: what went to Horovod, on a ring", detail=True),
     Column("bytes_verdict", "bytes"),
-    Column("step_declared", "per step declared, MB", True, "per rank and step, so that rare exchanges count less"),
-    Column("step_kernel", "per step by the kernel, MB", True, "what the busiest host sent, headers and all"),
-    Column("peak", "memory peak", True, "of the largest rank"),
+    Column(
+        "step_declared",
+        "per step declared, MB",
+        True,
+        "per rank and step, so that rare exchanges count less",
+        detail=True,
+    ),
+    Column(
+        "step_kernel", "per step by the kernel, MB", True, "what the busiest host sent, headers and all", detail=True
+    ),
+    Column("peak", "memory peak", True, "of the largest rank", detail=True),
 )
 T = TypeVar("T")
 Source = Literal["measured", "recorded"]
@@ -51,7 +60,7 @@ CAPTIONS: dict[Source, str] = {
 
 
 def blocks(experiment: Experiment) -> Iterator[Block]:
-    yield from _pictures(experiment)
+    yield from pictures(experiment)
     axes = varying(group.setting for group in experiment.groups)
     rows = [
         (*(Entry(value(group.setting, axis), value(group.setting, axis)) for axis in axes), *row)
@@ -70,7 +79,6 @@ def blocks(experiment: Experiment) -> Iterator[Block]:
             "Memory and bytes: what each algorithm declares and what was recorded.",
             columns,
             tuple(rows),
-            folded=True,
         )
 
 
@@ -78,7 +86,7 @@ def _without(row: tuple[T, ...], place: int) -> tuple[T, ...]:
     return row[:place] + row[place + 1 :]
 
 
-def _pictures(experiment: Experiment) -> Iterator[Figure]:
+def pictures(experiment: Experiment) -> Iterator[Figure]:
     """Where enough algorithms stand beside each other to make a picture worth it."""
     measured = any(_measured(arm, group) is not None for group in experiment.groups for arm in group.arms)
     source: Source = "measured" if measured else "recorded"
@@ -101,10 +109,10 @@ def _pictures(experiment: Experiment) -> Iterator[Figure]:
 
 def _bar(arm: Arm, group: Group, source: Source) -> Bar | None:
     declared = _memory_declared(arm)
-    copies = _measured(arm, group) if source == "measured" else _recorded(arm)
-    if declared is None or copies is None:
+    amount = _measured(arm, group) if source == "measured" else _recorded(arm)
+    if declared is None or amount is None:
         return None
-    return Bar(arm.label, (max(0.0, copies),), (Mark(Role.DECLARED, declared),))
+    return Bar(arm.title, (max(0.0, amount),), (Mark(Role.DECLARED, declared),))
 
 
 def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
@@ -121,7 +129,7 @@ def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
     records = [run.record for run in arm.finished]
     peak = max((rank.memory_peak_bytes or 0 for record in records for rank in record.ranks), default=0)
     return (
-        Entry(arm.label, arm.label),
+        Entry(arm.title, arm.label, exact=arm.label),
         formats.number(declared),
         formats.number(recorded),
         formats.number(measured),
@@ -133,6 +141,27 @@ def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
         formats.number(_kernel(records)),
         formats.number(peak or None, formats.size(peak)),
     )
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Extra memory in copies of the parameters."""
+
+    arm: Arm
+    declared: float
+    found: float | None
+
+    @property
+    def more(self) -> bool:
+        return self.found is not None and self.found - self.declared > TOLERANCE * max(self.declared, 1.0)
+
+
+def copies(arm: Arm, group: Group) -> Copies | None:
+    declared = _memory_declared(arm)
+    if declared is None or arm.setting.workers == 1:
+        return None
+    measured = _measured(arm, group)
+    return Copies(arm, declared, _recorded(arm) if measured is None else measured)
 
 
 def _agreement(declared: float | None, found: float | None, unit: float) -> Entry:

@@ -7,17 +7,17 @@ from collections import Counter
 from suite.record.axes import AXES, SHOWN, Labels, Use, shown
 from suite.record.schema import Diverged, Failed, Record
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
-from suite.report.sections.wording import plural
+from suite.report.sections.wording import plural, some
 from suite.report.study import Study
 
 FAILED_COLUMNS = (
     Column("experiment", "experiment"),
     Column("run", "run"),
     Column("reason", "what happened"),
-    Column("place", "where"),
-    Column("message", "message"),
-    Column("stderr", "end of its output"),
-    Column("command", "repeat with"),
+    Column("place", "where", detail=True),
+    Column("message", "message", detail=True),
+    Column("stderr", "end of its output", detail=True),
+    Column("command", "repeat with", detail=True),
 )
 
 
@@ -36,7 +36,7 @@ def section(study: Study) -> Section:
             )
         )
     if troubled := study.evidence.disturbed:
-        names = _some([f"{identity[:12]} ({'; '.join(texts)})" for (_, identity, _), texts in sorted(troubled.items())])
+        names = some([f"{identity[:12]} ({'; '.join(texts)})" for (_, identity, _), texts in sorted(troubled.items())])
         text = f"{plural(len(troubled), 'run')} disturbed, left out of averages where there are others: {names}."
         blocks.append(Notice(Level.WARNING, text))
     if not blocks:
@@ -86,11 +86,11 @@ def _unreadable(study: Study) -> list[Block]:
     broken = [hole for hole in holes if not hole.newer]
     blocks: list[Block] = []
     if newer:
-        names = _some([hole.file for hole in newer])
+        names = some([hole.file for hole in newer])
         text = f"{plural(len(newer), 'record')} of a newer version, which this one cannot read: {names}."
         blocks.append(Notice(Level.HOLE, text))
     if broken:
-        names = _some([f"{hole.file} ({hole.why})" for hole in broken])
+        names = some([f"{hole.file} ({hole.why})" for hole in broken])
         blocks.append(Notice(Level.HOLE, f"{plural(len(broken), 'file')} that cannot be read: {names}."))
     return blocks
 
@@ -103,7 +103,7 @@ def _missing(study: Study) -> list[Block]:
         usual = max(asked)
         few = [arm for arm in experiment.arms if len(arm.runs) < usual]
         if few and len(asked) > 1 and asked[usual] * 2 > sum(asked.values()):
-            names = _some([f"{arm.label} ({arm.setting.workers} workers, {arm.setting.network})" for arm in few])
+            names = some([f"{arm.title} ({arm.setting.workers} workers, {arm.setting.network})" for arm in few])
             text = f"{experiment.name} ({experiment.kind}): fewer than {usual} runs of {names}."
             blocks.append(Notice(Level.HOLE, text + " The sweep may have been cut short."))
     return blocks
@@ -147,8 +147,3 @@ def _kind_of(warning: str) -> str:
     if warning.startswith("not steady"):
         return "steps of an algorithm drift by more than 10 % over the run"
     return "an algorithm has fewer than 5 steady steps: too few to judge" if warning.startswith("only") else warning
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

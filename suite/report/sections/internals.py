@@ -92,7 +92,7 @@ def _titled(experiment: Experiment) -> Iterator[tuple[str, Arm]]:
     for group in experiment.groups:
         where = describe(group.setting, axes)
         for arm in group.arms:
-            yield (f"{arm.label}, {where}" if where else arm.label), arm
+            yield (f"{arm.title}, {where}" if where else arm.title), arm
 
 
 def _counted(record: Record) -> list[Telemetry]:

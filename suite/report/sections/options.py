@@ -31,7 +31,7 @@ def figures(
         target = _target(families)
         if target is not None:
             panels.append(_samples(option, families, reference, target))
-        ends = [(float(np.median(one.finals)), one.arm.label) for one in _members(families) if one.finals]
+        ends = [(float(np.median(one.finals)), one.arm.title) for one in _members(families) if one.finals]
         said = f"Highest: {max(ends)[1]}, {max(ends)[0]:.1%}; lowest: {min(ends)[1]}, {min(ends)[0]:.1%}."
         yield Figure(
             f"{experiment.slug}-{option.replace('_', '-')}{suffix}",
@@ -50,7 +50,7 @@ def _families(found: Sequence[Tuned], option: str) -> dict[str, Family]:
         value = _options(one).get(option)
         if value is not None and one.finals:
             others = sorted((key, str(item)) for key, item in _all_options(one).items() if key != option)
-            groups.setdefault((one.arm.label.split("(")[0], str(others)), []).append((value, one))
+            groups.setdefault((one.arm.family, str(others)), []).append((value, one))
     families: dict[str, Family] = {}
     for (name, _), members in groups.items():
         if len({value for value, _ in members}) >= LEAST:

@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-from suite.record.axes import AXES, SHOWN, numeric, shown, title
+from dataclasses import replace
+
+from suite.record.axes import AXES, SHOWN, Use, numeric, shown, title
 from suite.record.schema import Failed
 from suite.report import formats
 from suite.report.arms import Arm, Run
 from suite.report.content import Column, Entry, Table
+from suite.report.sections.wording import SETTING, varying
 from suite.report.study import Experiment
 
+NAMED = tuple(axis for axis in SHOWN if axis != "algorithm")
 COLUMNS = (
-    Column("identity", "identity"),
-    *(Column(axis, title(axis), numeric(axis)) for axis in SHOWN),
-    Column("repetition", "repetition", True),
-    Column("environment", "environment"),
+    Column("algorithm", "algorithm"),
+    Column("identity", "identity", detail=True),
+    *(Column(axis, title(axis), numeric(axis), detail=AXES[axis].use is not Use.SETTING) for axis in NAMED),
+    Column("repetition", "repetition", True, detail=True),
+    Column("environment", "environment", detail=True),
     Column("samples_per_second", "samples/s", True, "used work over time"),
     Column("step_ms", "step, ms", True, "time over steps of the whole job"),
-    Column("typical_ms", "typical step, ms", True, "the median step, which does not see the few that are longer"),
-    Column("seconds", "seconds", True, "from launch to end"),
+    Column(
+        "typical_ms",
+        "typical step, ms",
+        True,
+        "the median step, which does not see the few that are longer",
+        detail=True,
+    ),
+    Column("seconds", "seconds", True, "from launch to end", detail=True),
     Column("outcome", "outcome"),
-    Column("warnings", "warnings"),
-    Column("command", "repeat with"),
+    Column("warnings", "warnings", detail=True),
+    Column("command", "repeat with", detail=True),
 )
 
 
 def table(experiment: Experiment) -> Table:
     rows = tuple(_row(run, arm) for arm in experiment.arms for run in arm.runs)
-    return Table(f"{experiment.slug}-runs", "Every run of this experiment.", COLUMNS, rows, folded=True)
+    changing = varying(group.setting for group in experiment.groups)
+    columns = tuple(
+        replace(column, detail=True) if column.key in SETTING and column.key not in changing else column
+        for column in COLUMNS
+    )
+    return Table(f"{experiment.slug}-runs", "Every run of this experiment.", columns, rows)
 
 
 def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
     record, labels = run.record, run.record.labels
     message = record.outcome.message if isinstance(record.outcome, Failed) else ""
     return (
+        Entry(arm.title, labels.contender, exact=labels.contender),
         Entry(record.identity[:12], record.identity, code=True),
-        *(Entry(AXES[axis].text(label), label) for axis in SHOWN for label in [shown(labels, axis)]),
+        *(Entry(AXES[axis].text(label), label) for axis in NAMED for label in [shown(labels, axis)]),
         Entry(str(record.repetition), record.repetition),
         Entry(arm.setting.environment, arm.setting.environment),
         *_speed(run, arm),

@@ -146,7 +146,7 @@ def _work(group: Group, study: Study, ideal: float | None) -> Iterator[Bar]:
         if arm is group.ceiling or found.samples_per_second is None:
             continue
         used = found.samples_per_second.value
-        yield Bar(arm.label, (used, used / found.useful - used), tuple(marks))
+        yield Bar(arm.title, (used, used / found.useful - used), tuple(marks))
 
 
 def _families(experiment: Experiment, without: Callable[[Setting], Setting]) -> list[tuple[Setting, list[Group]]]:
@@ -167,12 +167,12 @@ def _lines(
     labels = dict.fromkeys(arm.label for group in groups for arm in group.arms)
     for label in labels:
         points: list[tuple[float, Value]] = []
-        name = compared = ""
+        name = compared = title = ""
         for group in sorted(groups, key=place):
             for arm in group.arms:
                 if arm.label == label and arm.role != "alone":
                     found = value(arm, group, study.of(arm))
-                    name, compared = arm.name, arm.role
+                    name, compared, title = arm.name, arm.role, arm.title
                     if found is not None:
                         points.append((place(group), found))
         if not points:
@@ -180,7 +180,7 @@ def _lines(
         x = tuple(at for at, _ in points)
         y = tuple(found[0] * scale for _, found in points)
         role = ROLES.get(compared, Role.ALGORITHM) if label == name else Role.ALGORITHM
-        shown = role.value if role is not Role.ALGORITHM else label
+        shown = role.value if role is not Role.ALGORITHM else title
         # A band needs an interval everywhere; where one run says too little it would fill the panel.
         known = [(found[1], found[2]) for _, found in points]
         lows = [low * scale for low, _ in known if low is not None]

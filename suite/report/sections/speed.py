@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suite.report import formats
 from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Table
@@ -11,7 +13,7 @@ from suite.report.study import Experiment, Study
 from suite.statistics import Verdict
 
 MEASURED = (
-    Column("runs", "runs", True, "finished of asked for"),
+    Column("runs", "runs", True, "finished of asked for", detail=True),
     Column("step_ms", "step, ms", True, "time over steps of the whole job, and where the truth lies (95 %)"),
     Column("samples_per_second", "samples/s", True, "of all workers together; dropped work does not count"),
     Column("speedup", "× synchronous", True, "how many times as fast as plain synchronous training; above 1 is faster"),
@@ -20,13 +22,15 @@ MEASURED = (
     ),
     Column("over_control", "× stock Horovod", True, "the control: what Horovod itself does"),
     Column("efficiency", "of the ceiling", True, "share of the speed without any communication"),
-    Column("floor_ms", "floor, ms", True, "the least a step can take: computing and wire time, hidden or not"),
-    Column("over_floor", "× floor", True, "step time as a multiple of its floor"),
-    Column("exposed_ms", "exposed, ms", True, "standing still for bytes on the wire, per step and rank"),
-    Column("wait_ms", "waiting, ms", True, "standing still for ranks that were not ready"),
-    Column("dropped", "dropped", True, "share of the contributions that were thrown away"),
-    Column("outcome", "outcome", False, "what became of the runs"),
-    Column("command", "repeat with", False, "the first run of this row"),
+    Column(
+        "floor_ms", "floor, ms", True, "the least a step can take: computing and wire time, hidden or not", detail=True
+    ),
+    Column("over_floor", "× floor", True, "step time as a multiple of its floor", detail=True),
+    Column("exposed_ms", "exposed, ms", True, "standing still for bytes on the wire, per step and rank", detail=True),
+    Column("wait_ms", "waiting, ms", True, "standing still for ranks that were not ready", detail=True),
+    Column("dropped", "dropped", True, "share of the contributions that were thrown away", detail=True),
+    Column("outcome", "outcome", False, "what became of the runs", detail=True),
+    Column("command", "repeat with", False, "the first run of this row", detail=True),
 )
 
 
@@ -38,11 +42,19 @@ def table(experiment: Experiment, study: Study) -> Table | None:
     columns = tuple(column(axis) for axis in axes)
     columns += (Column("algorithm", "algorithm"), *MEASURED)
     rows = tuple(
-        (*(entry(group.setting, axis) for axis in axes), Entry(arm.label), *_numbers(arm, study.of(arm), group))
+        (
+            *(entry(group.setting, axis) for axis in axes),
+            Entry(arm.title, arm.label, exact=arm.label),
+            *_numbers(arm, study.of(arm), group),
+        )
         for group in experiment.groups
         for arm in group.arms
     )
     filled = [place for place in range(len(columns)) if any(row[place].value is not None for row in rows)]
+    if len(axes) > 2:  # or the table would be too wide for a small screen
+        columns = tuple(
+            replace(column, detail=column.detail or column.key in ("environment", "verdict")) for column in columns
+        )
     kept = [place for place, column in enumerate(columns) if column not in MEASURED or place in filled]
     return Table(
         f"{experiment.slug}-speed",

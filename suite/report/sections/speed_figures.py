@@ -95,7 +95,7 @@ def _speedup(group: Group, study: Study) -> Iterator[Bar]:
         marks = [*beside, *([Mark(Role.FLOOR, base.value / floor)] if floor else [])]
         known = ratio.known and ratio.low > 0
         low, high = (ratio.low, ratio.high) if known and ratio.high < 20 * ratio.value else (None, None)
-        yield Bar(arm.label, (ratio.value,), tuple(marks), low, high)
+        yield Bar(arm.title, (ratio.value,), tuple(marks), low, high)
 
 
 def _steps(group: Group, study: Study) -> Iterator[Bar]:
@@ -108,7 +108,7 @@ def _steps(group: Group, study: Study) -> Iterator[Bar]:
         marks = [Mark(Role.CEILING, ceiling.value * 1000)] if ceiling is not None else []
         if floor is not None and floor.seconds is not None:
             marks.append(Mark(Role.FLOOR, floor.seconds * 1000))
-        yield Bar(arm.label, found, tuple(marks))
+        yield Bar(arm.title, found, tuple(marks))
 
 
 def _mean(several: Iterable[Parts | None]) -> tuple[float | None, ...] | None:

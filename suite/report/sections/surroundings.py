@@ -9,7 +9,7 @@ from suite.report.evidence import NOT_ENVIRONMENT, environment, environment_of_h
 from suite.report.study import Study
 
 HOST_COLUMNS = tuple(
-    Column(key, title, numeric)
+    Column(key, title, numeric, detail=key in ("gpus", "system", "python", "versions", "horovod", "commit"))
     for key, title, numeric in (
         ("environment", "environment", False),
         ("cpu", "processor", False),

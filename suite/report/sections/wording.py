@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from suite.record.axes import AXES, Use, axes, numeric, shown, title
+from suite.report import words
 from suite.report.arms import Arm, Group, Setting
 from suite.report.content import Column, Entry
 
 # Along what settings differ: the axes of the experiment, and the machines.
 ENVIRONMENT = "environment"
 SETTING = axes(Use.SETTING)
-KIND = {
-    "measured": "measured",
-    "emulated": "emulated",
-    "simulated": "simulated",
-}
 
 
 def varying(settings: Iterable[Setting], among: tuple[str, ...] = (*SETTING, ENVIRONMENT)) -> tuple[str, ...]:
@@ -46,6 +42,8 @@ def describe(setting: Setting, among: Iterable[str] = SETTING) -> str:
 def _phrase(setting: Setting, axis: str) -> str:
     if axis == ENVIRONMENT:
         return f"environment {setting.environment}" if setting.environment else ""
+    if axis == "straggler":
+        return words.straggler(setting.straggler)
     return AXES[axis].said(getattr(setting, axis))
 
 
@@ -61,17 +59,22 @@ def compute(arms: Iterable[Arm]) -> str:
     those = list(arms)
     replayed = {arm.setting.replayed for arm in those}
     networks = {arm.runs[0].record.specification.network.kind for arm in those}
-    words = []
+    said = []
     if replayed == {True}:
-        words.append("compute is replayed (layers sleep for stated times)")
+        said.append("compute is replayed (layers sleep for stated times)")
     elif len(replayed) == 2:
-        words.append("some compute is replayed")
+        said.append("some compute is replayed")
     if "emulated" in networks:
-        words.append("the network is emulated (shaped links between namespaces of one machine)")
+        said.append("the network is emulated (shaped links between namespaces of one machine)")
     if "virtual" in networks:
-        words.append("all workers are simulated: real gradients, virtual time by a model of computing and of a ring")
-    return "; ".join(words)
+        said.append("all workers are simulated: real gradients, virtual time by a model of computing and of a ring")
+    return "; ".join(said)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def some(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

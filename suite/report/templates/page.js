@@ -22,7 +22,7 @@ function key(cell) {
   if (cell.classList.contains("number")) {
     return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
   }
-  return cell.textContent;
+  return cell.dataset.word ?? cell.textContent;
 }
 
 // What is not known stands last, whichever way the table is sorted.
@@ -37,3 +37,12 @@ function compare(a, b, sign) {
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });
+
+// A link into a fold opens it.
+function reveal() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+  target?.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+if (location.hash) reveal();

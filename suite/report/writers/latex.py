@@ -28,7 +28,7 @@ _SPECIAL = {
 
 
 def write(table: Table) -> str:
-    kept = [place for place, column in enumerate(table.columns) if not _is_code(table, place)]
+    kept = [place for place, column in enumerate(table.columns) if not (_is_code(table, place) or column.detail)]
     columns = [table.columns[place] for place in kept]
     lines = [
         r"\begin{table}",

@@ -1,4 +1,4 @@
-"""Content as one HTML page that needs nothing else: styles, script and figures are inside."""
+"""A page as one HTML file that needs nothing else: styles, script and figures are inside."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import jinja2
 
 from suite.report.charts.drawing import css
-from suite.report.content import Figure, Level, Notice, Points, Prose, Report, Table
+from suite.report.content import Figure, Level, Notice, Page, Points, Prose, Table, address
 from suite.report.formats import machine
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def write(report: Report, drawings: Mapping[str, str]) -> str:
+def write(page: Page, drawings: Mapping[str, str]) -> str:
     """`drawings`: SVG by name of figure, to be put into the page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -29,11 +29,13 @@ def write(report: Report, drawings: Mapping[str, str]) -> str:
         drawing=lambda name: drawings[name],
         chart_css=css(),
         machine=machine,
+        zip=zip,
+        address=lambda link: address(link, page, ".html"),
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
     )
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
     environment.tests.update({name.lower(): _is(kind) for name, kind in kinds.items()})
-    return environment.get_template("page.html.j2").render(report=report)
+    return environment.get_template("page.html.j2").render(page=page)
 
 
 def _is(kind: type) -> Callable[[object], bool]:
