@@ -13,8 +13,8 @@ import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
 
-from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Role, Rounds
-from algorithms.mechanisms.quorum.rules import rules
+from algorithms.contract import Algorithm, Exchange, Place, Reads, Role, Rounds
+from algorithms.mechanisms.refusals import refuse_unfit_rounds
 from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.tensorflow.scaling import innermost
 
@@ -116,25 +116,18 @@ def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -
 
 def refuse_unfit(algorithm: Rounds) -> None:
     """Raise ValueError for what the rounds of this binding cannot do here."""
-    rules(algorithm, hvd.size())
-    if algorithm.reduction is Reduction.ADASUM and hvd.size() > 1 and not hvd.mpi_enabled():
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
-            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
-        )
-    unseen = Reads.BEFORE | Reads.CENTRE | Reads.ROUND
-    if algorithm.local_reads is not None and algorithm.local_reads & unseen:
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads & unseen}, which "
-            "a traced step of TensorFlow does not see"
-        )
+    refuse_unfit_rounds(
+        algorithm,
+        workers=hvd.size(),
+        mpi=hvd.mpi_enabled(),
+        unseen=Reads.BEFORE | Reads.CENTRE | Reads.ROUND,
+        because="which a traced step of TensorFlow does not see",
+    )
     if algorithm.gives_up:
         raise ValueError(
             "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
             "PyTorch can leave a step"
         )
-    if algorithm.overlap and algorithm.quorum(hvd.size()) < hvd.size():
-        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
     threads = tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
     if threads < 2:
         raise ValueError(

@@ -11,53 +11,27 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-import horovod.torch as hvd
 import numpy as np
 import torch
 from torch import nn
 
-from algorithms.contract import Place, Reads, Reduction, Rounds
+from algorithms.contract import Place, Reduction, Rounds
 from algorithms.life import Standing
 from algorithms.mechanisms.quorum.ballot import Terms
 from algorithms.mechanisms.quorum.helper import Helper, RoundsError
 from algorithms.mechanisms.quorum.record import RoundRecord
-from algorithms.mechanisms.quorum.rules import rules
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped, TrainingError
 from algorithms.torch.exchange.wire import declared_bytes
+from algorithms.torch.refusals import refuse_unfit
 from algorithms.torch.rounds.attempts import Attempts
 from algorithms.torch.rounds.copies import CopyWork
 from algorithms.torch.rounds.gradients import GradientWork
 from algorithms.torch.rounds.space import Space, laid_out
 from algorithms.torch.rounds.wire import TorchWire
-
-
-def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
-    """Raise ValueError for what this driver cannot do here."""
-    if algorithm.virtual_only:
-        raise ValueError(f"algorithm={algorithm.name!r}: runs in virtual time only")
-    rules(algorithm, attached.workers)
-    if algorithm.reduction is Reduction.ADASUM and attached.workers > 1 and not hvd.mpi_enabled():
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: this job reduces with Gloo, which has no Adasum; "
-            "build Horovod with MPI (`make setup MPI=on`) and launch with `horovodrun --mpi`"
-        )
-    unseen = Reads.BEFORE | (Reads.CENTRE | Reads.ROUND if algorithm.overlap else Reads.NOTHING)
-    if (algorithm.local_reads or Reads.NOTHING) & unseen:
-        raise ValueError(
-            f"algorithm={algorithm.name!r}: looks in local steps at {algorithm.local_reads}, of which PyTorch does not "
-            "keep the parameters before the step, nor the centre while a round overlaps"
-        )
-    if algorithm.overlap and algorithm.quorum(attached.workers) < attached.workers:
-        raise ValueError(f"overlap={algorithm.overlap}: must be 0 where rounds begin without all workers")
-    if attached.clip_norm is not None and algorithm.optimizer_at is Place.WORKER:
-        raise ValueError(
-            f"clip_norm={attached.clip_norm}: {algorithm.name} never averages gradients; "
-            "clip each worker's with torch.nn.utils.clip_grad_norm_ before step()"
-        )
 
 
 class RoundsDriver:
