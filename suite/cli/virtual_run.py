@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ def run(
         )
     with tempfile.TemporaryDirectory(prefix="farandole-train-") as work, _Bar(specification, quiet=as_json) as bar:
         launcher = Launcher(work=Path(work), executor=Here(prepared, bar.shown, processes, checkpoint))
-        record = launcher.launch(_request(specification), Virtual(), lambda progress, seconds: None)
+        with ExitStack() as written:
+            record = launcher.launch(_request(specification), Virtual(), lambda progress, seconds: None, written)
     if records is not None:
         record = _add(record, records)
     print(record.model_dump_json() if as_json else "\n".join(summary(record)), flush=True)

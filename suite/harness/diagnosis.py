@@ -28,22 +28,12 @@ _MEMORY = re.compile(
     r"|std::bad_alloc|OOM when allocating|ResourceExhausted",
     re.IGNORECASE,
 )
-_CONSEQUENCE = re.compile(
-    r"Horovod has been shut down|HorovodInternalError|Connection closed by peer|Connection reset by peer"
-    r"|Connection refused|Broken pipe|Read error|Timed out waiting \d+ms|peer closed|terminated with signal",
-    re.IGNORECASE,
-)
 _HUNG_STACK = re.compile(r"^Timeout \(\d+:\d+:\d+", re.MULTILINE)  # what faulthandler says before the stacks
 # Set-up chatter of frameworks and launchers that would push the real error out of the kept end.
 _NOISE = re.compile(
     r"absl::InitializeLog|oneDNN custom operations|cpu_feature_guard|To enable the following instructions"
     r"|resource_tracker|warnings\.warn\('resource_tracker",
 )
-
-
-def is_consequence(message: str) -> bool:
-    """Whether an error only says that somebody else is gone."""
-    return bool(_CONSEQUENCE.search(message))
 
 
 def diagnose(

@@ -5,18 +5,18 @@ The harness talks to the `Executor` protocol; tests put a scripted one in its pl
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import psutil
+
+from suite.harness.signals import ignored
 
 TOKEN = "FARANDOLE_RUN"  # marks every process of a run, wherever horovodrun puts it
 POLL_SECONDS = 0.1
@@ -115,7 +115,7 @@ class Processes:
 
 def end_processes(token: str, process: subprocess.Popen[bytes] | None = None) -> int:
     """End everything marked with the token, politely and then not; how many there were. A second signal waits."""
-    with _uninterrupted():
+    with ignored():
         found: set[int] = set()
         polite_until = time.monotonic() + KILL_SECONDS
         give_up = polite_until + 2 * KILL_SECONDS
@@ -133,19 +133,6 @@ def end_processes(token: str, process: subprocess.Popen[bytes] | None = None) ->
         if process is not None:
             process.wait(KILL_SECONDS)
         return len(found)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # signals come to the main thread only
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def end_leftovers(is_ours: Callable[[str], bool]) -> int:

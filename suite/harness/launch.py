@@ -12,11 +12,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from suite.cluster.contract import Cluster, ClusterError, ClusterFacts, Counters
+from suite.cluster.contract import Cluster, ClusterError, Counters
 from suite.experiment import choices
 from suite.experiment.plan import Planned
 from suite.harness import compose, expected, tokens
@@ -24,6 +24,7 @@ from suite.harness.diagnosis import diagnose
 from suite.harness.executor import Ended, Executor, Job, Processes
 from suite.harness.facts import facts_of
 from suite.harness.progress import Follower, Progress
+from suite.harness.signals import held
 from suite.rank.job import RankJob, clock_of_this_machine
 from suite.rank.samples import RankFile, read_ranks
 from suite.rank.trace import HOROVOD_TIMELINE, merge
@@ -64,8 +65,15 @@ class Launcher:
     clock: Callable[[], float] = time.monotonic
     python: str = sys.executable
 
-    def launch(self, request: Request, cluster: Cluster, watch: Callable[[Progress, float], None]) -> Record:
-        """`cluster` is entered. `watch` is told now and then how far the run is."""
+    def launch(
+        self,
+        request: Request,
+        cluster: Cluster,
+        watch: Callable[[Progress, float], None],
+        written: contextlib.ExitStack,
+    ) -> Record:
+        """`cluster` is entered. `watch` is told now and then how far the run is. Once the command has ended, signals wait
+        until the caller has written the record and closes `written`."""
         specification = request.planned.specification
         created, start = self.now(), self.clock()
         token = tokens.new()
@@ -91,6 +99,7 @@ class Launcher:
             )
             follower = Follower(folder, specification.workers)
             ended = self.executor(job, follower.over, lambda seconds: watch(follower.look(), seconds))
+            written.enter_context(held())
             files = read_ranks(folder)
             outcome: Outcome = diagnose(
                 ended,
@@ -110,14 +119,16 @@ class Launcher:
         except Exception as error:  # a fault of ours must cost one run, not the sweep
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
         finally:
+            written.enter_context(held())
             with contextlib.suppress(OSError):
                 files = files or read_ranks(folder)
             shutil.rmtree(folder, ignore_errors=True)
+        seconds = self.clock() - start
         try:
-            return self._record(request, cluster, created, start, outcome, files, before, warnings)
-        except Exception as error:
+            return self._compose(request, created, seconds, outcome, files, _described(cluster, before), warnings)
+        except Exception as error:  # what failed is not asked again
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
-            return self._record(request, cluster, created, start, outcome, (), (), warnings)
+            return self._compose(request, created, seconds, outcome, (), None, warnings)
 
     def refused(self, request: Request, error: ClusterError) -> Record:
         """The record of a run whose cluster could not be had."""
@@ -133,27 +144,6 @@ class Launcher:
             deadline=request.deadline,
             trace=request.trace is not None,
         )
-
-    def _record(
-        self,
-        request: Request,
-        cluster: Cluster,
-        created: datetime,
-        start: float,
-        outcome: Outcome,
-        files: Sequence[RankFile],
-        before: Sequence[Counters],
-        warnings: Sequence[str],
-    ) -> Record:
-        sent = None
-        with contextlib.suppress(ClusterError, OSError):
-            after = cluster.counters()
-            if before and len(after) == len(before):
-                sent = tuple((now - then).sent_bytes for now, then in zip(after, before, strict=True))
-        described = None
-        with contextlib.suppress(ClusterError, OSError):  # a cluster that is gone is what the record is about
-            described = _cluster(cluster.facts(), sent)
-        return self._compose(request, created, self.clock() - start, outcome, files, described, warnings)
 
     def _compose(
         self,
@@ -217,17 +207,16 @@ def timeline(request: Request, folder: Path) -> dict[str, str]:
     return {} if request.trace is None else {"HOROVOD_TIMELINE": str(folder.resolve() / HOROVOD_TIMELINE)}
 
 
-def _cluster(facts: ClusterFacts, sent: tuple[int, ...] | None) -> ClusterRecord:
-    return ClusterRecord(
-        name=facts.name,
-        kind=facts.kind,
-        hosts=facts.hosts,
-        slots=facts.slots,
-        asked=facts.asked,
-        in_force=facts.in_force,
-        interface_bytes=sent,
-        warnings=facts.warnings,
-    )
+def _described(cluster: Cluster, before: Sequence[Counters]) -> ClusterRecord | None:
+    """None where the cluster is gone: that is what the record is about."""
+    sent = None
+    with contextlib.suppress(ClusterError, OSError):
+        after = cluster.counters()
+        if before and len(after) == len(before):
+            sent = tuple((now - then).sent_bytes for now, then in zip(after, before, strict=True))
+    with contextlib.suppress(ClusterError, OSError):
+        return ClusterRecord(**asdict(cluster.facts()), interface_bytes=sent)
+    return None
 
 
 def _warnings(ended: Ended, outcome: Outcome, files: Sequence[RankFile]) -> list[str]:

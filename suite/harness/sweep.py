@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -22,6 +19,7 @@ from suite.harness import expected, tokens
 from suite.harness.display import Display, dry_run
 from suite.harness.executor import end_leftovers
 from suite.harness.launch import Launcher, Request
+from suite.harness.signals import held, termination_is_interruption
 from suite.record.schema import Failed, Reason, Record, Sweep
 from suite.record.specification import Network
 from suite.record.store import WORK, DiskFullError, Store, Unreadable, Writer
@@ -107,7 +105,7 @@ class Sweeper:
         console.print(dry_run(outline.plan, outline.expected, outline.deadlines, set(outline.present)))
 
     def run(self, plan: Plan, options: Options) -> Done:
-        with _termination_is_interruption(), self.store.writing() as writer:
+        with termination_is_interruption(), self.store.writing() as writer:
             end_leftovers(tokens.is_orphan)
             work = self.store.folder / WORK
             _remove_orphans(work)
@@ -130,22 +128,23 @@ class Sweeper:
             for run in queue:
                 request = _request(outline, run, writer, options)
                 try:
-                    display.preparing("making the network")
-                    cluster = clusters.get(run.specification.network, run.specification.workers)
-                    display.started(run, request.deadline)
-                    record = launcher.launch(request, cluster, display.watch)
-                except ClusterError as error:
-                    record = launcher.refused(request, error)
+                    with contextlib.ExitStack() as written:
+                        try:
+                            display.preparing("making the network")
+                            cluster = clusters.get(run.specification.network, run.specification.workers)
+                            display.started(run, request.deadline)
+                            record = launcher.launch(request, cluster, display.watch, written)
+                        except ClusterError as error:
+                            record = launcher.refused(request, error)
+                        written.enter_context(held())
+                        writer.add(record)
+                        records.append(record)
+                except DiskFullError as error:
+                    stopped = str(error)
+                    break
                 except KeyboardInterrupt:
                     interrupted = True
                     break
-                with _signals_held():
-                    try:
-                        writer.add(record)
-                    except DiskFullError as error:
-                        stopped = str(error)
-                        break
-                records.append(record)
                 disturbances = queue.judged(run, record)
                 display.ended(run, record, disturbances)
                 reason = record.outcome.reason if isinstance(record.outcome, Failed) else None
@@ -246,37 +245,8 @@ class _Clusters:
     def close(self) -> None:
         opened, self._open = self._open, None
         if opened is not None:
-            opened.__exit__(None, None, None)
-
-
-@contextlib.contextmanager
-def _termination_is_interruption() -> Iterator[None]:
-    """SIGTERM ends a sweep as Ctrl-C does: the run is ended, recorded, and nothing stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """A record is written whole before a signal is heard."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            with held():  # else a signal would leave namespaces and processes behind
+                opened.__exit__(None, None, None)
 
 
 def _remove_orphans(work: Path) -> None:

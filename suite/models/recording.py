@@ -4,27 +4,12 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from suite.models.layer_times import Clock, Device, Times
 from suite.models.net import Net
 from suite.models.profile import LayerProfile, Profile
-
-Clock = Callable[[], float]
-Device = Literal["auto", "cpu", "gpu"]
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds of one training step by layer with parameters; each has with it the layers without any that follow it."""
-
-    forward: dict[str, float]
-    backward: dict[str, float]
-
-
-Step = Callable[[], Times]
 
 
 def record(

@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from suite.models.keras_builder import BEFORE, build, through
+from suite.models.layer_times import Clock, Step, Times
 from suite.models.layers import BatchNorm, Dropout, Layer
 from suite.models.net import Net
-from suite.models.recording import Clock, Step, Times
 
 Tensor = Any  # tf.Tensor
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from suite.models.layer_times import Clock, Device, Step, Times
 from suite.models.net import Net
-from suite.models.recording import Clock, Device, Step, Times
 from suite.models.torch_builder import build
 
 Moment = Any  # seconds of a clock, or an event on a GPU's stream

@@ -54,6 +54,7 @@ def telemetry(built: Built, specification: Specification, size: int) -> Telemetr
     counted["contributions_used"] = counted.pop("used")
     counted["contributions_dropped"] = counted.pop("dropped")
     counted["contributions_given_up"] = counted.pop("given_up")
-    travels = counted.pop("bytes_per_exchange") or built.parameter_bytes
+    travels = counted["bytes_per_exchange"] or built.parameter_bytes
     counted["bytes_per_exchange_declared"] = None if declared is None else declared(size, travels)
-    return Telemetry.model_validate({key: value for key, value in counted.items() if key in Telemetry.model_fields})
+    known = {key: counted.pop(key) for key in tuple(counted) if key in Telemetry.model_fields}
+    return Telemetry.model_validate(known | {"other": counted})

@@ -30,9 +30,9 @@ from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.disturbance.watch import Watch  # noqa: E402
 from suite.experiment import choices  # noqa: E402
-from suite.harness.diagnosis import is_consequence  # noqa: E402
 from suite.rank import job, samples  # noqa: E402
 from suite.rank.accounts import Spent, digest, telemetry  # noqa: E402
+from suite.rank.consequences import is_consequence  # noqa: E402
 from suite.rank.environment import host_of_this_rank  # noqa: E402
 from suite.rank.layer_spans import LayerSpans  # noqa: E402
 from suite.rank.observer import Observer  # noqa: E402

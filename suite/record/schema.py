@@ -6,6 +6,8 @@ moment that all ranks left together, so ranks can be laid side by side.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -22,8 +24,7 @@ Seconds = tuple[float, ...]
 class Steps(Part):
     """Columns of equal length, one entry per step of one rank.
 
-    `compute + injected + exposed + wait + vote + update` make up `seconds` where all are known; a part that the run
-    could not tell apart is None, never zero.
+    The parts (`PARTS`) make up `seconds` where all are known; one that the run could not tell apart is None, never zero.
     """
 
     started: Seconds = ()
@@ -40,11 +41,15 @@ class Steps(Part):
 
     @model_validator(mode="after")
     def _equal_columns(self) -> Steps:
-        for name in ("started", "loss", "compute", "injected", "exposed", "wait", "vote", "update"):
+        for name in ("started", "loss", *PARTS):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.seconds):
                 raise ValueError(f"column {name} has {len(column)} entries, seconds has {len(self.seconds)}")
         return self
+
+
+# What the time of a step is made of: the columns that may be unknown.
+PARTS = tuple(name for name, field in Steps.model_fields.items() if field.default is None)
 
 
 class Startup(Part):
@@ -66,6 +71,9 @@ class Telemetry(Part):
     rounds: Count = Field(default=0, description="exchanges of a gradient, or rounds closed")
     bytes_sent: Count = Field(default=0, description="payload this rank handed to Horovod")
     exposed_seconds: float = Field(default=0.0, description="the training thread stood still for an exchange")
+    exposed_vote_seconds: float | None = Field(
+        default=None, description="of these, votes were taken; None: nobody votes"
+    )
     vote_seconds: float = Field(default=0.0, description="a helper spent on votes, beside the training thread")
     payload_seconds: float = Field(default=0.0, description="a helper spent on payloads, beside the training thread")
     staleness: dict[int, int] = Field(default_factory=dict, description="rounds old -> gradients applied at that age")
@@ -77,6 +85,10 @@ class Telemetry(Part):
     memory_declared: float | None = Field(default=None, description="extra memory declared, in parameter copies")
     memory_bytes: Count | None = Field(default=None, description="extra memory held by the wrapper at the end")
     bytes_per_exchange_declared: float | None = None
+    bytes_per_exchange: Count = Field(
+        default=0, description="as the form of what travels declares it for everything once; 0: nobody says"
+    )
+    other: dict[str, JsonValue] = Field(default_factory=dict, description="counters that have no field of their own")
 
     @property
     def contributions_lost(self) -> int:
@@ -162,6 +174,11 @@ class Rank(Part):
     complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
 
 
+# Where a trace goes is no part of what a run ran on.
+NOT_ENVIRONMENT = frozenset({"HOROVOD_TIMELINE"})
+OWN_NAME = frozenset({"name", "ranks", "network", "commit", "digest"})
+
+
 class Host(Part):
     """Fingerprint of one host as the ranks on it saw it."""
 
@@ -182,7 +199,15 @@ class Host(Part):
         default=None, description="git commit of this project, '+' at the end if files were changed"
     )
     other: dict[str, str] = Field(default_factory=dict)
-    digest: str = Field(description="over what must be equal for two runs to be averaged together")
+    digest: str = Field(description="over what this host said of itself, as it said it")
+
+    @property
+    def environment(self) -> str:
+        """Equal for hosts of runs that may be averaged together: all that they say of themselves, but their names."""
+        content = self.model_dump(mode="json", exclude=set(OWN_NAME))
+        content["memory_bytes"] = round(self.memory_bytes / 2**30)  # firmware and kernel keep a varying bit of it
+        content["horovod"] = {key: text for key, text in self.horovod.items() if key not in NOT_ENVIRONMENT}
+        return json.dumps(content, sort_keys=True)
 
 
 class Cluster(Part):
@@ -309,8 +334,9 @@ class Record(Part):
 
     @property
     def environment(self) -> str:
-        """Equal for runs that may be averaged together; differing ones never are in silence."""
-        return "+".join(sorted({host.digest for host in self.hosts}))
+        """Equal for runs that may be averaged together; differing ones never are in silence. Empty: nobody could say."""
+        hosts = sorted({host.environment for host in self.hosts})
+        return hashlib.sha256("\n".join(hosts).encode()).hexdigest() if hosts else ""
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from suite.record.axes import Labels, Use, sorted_by
 from suite.record.schema import Diverged, Facts, Failed, Record, Telemetry
 from suite.report import facts, words
-from suite.report.evidence import environment
 from suite.report.timing import Parts, Timing, parts, timing
 
 KINDS = ("measured", "emulated", "simulated")
@@ -179,7 +178,7 @@ def setting_of(record: Record, environments: dict[str, str], *apart: Use) -> Set
         experiment=record.experiment,
         kind=record.kind,
         replayed=record.replayed,
-        environment=environments.get(environment(record), ""),
+        environment=environments.get(record.environment, ""),
     )
 
 

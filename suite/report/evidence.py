@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from suite.disturbance.judging import disturbed
-from suite.record.schema import Host, Record
+from suite.record.schema import Record
 from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
 from suite.suggest import unknown
 
@@ -70,25 +69,8 @@ def of_records(records: tuple[Record, ...], holes: tuple[Hole, ...] = ()) -> Evi
 def environments(records: tuple[Record, ...]) -> dict[str, str]:
     """Digest of an environment -> E1, E2 ... in the order in which they were first met."""
     ordered = sorted((record for record in records if record.hosts), key=lambda one: (one.created, one.identity))
-    digests = dict.fromkeys(environment(record) for record in ordered)
+    digests = dict.fromkeys(record.environment for record in ordered)
     return {digest: f"E{number}" for number, digest in enumerate(digests, start=1)}
-
-
-# Where a trace goes is no part of what a run ran on.
-NOT_ENVIRONMENT = frozenset({"HOROVOD_TIMELINE"})
-OWN_NAME = frozenset({"name", "ranks", "network", "commit", "digest"})
-
-
-def environment(record: Record) -> str:
-    """Equal for runs that may be averaged together: everything that hosts say of themselves, but their names."""
-    return "\n".join(sorted({environment_of_host(host) for host in record.hosts}))
-
-
-def environment_of_host(host: Host) -> str:
-    content = host.model_dump(mode="json", exclude=set(OWN_NAME))
-    content["memory_bytes"] = round(host.memory_bytes / 2**30)  # firmware and kernel keep a varying bit of it
-    content["horovod"] = {key: text for key, text in host.horovod.items() if key not in NOT_ENVIRONMENT}
-    return json.dumps(content, sort_keys=True)
 
 
 def _with_environment(records: tuple[Record, ...]) -> tuple[Record, ...]:
@@ -96,8 +78,8 @@ def _with_environment(records: tuple[Record, ...]) -> tuple[Record, ...]:
     seen: dict[str, Counter[str]] = {}
     for record in records:
         if record.hosts:
-            seen.setdefault(record.sweep.identifier, Counter())[environment(record)] += 1
-    hosts = {environment(record): record.hosts for record in records if record.hosts}
+            seen.setdefault(record.sweep.identifier, Counter())[record.environment] += 1
+    hosts = {record.environment: record.hosts for record in records if record.hosts}
     found = []
     for record in records:
         known = seen.get(record.sweep.identifier, Counter())

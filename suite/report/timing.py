@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.cluster.stragglers import repeats_after, steps_needed
-from suite.record.schema import Rank, Record, Steps
+from suite.record.schema import PARTS, Rank, Record, Steps
 from suite.statistics import Series
 
 Floats = NDArray[np.float64]
-
-PARTS = ("compute", "injected", "exposed", "wait", "vote", "update")
 
 
 @dataclass(frozen=True)

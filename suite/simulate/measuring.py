@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from suite.models.recording import Times
+from suite.models.layer_times import Times
 from suite.simulate.workload import Layer, Workload
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from suite.models.recording import Times
+from suite.models.layer_times import Times
 from suite.simulate.measuring import Step
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.models.recording import Times
+from suite.models.layer_times import Times
 from suite.models.recording_torch import Marks
 from suite.simulate.measuring import Step
 

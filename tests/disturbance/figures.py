@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,9 @@ class Neighbourhood:
     chance: random.Random
     launched: int = 0
 
-    def launch(self, request: Request, cluster: Cluster, watch: Callable[[Progress, float], None]) -> Record:
+    def launch(
+        self, request: Request, cluster: Cluster, watch: Callable[[Progress, float], None], written: ExitStack
+    ) -> Record:
         place, self.launched = self.launched, self.launched + 1
         begun = threading.Event()
 
@@ -68,7 +71,7 @@ class Neighbourhood:
                 threading.Timer(later, lambda: subprocess.Popen([sys.executable, "-c", COMPUTING])).start()
             watch(progress, seconds)
 
-        return self.launcher.launch(request, cluster, look)
+        return self.launcher.launch(request, cluster, look, written)
 
     def refused(self, request: Request, error: Exception) -> Record:
         raise error

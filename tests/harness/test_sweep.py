@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import multiprocessing
 import re
+import signal
 
 import pytest
 from rich.console import Console
 
 from suite.cluster.contract import ClusterError
+from suite.harness import launch
 from suite.harness.display import Display
 from suite.harness.executor import Ended
 from suite.harness.progress import Follower, Progress
@@ -244,3 +246,48 @@ def test_a_cluster_that_cannot_even_describe_itself_is_the_reason(tmp_path):
     assert first.cluster is None
     assert [len(one.steps.seconds) for one in first.ranks] == [2, 2]
     assert second.finished
+
+
+def test_a_cluster_that_fails_at_describing_itself_costs_its_run_only_and_is_asked_once(tmp_path):
+    class Broken(FakeCluster):
+        asked = 0
+
+        def facts(self):
+            self.asked += 1
+            raise RuntimeError("no words")
+
+    cluster = Broken()
+    done = sweeper(tmp_path / "results", Scripted(), cluster).run(plan(seeds=2), Options())
+    assert [one.outcome.reason for one in done.records] == [Reason.HARNESS] * 2
+    assert all("no words" in one.outcome.message for one in done.records)
+    assert cluster.asked == 2
+
+
+def test_a_signal_does_not_stop_the_cleaning_of_a_cluster(tmp_path):
+    class Slow(FakeCluster):
+        cleaned = False
+
+        def __exit__(self, *error):
+            signal.raise_signal(signal.SIGTERM)
+            self.cleaned = True
+
+    cluster = Slow()
+    with pytest.raises(KeyboardInterrupt):
+        sweeper(tmp_path / "results", Scripted(), cluster).run(plan(seeds=2), Options())
+    assert cluster.cleaned
+    assert len(Store(tmp_path / "results").read().records) == 2
+
+
+def test_a_signal_while_a_runs_folder_is_removed_loses_neither_the_record_nor_the_cleaning(tmp_path, monkeypatch):
+    remove = launch.shutil.rmtree
+
+    def told(folder, **options):
+        signal.raise_signal(signal.SIGTERM)
+        remove(folder, **options)
+
+    monkeypatch.setattr(launch.shutil, "rmtree", told)
+    done = sweeper(tmp_path / "results", Scripted()).run(plan(seeds=2), Options())
+    assert done.interrupted
+    (record,) = done.records
+    assert record.finished and Store(tmp_path / "results").read().records == (record,)
+    assert not list((tmp_path / "results").rglob("rank-*.jsonl"))

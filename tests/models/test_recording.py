@@ -6,7 +6,8 @@ from itertools import count
 import pytest
 
 from suite.models import describe
-from suite.models.recording import Times, profile_of, record
+from suite.models.layer_times import Times
+from suite.models.recording import profile_of, record
 from suite.models.recording_keras import owners
 from suite.models.recording_torch import Marks
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from suite.record.schema import Host, Record
+from suite.record.schema import NOT_ENVIRONMENT, Host, Record
 from suite.report import formats
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
-from suite.report.evidence import NOT_ENVIRONMENT, environment, environment_of_host
 from suite.report.study import Study
 
 HOST_COLUMNS = tuple(
@@ -73,7 +72,7 @@ def differences(study: Study, records: list[Record]) -> list[str]:
     """`code (2 kinds)`, `torch (2.12, 2.13)` ..."""
     values: dict[str, dict[str, None]] = {}
     for digest in study.environments:
-        record = next(one for one in records if environment(one) == digest)
+        record = next(one for one in records if one.environment == digest)
         for host in record.hosts:
             for key, text in facts(host).items():
                 values.setdefault(key, {})[text] = None
@@ -88,10 +87,10 @@ def differences(study: Study, records: list[Record]) -> list[str]:
 def _hosts(study: Study, records: list[Record]) -> Table:
     rows = []
     for digest, name in study.environments.items():
-        those = [one for one in records if environment(one) == digest]
+        those = [one for one in records if one.environment == digest]
         seen: dict[str, Host] = {}
         for host in those[0].hosts:
-            seen.setdefault(environment_of_host(host), host)
+            seen.setdefault(host.environment, host)
         commits = sorted({host.commit or "unknown" for one in those for host in one.hosts})
         rows += [_host(name, host, commits, len(those)) for host in seen.values()]
     return Table("environments", "Every kind of host that runs ran on.", HOST_COLUMNS, tuple(rows))
