@@ -6,6 +6,7 @@ require("tensorflow", "TensorFlow", "pip install 'farandole[tensorflow]', or any
 horovod_for("TensorFlow", "horovod.tensorflow")
 
 from algorithms.tensorflow.callback import TrainingCallback  # noqa: E402
+from algorithms.tensorflow.elastic import ElasticState  # noqa: E402
 from algorithms.tensorflow.optimizer import DistributedOptimizer  # noqa: E402
 
-__all__ = ["DistributedOptimizer", "TrainingCallback"]
+__all__ = ["DistributedOptimizer", "ElasticState", "TrainingCallback"]

@@ -7,6 +7,7 @@ others wait for ever; and `column` stands before it, or it may happen once, whil
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import horovod.tensorflow as hvd
@@ -14,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.tensorflow.folding import column
+
+_leaving = threading.Lock()
 
 
 def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
@@ -32,6 +35,12 @@ def gathered(row: tf.Tensor, name: str) -> tf.Tensor:
 def gather(row: np.ndarray, name: str) -> np.ndarray:
     """The same outside of traces, or inside `tf.init_scope`."""
     return np.asarray(tf.function(lambda mine: gathered(mine, name))(tf.constant(row)).numpy())
+
+
+def leave() -> None:
+    """End Horovod here, and with it what is under way, on all ranks. A helper thread may do so at the same time."""
+    with _leaving:  # two that join Horovod's one thread would end the process
+        hvd.shutdown()
 
 
 def broadcast(variables: Sequence[tf.Variable], name: str) -> None:

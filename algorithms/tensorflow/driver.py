@@ -92,6 +92,19 @@ class Driver(Protocol):
     def still(self) -> AbstractContextManager[None]:
         """Nothing that is saved moves meanwhile."""
 
+    @property
+    def own(self) -> list[Any]:
+        """Those of the optimizer's variables that are each worker's own rather than equal on all."""
+
+    def go_on(self, survivors: Sequence[bool]) -> None:
+        """Among other workers than before, when the state is rank 0's and what is `own` each survivor's. Collective.
+
+        Before the first step.
+        """
+
+    def leave(self) -> None:
+        """Leave Horovod now, and end what waits for other ranks. Not collective."""
+
     def telemetry(self) -> Telemetry: ...
 
     def watch(self, watcher: Watcher) -> bool:

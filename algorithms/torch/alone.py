@@ -72,5 +72,8 @@ class AloneDriver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
 
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        pass
+
     def detach(self, *, at_once: bool = False) -> None:
         pass

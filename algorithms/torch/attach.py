@@ -8,7 +8,6 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import horovod.torch as hvd
 import torch
@@ -23,8 +22,17 @@ from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import flat
 from algorithms.wire import NONE, Asked, fitting
 
-_numbers = count()  # of the optimizers wrapped in this process: ranks wrap in the same order
 _taken: WeakIdKeyDictionary = WeakIdKeyDictionary()  # parameters that a wrapper holds -> that wrapper
+
+
+@dataclass
+class _Process:
+    """What this process remembers from one wrapped optimizer to the next."""
+
+    wrapped: int = 0
+
+
+_process = _Process()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +55,7 @@ def attach(
     """Check on every rank, raise on all if one finds fault, broadcast. Collective."""
     if not hvd.is_initialized():
         hvd.init()
-    prefix = f"farandole.{next(_numbers)}."
+    prefix = f"farandole.{_number()}."
     problem: str | None = None
     description: tuple[object, ...] = ()
     try:
@@ -82,6 +90,13 @@ def attach(
     for parameter in attached.parameters:
         _taken[parameter] = weakref.ref(owner)
     return attached
+
+
+def _number() -> int:
+    """Of this optimizer, the same on every rank: one that has joined an elastic job has wrapped fewer than the others."""
+    number = max(int(str(said)) for said in collectives.gather(_process.wrapped, "farandole.begin"))
+    _process.wrapped = number + 1
+    return number
 
 
 def release(attached: Attached) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from horovod.common.exceptions import HorovodInternalError
 from horovod.torch import mpi_ops
 
 from algorithms.torch.errors import RankStopped, TrainingError
+
+_leaving = threading.Lock()
 
 REST = 0.0005  # seconds between two looks at a handle
 
@@ -84,6 +87,13 @@ def meet() -> None:
         raise stopped(error) from error
     mpi_ops._handle_map[handle] = (None, last)
     wait(handle)
+
+
+def leave() -> None:
+    """End Horovod here, and with it what is under way, on all ranks. A helper thread may do so at the same time."""
+    with _leaving:  # two that join Horovod's one thread would end the process
+        hvd.shutdown()
+        mpi_ops._handle_map.clear()  # of exchanges that nobody will ask for
 
 
 def same(values: Sequence[object], what: str, name: str) -> None:

@@ -88,6 +88,12 @@ class Driver(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state, whatever was in flight being forgotten. Every rank loads the same, or its own."""
 
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        """Among other workers than before, from states of the driver: rank 0's, and what this worker had kept.
+
+        None: it is new. What all share is rank 0's, what is each worker's own it keeps. Collective.
+        """
+
     def detach(self, *, at_once: bool = False) -> None:
         """Take the hooks away and let helper threads end. Not collective; never waits for other ranks.
 

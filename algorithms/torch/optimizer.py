@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.elastic.life import keeps_copies
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
@@ -263,15 +264,36 @@ class DistributedOptimizer(torch.optim.Optimizer):
         ours = state_dict.get(STATE)
         if ours is not None and ours["algorithm"] != _identity(self._algorithm):
             raise ValueError(f"this state was saved with {ours['algorithm']}, not {_identity(self._algorithm)}")
-        theirs = {key: value for key, value in state_dict.items() if key != STATE}
         self._driver.settle()
-        self._driver.optimizer.load_state_dict(theirs)
+        self._driver.optimizer.load_state_dict(_theirs(state_dict))
         if ours is not None:
             self._driver.load_state_dict(ours["driver"])
 
-    def detach(self) -> None:
-        """Give optimizer and model back as they were. Call `finish` first to lose nothing. Not collective."""
+    def detach(self, *, at_once: bool = False) -> None:
+        """Give optimizer and model back as they were. Call `finish` first to lose nothing. Not collective.
+
+        `at_once`: Horovod is about to be left, and nothing more is sent.
+        """
+        if at_once and self._detach.alive:
+            self._driver.detach(at_once=True)
         self._detach()
+
+    @property
+    def algorithm(self) -> Algorithm:
+        return self._algorithm
+
+    def rewind(self, state_dict: dict[str, Any]) -> None:
+        """Give the plain optimizer back what this one's `state_dict()` held of it. After `detach`, to wrap it again."""
+        self._attached.optimizer.load_state_dict(_theirs(state_dict))
+
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        """Among other workers than before, from rank 0's `state_dict()`. Collective.
+
+        `own` is this worker's. None: it is new.
+        """
+        if own is not None and keeps_copies(self._algorithm):
+            self._driver.optimizer.load_state_dict(_theirs(own))
+        self._driver.go_on(lead[STATE]["driver"], None if own is None else own[STATE]["driver"])
 
     def __enter__(self) -> Self:
         return self
@@ -294,6 +316,11 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("a DistributedOptimizer cannot be pickled or copied: save its state_dict()")
+
+
+def _theirs(state_dict: dict[str, Any]) -> dict[str, Any]:
+    """The wrapped optimizer's part of it."""
+    return {key: value for key, value in state_dict.items() if key != STATE}
 
 
 def _identity(algorithm: Algorithm) -> dict[str, Any]:

@@ -197,6 +197,9 @@ class StockDriver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
 
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        pass
+
     def detach(self, *, at_once: bool = False) -> None:
         self._travelling.release()
         for hook in self._hooks:

@@ -14,6 +14,7 @@ from algorithms.mechanisms.plan import Route
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import require_agreement
+from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.dataflow import finished, reduced
 from algorithms.tensorflow.exchange.departed import Departed
@@ -267,6 +268,17 @@ class ExchangeDriver:
 
     def still(self) -> AbstractContextManager[None]:
         return nullcontext()  # between two steps nothing moves
+
+    @property
+    def own(self) -> list[Any]:
+        return self._carrier.residuals
+
+    def go_on(self, survivors: Sequence[bool]) -> None:
+        if self._lines:
+            self._flying.assign(0)  # a line holds gradients of workers that may be gone, and of none that is new
+
+    def leave(self) -> None:
+        leave()
 
     def telemetry(self) -> Telemetry:
         steps = int(self._steps.numpy())

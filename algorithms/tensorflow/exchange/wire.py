@@ -60,6 +60,11 @@ class Carrier:
         """Of these, what is the same on all ranks."""
         return list(self._bases.values())
 
+    @property
+    def residuals(self) -> list[Any]:
+        """Of these, what is each rank's own."""
+        return list(self._residuals.values())
+
     def whole(self, number: int, tensor: tf.Tensor, name: str) -> tf.Tensor:
         """The mean or the sum of one tensor, which is cut as the format cuts it."""
         size = elements(self._shapes[number])

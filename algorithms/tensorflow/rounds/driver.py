@@ -24,8 +24,9 @@ from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import require_equal_arrays
+from algorithms.tensorflow.collectives import exchange, leave
 from algorithms.tensorflow.driver import Attached
-from algorithms.tensorflow.exchange.wire import Carrier
+from algorithms.tensorflow.exchange.wire import OPS, Carrier
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.refusals import refuse_unfit
 from algorithms.tensorflow.rounds.copies import CopyWork
@@ -33,6 +34,7 @@ from algorithms.tensorflow.rounds.gradients import GradientWork, settable
 from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
 from algorithms.tensorflow.update import update
+from algorithms.wire.format import Reduce
 
 REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
 
@@ -382,6 +384,49 @@ class RoundsDriver:
         finally:
             for variable, value in zip(self._variables, own, strict=True):
                 variable.assign(value)
+
+    @property
+    def own(self) -> list[Any]:
+        residuals = self.wire.carrier.residuals
+        if isinstance(self.work, GradientWork):
+            return residuals
+        anchors = () if self.work.anchor is None else self.work.anchor.variables
+        return [*residuals, *self._attached.optimizer.variables, *anchors]
+
+    def go_on(self, survivors: Sequence[bool]) -> None:
+        step, rounds, read, _ = self._saved.numpy().tolist()
+        self._saved.assign(np.array([step, rounds, min(read, rounds), 0]))  # a round that was not adopted is lost
+        if not isinstance(self.work, CopyWork) or not (step or rounds):
+            return
+        new = not survivors[self._attached.rank]
+        if "parameters" not in self.work.replica.parts:
+            self._begin_at_mean(survivors)
+        elif new or (self._algorithm.overlap and self.work.anchor is not None):
+            # What has travelled is in the centre: a worker that had not adopted it would offer it once more.
+            for number, variable in enumerate(self._variables):
+                own = self._algorithm.own(self.work.replica.at(number).parameters)
+                variable.assign(np.array(own.parameters))
+                if self.work.anchor is not None:
+                    self.work.anchor.put(number, own.anchor)
+
+    def _begin_at_mean(self, survivors: Sequence[bool]) -> None:
+        """Without a centre, newcomers begin where the others' next round would."""
+        if all(survivors):
+            return
+        new = not survivors[self._attached.rank]
+        for number, variable in enumerate(self._variables):
+            share = variable.value.read_value() * (0.0 if new else 1.0 / sum(survivors))
+            total = exchange(share, f"farandole.newcomers.{number}", OPS[Reduce.SUM])
+            if new:
+                variable.assign(total)
+
+    def leave(self) -> None:
+        helper, self.worker.helper = self.worker.helper, None
+        if helper is not None:
+            helper.quit()
+        leave()
+        if helper is not None:
+            helper.thread.join()
 
     @contextmanager
     def still(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.collectives import broadcast, exchange
+from algorithms.tensorflow.collectives import broadcast, exchange, leave
 from algorithms.tensorflow.exchange.pieces import exchanged
 from algorithms.tensorflow.exchange.profile import PIECE, WINDOW
 from algorithms.tensorflow.exchange.wire import Carrier
@@ -70,7 +70,7 @@ class RoundsWire:
     def abort(self) -> None:
         """Make everyone's collectives fail, unless nobody can be in one; the process could not use Horovod any more."""
         if not self.alike:
-            hvd.shutdown()
+            leave()
 
     def exchange(self, arrays: Sequence[Array], *, present: bool = True) -> list[Array]:
         """The sums over all workers. `present`: this one has something to add; else these are zeros."""

@@ -10,6 +10,7 @@ import torch
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.life import Pipeline
 from algorithms.mechanisms import routes
+from algorithms.mechanisms.elastic.life import wire_state
 from algorithms.mechanisms.flights import Courier, Flight
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
@@ -311,6 +312,9 @@ class ExchangeDriver:
         self._departed.restart(self._restored(saved) for saved in state["departed"])
         if "wire" in state:
             self._wire.memories.load_state_dict(self._attached.names, state["wire"])
+
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        self.load_state_dict({**lead, "wire": wire_state(lead["wire"], own and own["wire"])})
 
     def _restored(self, saved: dict[str, Any]) -> Departed:
         def back(tensors: list[torch.Tensor]) -> list[torch.Tensor]:

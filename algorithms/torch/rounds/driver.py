@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from horovod.common.exceptions import HorovodInternalError
 from torch import nn
 
 from algorithms.contract import Place, Reduction, Rounds
 from algorithms.life import Standing
+from algorithms.mechanisms.elastic.life import wire_state
 from algorithms.mechanisms.quorum.ballot import Terms
 from algorithms.mechanisms.quorum.helper import Helper, RoundsError
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped, TrainingError
 from algorithms.torch.exchange.wire import declared_bytes
@@ -32,6 +35,8 @@ from algorithms.torch.rounds.copies import CopyWork
 from algorithms.torch.rounds.gradients import GradientWork
 from algorithms.torch.rounds.space import Space, laid_out
 from algorithms.torch.rounds.wire import TorchWire
+
+UNDER_WAY = ("contribution", "given", "given_anchor")  # of the state of work: of a round that was not adopted
 
 
 class RoundsDriver:
@@ -282,6 +287,34 @@ class RoundsDriver:
         self.work.forget()
         self.loaded = True
 
+    def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
+        work = {key: kept for key, kept in lead["work"].items() if key not in UNDER_WAY}
+        work["wire"] = wire_state(work["wire"], own and own["work"]["wire"])
+        if own is not None and "anchor" in work:
+            work["anchor"] = own["work"]["anchor"]
+        self.load_state_dict({**lead, "due": None, "work": work})
+        if not isinstance(self.work, CopyWork):
+            return  # parameters are the centre's, which is rank 0's
+        with torch.no_grad():
+            if self.work.replica.parameters is None:
+                self._begin_at_mean(new=own is None)
+            elif own is None or (self.algorithm.overlap and self.work.anchor is not None):
+                # What has travelled is in the centre: a worker that had not adopted it would offer it once more.
+                self.work.refresh()
+
+    def _begin_at_mean(self, *, new: bool) -> None:
+        """Without a centre, newcomers begin where the others' next round would."""
+        name = f"{self.attached.prefix}newcomers"
+        stayed = int(collectives.total(torch.tensor([not new], dtype=torch.int32), name))
+        if stayed == self.attached.workers:
+            return
+        for number, parameter in enumerate(self.attached.parameters):
+            flat = laid_out(parameter)
+            share = flat.to("cpu", torch.float64) * (0.0 if new else 1.0 / stayed)
+            total = collectives.total(share, f"{name}.{number}")
+            if new:
+                flat.copy_(total)
+
     def detach(self, *, at_once: bool = False) -> None:
         self.hook.remove()
         if self.attempts is not None:
@@ -289,7 +322,10 @@ class RoundsDriver:
         helper, self.worker.helper = self.worker.helper, None
         if helper is not None:
             error = sys.exc_info()[1]
-            if error is None or isinstance(error, (TrainingError, RankStopped)):
+            if error is None or isinstance(error, (TrainingError, HorovodInternalError)):
                 helper.quit()
+                if at_once:
+                    collectives.leave()  # or the others' helpers would keep this one for the rest of training
+                    helper.thread.join()
             else:
                 helper.fail("".join(traceback.format_exception(error)))

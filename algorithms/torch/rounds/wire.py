@@ -9,10 +9,12 @@ from typing import Generic, TypeVar
 
 import horovod.torch as hvd
 import torch
+from horovod.common.exceptions import HorovodInternalError
 
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.quorum.pace import Patience
 from algorithms.mechanisms.watching import Watcher
+from algorithms.torch import collectives
 from algorithms.torch.arrays import Memories, shape_of
 from algorithms.torch.exchange.wire import ARRAYS, OPS, kind_on_wire
 from algorithms.torch.memory import size_in_bytes
@@ -57,6 +59,7 @@ class TorchWire:
         self.buffers: dict[tuple[int, int], torch.Tensor] = {}
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
         self.payload_seconds = 0.0
+        self.lost = False  # Horovod itself has failed
         self.watcher: Watcher | None = None
         self.titles: Sequence[str] = ()  # of the pieces, for the watcher
 
@@ -67,7 +70,8 @@ class TorchWire:
         return total
 
     def abort(self) -> None:
-        hvd.shutdown()
+        if not self.lost:  # else there is nothing to end, and the training thread may still ask for its rank
+            collectives.leave()
 
     def exchange(
         self,
@@ -165,4 +169,8 @@ class TorchWire:
 
     def _wait(self, handle: int) -> None:
         self.patience.until(lambda: bool(hvd.poll(handle)))
-        hvd.synchronize(handle)
+        try:
+            hvd.synchronize(handle)
+        except HorovodInternalError:
+            self.lost = True
+            raise
