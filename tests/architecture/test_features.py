@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What a framework asks of every optimizer, and what is there for the binding's own use.
 EXPECTED_OF_ALL = {
-    "torch": "add_param_group defaults load_state_dict param_groups state state_dict step zero_grad",
+    "torch": "add_param_group defaults load_state_dict param_groups state state_dict step zero_grad algorithm go_on rewind",
     "tensorflow": "apply build exclude_from_weight_decay finalize_variable_values from_config get_config iterations "
     "learning_rate load_own_variables loss_scale_factor save_own_variables scale_loss variables driver name=",
 }
