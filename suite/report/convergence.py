@@ -1,7 +1,8 @@
 """How far training came: curves over seeds, and what it took to reach target accuracies.
 
 Every algorithm is judged at its own best learning rate among those that were tried, the same for all: the one with which
-the highest target took the fewest samples. A run that never reached a target counts as longer than all that did.
+the highest target took the fewest samples. Where rates were tried with one seed and the best of them with more, that is the
+one. A run that never reached a target counts as longer than all that did.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def converges(group: Group) -> bool:
 def tuned(arm: Arm) -> Tuned | None:
     """None for an arm without any evaluation asked for."""
     found = [one for rate in rates(arm) for one in [at_rate(arm, rate)] if one is not None]
-    return min(found, key=badness, default=None)
+    most = max((len(one.runs) for one in found), default=0)
+    return min((one for one in found if len(one.runs) == most), key=badness, default=None)
 
 
 def rates(arm: Arm) -> tuple[float, ...]:

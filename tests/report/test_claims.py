@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite.experiment import file as experiments
+from suite.experiment.plan import Planned
 from suite.record.schema import Evaluation, Record
 from suite.report.claims.claim import FILE, PROVENANCE, Claim, Finding, Judgement, load
 from suite.report.claims.judging import RULES, judge
@@ -139,6 +140,27 @@ def test_best_split_is_beyond_a_few_workers() -> None:
     assert "100 workers" in finding.because and "8 at most" in finding.because
 
 
+def split(best: int) -> tuple[Record, ...]:
+    """100 workers in a world where each spare more or less than the best costs a tenth."""
+
+    def speed(planned: Planned) -> float:
+        spares = planned.specification.algorithm.options.get("spares")
+        return 1 + 0.1 * abs(spares - best) if isinstance(spares, int) else 1.0
+
+    arms = [f"algorithm=backup_workers(spares={spares})" for spares in (1, 4, 9)]
+    return scripted.records("virtual-backup", "learning_rate=0.2", *arms, world=scripted.World(speed=speed))
+
+
+def test_best_split_of_trained_runs() -> None:
+    records = split(4)
+    theirs = found("best-split", worlds.studied(*records), "simulated")
+    assert theirs.judgement is Judgement.CONFIRMED
+    assert "4 spares soonest" in theirs.figure
+    one = [record for record in records if record.labels.seed == 0]
+    assert "soonest" not in found("best-split", worlds.studied(*one), "simulated").figure, "one seed decides nothing"
+    assert judgement("best-split", *split(9), kind="simulated") is Judgement.REFUTED
+
+
 def trained(change: Callable[[Record], float], *records: Record) -> list[Record]:
     """Runs whose last accuracy is changed by so much."""
     made = []
@@ -177,9 +199,19 @@ def test_needs_samples() -> None:
     )
 
 
+def test_no_verdict_on_samples_rests_on_one_seed() -> None:
+    """Not even where training never got there."""
+    records = worlds.delay(scripted.diverging("delayed"))
+    assert judgement("slow-start-1", *records, kind="measured") is Judgement.CONFIRMED
+    one = [record for record in records if record.labels.seed == 0]
+    assert judgement("slow-start-1", *one, kind="measured") is Judgement.NOT_CONFIRMED
+
+
 def test_grows_with() -> None:
     records = scripted.records("delay")
     assert judgement("staleness-hurts", *records, kind="measured") is Judgement.CONFIRMED
+    one = [record for record in records if record.labels.seed == 0]
+    assert judgement("staleness-hurts", *one, kind="measured") is Judgement.NOT_TESTABLE
     few = [one for one in records if one.labels.algorithm in ("synchronous", "delayed(steps=1)")]
     assert judgement("staleness-hurts", *few, kind="measured") is Judgement.NOT_TESTABLE
 

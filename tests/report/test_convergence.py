@@ -51,6 +51,17 @@ def test_the_best_learning_rate_takes_the_fewest_samples(found: dict[str, Arm]) 
     assert effort is not None and (effort.samples, effort.reached, effort.runs) == (600, 3, 3)
 
 
+def test_a_rate_that_only_one_seed_tried_was_tuned_away() -> None:
+    """However well it went with that seed: the others were spent on the best rate of the first."""
+    records = [
+        record
+        for record in worlds.delay()
+        if record.labels.algorithm == "synchronous" and (record.labels.learning_rate == 0.05 or record.labels.seed == 0)
+    ]
+    best = tuned(arms(*records)["synchronous"])
+    assert best is not None and (best.learning_rate, len(best.runs)) == (0.05, 3)
+
+
 def test_a_run_that_never_arrived_counts_as_longer_than_all_that_did(found: dict[str, Arm]) -> None:
     best = tuned(found["delayed(steps=1)"])
     assert best is not None

@@ -74,6 +74,9 @@ class Terms(_Strict):
     tuning: Literal["best", "same"] = "best"
     expect: Literal["more", "fewer", "higher", "lower", "same", "zero", "workers - 1", "steps"] | None = None
     option: str = ""
+    of_runs: Literal["samples", "error"] = Field(
+        default="samples", description="what grows: samples to a target, or the last error"
+    )
     absent: str = Field(default="", description="why there may be no records of the second")
 
 

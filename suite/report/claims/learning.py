@@ -17,6 +17,7 @@ from suite.report.sections.wording import plural
 from suite.statistics import Interval
 
 Pair = tuple[Tuned, Tuned, Group]
+LEAST_SEEDS = 2  # one says nothing about how training with another would have gone
 
 
 def needs_samples(scope: Scope, claim: Claim) -> Finding:
@@ -33,7 +34,7 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
             found.append(
                 (f"{formats.around(interval, places='ratio', unit='×')} {goal}", interval.low, interval.high, True)
             )
-        elif effort.reached * 2 < effort.runs:
+        elif effort.reached * 2 < effort.runs and effort.runs >= LEAST_SEEDS:
             found.append(
                 (f"never in {effort.runs - effort.reached} of {effort.runs} runs {goal}", math.inf, math.inf, True)
             )
@@ -80,39 +81,45 @@ def final_accuracy(scope: Scope, claim: Claim) -> Finding:
 
 
 def grows_with(scope: Scope, claim: Claim) -> Finding:
-    """Kendall's rank correlation, over runs, of an option (0 for the second) with the samples to a target."""
+    """Kendall's rank correlation, over runs, of an option (0 for the second) with the samples to a target, or with the last
+    error. A run that diverged counts as worse than all that did not."""
     first, option = claim.terms.first, claim.terms.option
     if first is None or not option or not claim.terms.second:
         raise ValueError(f"claim {claim.name}: rule grows with needs first, second and option")
+    error = claim.terms.of_runs == "error"
     for group in scope.groups():
-        base = [one for select in claim.terms.second for arm in chosen(group, select) for one in [tuned(arm)] if one]
-        if not base or not converges(group):
+        base = _tuned(group, claim.terms.second)
+        target = _target(base[0], claim.terms.target) if base else None
+        if not base or not converges(group) or (target is None and not error):
             continue
-        reference = base[0]
-        target = _target(reference, claim.terms.target)
-        if target is None:
-            continue
-        points = [(0.0, samples) for samples in _samples(reference, target)]
+        sized = [(0.0, base[0])]
         for arm in chosen(group, first):
-            same = at_rate(arm, reference.learning_rate)
+            one = at_rate(arm, base[0].learning_rate) if claim.terms.tuning == "same" else tuned(arm)
             size = arm.runs[0].record.specification.algorithm.options.get(option)
-            if same is not None and isinstance(size, int | float):
-                points += [(float(size), samples) for samples in _samples(same, target)]
-        sizes = sorted({size for size, _ in points})
+            if one is not None and isinstance(size, int | float) and arm is not base[0].arm:
+                sized.append((float(size), one))
+        measured = [(size, _errors(one) if target is None or error else _samples(one, target)) for size, one in sized]
+        measured = [(size, values) for size, values in measured if len(values) >= LEAST_SEEDS]
+        sizes = sorted({size for size, _ in measured})
         if len(sizes) < 3:
             continue
-        found = stats.kendalltau([size for size, _ in points], [samples for _, samples in points])
+        points = [(size, value) for size, values in measured for value in values]
+        found = stats.kendalltau([size for size, _ in points], [value for _, value in points])
         chance = "p < 0.001" if found.pvalue < 0.001 else f"p = {found.pvalue:.3f}"
+        what = "last error" if error else f"samples to {formats.share(target or 0.0)}"
         figure = (
-            f"rank correlation {found.statistic:.2f} ({chance}) over {len(points)} runs, {option} "
-            f"{sizes[0]:g} to {sizes[-1]:g}, to {formats.share(target)}"
+            f"rank correlation {found.statistic:.2f} ({chance}) of {what} over {len(points)} runs, {option} "
+            f"{sizes[0]:g} to {sizes[-1]:g}"
         )
         if not found.pvalue < 1 - statistics.CONFIDENCE:
             return Finding(Judgement.NOT_CONFIRMED, figure, "no trend that chance would not show")
         grows = found.statistic > 0
-        because = "more samples" if grows else "fewer samples"
-        return Finding(Judgement.CONFIRMED if grows else Judgement.REFUTED, figure, f"{because} with more {option}")
-    return untestable(f"no group with at least three values of {option} that was trained to a target")
+        noun = "error" if error else "samples"
+        because = f"{'more' if grows else 'less' if error else 'fewer'} {noun} with more {option}"
+        return Finding(Judgement.CONFIRMED if grows else Judgement.REFUTED, figure, because)
+    return untestable(
+        f"no group with at least three values of {option}, each with {LEAST_SEEDS} seeds, that was trained to a target"
+    )
 
 
 def difference(first: Tuned, second: Tuned) -> Interval | None:
@@ -174,6 +181,13 @@ def _samples(one: Tuned, target: float) -> list[float]:
         hit = [reached.samples for reached in run.record.reached if math.isclose(reached.target, target)]
         found.append(float(hit[0]) if hit else math.inf)
     return found
+
+
+def _errors(one: Tuned) -> list[float]:
+    return [
+        math.inf if run.record.outcome.status == "diverged" else 1 - run.record.evaluations[-1].top1
+        for run in one.counted
+    ]
 
 
 def _points(interval: Interval) -> str:

@@ -10,8 +10,9 @@ from suite import statistics
 from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm, Group
-from suite.report.claims.claim import Claim, Finding, Judgement, untestable
+from suite.report.claims.claim import Claim, Finding, Judgement, Select, untestable
 from suite.report.claims.scope import Scope, chosen, place
+from suite.report.convergence import Tuned, ratio, tuned
 from suite.report.measures import Comparison, compare, pairs
 from suite.report.sections.wording import plural
 from suite.statistics import Interval, Verdict
@@ -177,7 +178,8 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
 
 
 def best_split(scope: Scope, claim: Claim) -> Finding:
-    """Of as many workers as theirs, how many spares make round time times iterations least (iterations as N^-0.85)."""
+    """Of as many workers as theirs, how many spares reach the highest target soonest: confirmed where none but those near
+    theirs may be best, refuted where none of these may. Without training, round time times iterations (as N^-0.85)."""
     first, least, wanted = claim.terms.first, claim.terms.value, claim.terms.wanted
     if first is None or least is None or wanted is None:
         raise ValueError(f"claim {claim.name}: rule best split needs first, value and wanted")
@@ -186,6 +188,16 @@ def best_split(scope: Scope, claim: Claim) -> Finding:
         had = f"the records have {most} at most" if most else "there are no such records of this kind"
         return untestable(f"it takes {least:g} workers; {had}")
     for group in scope.groups(stragglers=True):
+        soonest = _soonest(group, first) if group.setting.workers >= least else None
+        if soonest is not None:
+            may, figure = soonest
+            near = [abs(spares - wanted) <= claim.terms.margin for spares in may]
+            because = (
+                f"{wanted:g} spares, or {claim.terms.margin:g} more or less, in {sum(near)} of those that may be best"
+            )
+            if all(near):
+                return Finding(Judgement.CONFIRMED, figure, because)
+            return Finding(Judgement.NOT_CONFIRMED if any(near) else Judgement.REFUTED, figure, because)
         costs: dict[int, float] = {}
         for arm in [*chosen(group, first), *([group.reference] if group.reference is not None else [])]:
             spares = int(arm.runs[0].record.specification.algorithm.options.get("spares") or 0)  # type: ignore[arg-type]
@@ -200,6 +212,35 @@ def best_split(scope: Scope, claim: Claim) -> Finding:
             because = f"least round time times iterations among {len(costs)} numbers of spares"
             return Finding(Judgement.CONFIRMED if close else Judgement.REFUTED, figure, because)
     return untestable("it takes at least three numbers of spares under one straggler")
+
+
+def _soonest(group: Group, first: Select) -> tuple[list[int], str] | None:
+    """The numbers of spares that may reach the highest target first, and the same in words; None without enough runs."""
+    splits: dict[int, Tuned] = {}
+    for arm in chosen(group, first):
+        one, spares = tuned(arm), arm.runs[0].record.specification.algorithm.options.get("spares")
+        if one is not None and isinstance(spares, int) and len(one.counted) >= LEAST_ROUNDS:
+            splits[spares] = one
+    efforts = {spares: {effort.target: effort for effort in one.efforts} for spares, one in splits.items()}
+    always = [
+        {target for target, effort in found.items() if effort.reached == effort.runs} for found in efforts.values()
+    ]
+    targets = set.intersection(*always) if always else set()
+    if len(splits) < 3 or not targets:
+        return None
+    target = max(targets)
+    best = min(splits, key=lambda spares: efforts[spares][target].seconds)
+    may = [best]
+    for spares, one in splits.items():
+        later = None if spares == best else ratio(one, splits[best], target, "seconds")
+        if later is not None and not (later.known and later.low > 1):
+            may.append(spares)
+    figure = (
+        f"{best} spares soonest to {formats.share(target)}, in "
+        f"{formats.digits(efforts[best][target].seconds)} s; not surely later: "
+        + (", ".join(str(spares) for spares in sorted(may) if spares != best) or "none")
+    )
+    return sorted(may), figure
 
 
 def _predicted(record: Record, quorum: int) -> float | None:
