@@ -85,6 +85,11 @@ class StockDriver:
     def zero_grad(self, set_to_none: bool) -> None:
         if self._left:
             self.synchronize()  # Horovod's own refuses this; what has left cannot be called back
+        elif any(self._times):  # passes thrown away before the last of a step: Horovod would go on counting, or refuse
+            self._times = [0] * len(self._times)
+            self._stock._handles.clear()
+            delays = self._stock._allreduce_delay
+            delays.update(dict.fromkeys(delays, self._attached.passes))
         self._throw_away()
         if set_to_none:
             self._stock.zero_grad()
@@ -98,8 +103,10 @@ class StockDriver:
         @torch.compiler.disable  # type: ignore[untyped-decorator]
         def gradient_ready(parameter: torch.Tensor) -> None:
             self._times[number] += 1
-            if self._times[number] % self._attached.passes:
+            if self._times[number] < self._attached.passes:
                 return
+            if self._times[number] > self._attached.passes:  # Horovod's own hook comes next, and names its own argument
+                raise TrainingError(SAID[Fault.BACKWARD_AGAIN])
             if not self._left:
                 self._throw_away()
                 self._travelling.hold(self._attached.parameters)

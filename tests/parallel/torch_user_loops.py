@@ -184,7 +184,7 @@ class Loop:
     variants: bool = False  # all of an algorithm; else as users take it
 
 
-UNTOLD = where_averaged("wrap with passes=n", by_stock="backward_passes_per_step")
+UNTOLD = where_averaged("wrap with passes=n")
 CHANGED = where_averaged("a gradient was changed while it travelled, and not by way of its parameter")
 IN_A_HOOK = where_averaged("inside backward() when that had left", by_stock="a gradient was changed while it travelled")
 APART = where_averaged(WENT_APART)

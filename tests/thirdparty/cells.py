@@ -57,6 +57,10 @@ UNSEEN = frozenset(name for name in TORCH if name.endswith((".overlapped", ".cli
 # What ends with an error, by program and algorithm ("*": any), and the words that name the way out.
 REFUSED: dict[tuple[str, str], str] = {
     ("*", "adasum"): "build Horovod with MPI",
+    **{
+        ("transformers_trainer.accumulates_untold", name): "wrap with passes=n"
+        for name in ("stock_horovod", "synchronous", "layerwise", "delayed")
+    },
 }
 
 
