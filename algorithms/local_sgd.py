@@ -15,7 +15,8 @@ class LocalSGD(Rounds):
     """After every H local steps all workers go on from the mean of their models.
 
     Update:     x^i ← U(x^i, g^i)          every H steps:  x^i ← (1/n) Σ_j x^j
-    Arguments:  period = H. warmup: so many first steps average every time, H = 1 (post-local SGD).
+    Arguments:  period = H. warmup: so many first steps average every time, H = 1 (post-local SGD). Training that ends
+                between two rounds leaves each worker a copy of its own: let H divide the steps.
                 overlap: local steps that may pass before the mean is adopted; what was learned meanwhile is kept.
     Memory 0 (2 W with overlap: what was offered and what is travelling); bytes 2(n-1)/n W every H steps.
     Departs:    the optimizer's state (momentum, Adam's moments) stays each worker's own.

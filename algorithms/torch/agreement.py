@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
+import horovod.torch as hvd
 import torch
 
 from algorithms.torch import collectives
@@ -20,10 +21,10 @@ def digest(tensor: torch.Tensor) -> int:
     return zlib.crc32(bits.cpu().numpy().data)
 
 
-def check(named: Sequence[tuple[str, torch.Tensor]], step: int, name: str) -> None:
+def check(named: Sequence[tuple[str, torch.Tensor]], step: int, name: str, among: hvd.ProcessSet) -> None:
     """Raise on every rank, naming the first tensor that differs and the ranks that the others outvote. Collective."""
     digests = [digest(tensor) for _, tensor in named]
-    by_rank = [answer for answer in collectives.gather(digests, name) if isinstance(answer, list)]
+    by_rank = [answer for answer in collectives.gather(digests, name, among) if isinstance(answer, list)]
     for number, (said, _) in enumerate(named):
         values = [answer[number] for answer in by_rank]
         usual = max(Counter(values).items(), key=lambda item: (item[1], item[0] == values[0]))[0]

@@ -45,6 +45,7 @@ class Wishes:
     sparse_as_dense: bool
     check_every: int
     wire: Asked = NONE
+    among: hvd.ProcessSet = hvd.global_process_set
     others: tuple[torch.optim.Optimizer, ...] = ()
     clock: Callable[[], float] = time.perf_counter
 
@@ -55,7 +56,9 @@ def attach(
     """Check on every rank, raise on all if one finds fault, broadcast. Collective."""
     if not hvd.is_initialized():
         hvd.init()
-    prefix = f"farandole.{_number()}."
+    among = wishes.among
+    _check_set(among)
+    prefix = f"farandole.{_number(among)}."
     problem: str | None = None
     description: tuple[object, ...] = ()
     try:
@@ -63,8 +66,9 @@ def attach(
         description = _description(optimizer, model, algorithm, wishes)
     except ValueError as error:
         problem = str(error)
-    collectives.verdict(problem, f"{prefix}verdict")
-    collectives.same(description, "what is trained, and how, must be the same on every rank:", f"{prefix}same")
+    collectives.verdict(problem, f"{prefix}verdict", among)
+    what = "what is trained, and how, must be the same on every rank:"
+    collectives.same(description, what, f"{prefix}same", among)
     held = _held(optimizer)
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and id(p) in held]
     attached = Attached(
@@ -72,12 +76,13 @@ def attach(
         model=model,
         names=tuple(name for name, _ in named),
         parameters=tuple(p for _, p in named),
-        workers=hvd.size(),
-        rank=hvd.rank(),
+        among=among,
+        workers=among.size(),
+        rank=among.rank(),
         prefix=prefix,
         passes=wishes.passes,
         weighted=wishes.weighted,
-        form=fitting(wishes.wire, algorithm, hvd.size()),
+        form=fitting(wishes.wire, algorithm, among.size()),
         clip_norm=wishes.clip_norm,
         clock=wishes.clock,
         late=threading.Event() if isinstance(algorithm, Rounds) and algorithm.gives_up else None,
@@ -85,16 +90,16 @@ def attach(
     if wishes.sparse_as_dense:  # before the driver's own hooks
         for p in attached.parameters:
             attached.hooks.append(p.register_post_accumulate_grad_hook(_densify))  # type: ignore[no-untyped-call]
-    equalise([*model.parameters(), *model.buffers()], prefix)
-    _equalise_state(optimizer, prefix)
+    equalise([*model.parameters(), *model.buffers()], prefix, among)
+    _equalise_state(optimizer, prefix, among)
     for parameter in attached.parameters:
         _taken[parameter] = weakref.ref(owner)
     return attached
 
 
-def _number() -> int:
+def _number(among: hvd.ProcessSet) -> int:
     """Of this optimizer, the same on every rank: one that has joined an elastic job has wrapped fewer than the others."""
-    number = max(int(str(said)) for said in collectives.gather(_process.wrapped, "farandole.begin"))
+    number = max(int(str(said)) for said in collectives.gather(_process.wrapped, "farandole.begin", among))
     _process.wrapped = number + 1
     return number
 
@@ -112,6 +117,17 @@ def _densify(parameter: torch.Tensor) -> None:
     gradient = travelling.own(parameter)
     if gradient is not None and gradient.layout is not torch.strided:
         travelling.put(parameter, gradient.to_dense())
+
+
+def _check_set(among: hvd.ProcessSet) -> None:
+    """On each rank by itself: there is nobody yet to tell."""
+    if not isinstance(among, hvd.ProcessSet) or among.process_set_id is None:
+        raise ValueError(
+            f"process_set={among}: must be an hvd.ProcessSet that Horovod knows, from hvd.init(process_sets=[...]) or "
+            "hvd.add_process_set(...)"
+        )
+    if not among.included():
+        raise ValueError(f"process_set={among.ranks}: rank {hvd.rank()} is not in it; only its ranks wrap and train")
 
 
 def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algorithm, wishes: Wishes) -> None:
@@ -136,8 +152,8 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
         raise ValueError(f"{algorithm.name} runs in algorithms.virtual only")
     if wishes.check_every and isinstance(algorithm, Exchange) and not algorithm.reduces:
         raise ValueError(f"check_every={wishes.check_every}: {algorithm.name} lets parameters differ; use 0")
-    algorithm.check(hvd.size())
-    fitting(wishes.wire, algorithm, hvd.size())
+    algorithm.check(wishes.among.size())
+    fitting(wishes.wire, algorithm, wishes.among.size())
     _check_parameters(optimizer, model, wishes.others)
     if not wishes.sparse_as_dense:
         _check_dense(model)
@@ -201,11 +217,11 @@ def _description(
     ]
     buffers = [(name, tuple(b.shape), str(b.dtype)) for name, b in model.named_buffers()]
     options = (wishes.passes, wishes.weighted, wishes.clip_norm, wishes.check_every, wishes.sparse_as_dense)
-    form = fitting(wishes.wire, algorithm, hvd.size())
+    form = fitting(wishes.wire, algorithm, wishes.among.size())
     return (repr(algorithm), f"wire={str(form)!r}", type(optimizer).__name__, options, *parameters, *buffers)
 
 
-def equalise(tensors: Sequence[torch.Tensor], prefix: str) -> None:
+def equalise(tensors: Sequence[torch.Tensor], prefix: str, among: hvd.ProcessSet) -> None:
     """Every rank's become rank 0's, bit for bit, whatever their type. Collective."""
     sent = []
     for number, tensor in enumerate(tensors):
@@ -214,7 +230,7 @@ def equalise(tensors: Sequence[torch.Tensor], prefix: str) -> None:
             continue
         elements = flat(data)
         bits = (data.contiguous().view(-1) if elements is None else elements).view(torch.uint8)
-        handle = hvd.broadcast_async_(bits, 0, name=f"{prefix}begin.{number}")
+        handle = collectives.broadcast_async(bits, f"{prefix}begin.{number}", among)
         sent.append((handle, data if elements is None else None, bits))
     for handle, scattered, bits in sent:
         collectives.wait(handle)
@@ -222,19 +238,18 @@ def equalise(tensors: Sequence[torch.Tensor], prefix: str) -> None:
             scattered.copy_(bits.view(scattered.dtype).view(scattered.shape))
 
 
-def _equalise_state(optimizer: torch.optim.Optimizer, prefix: str) -> None:
+def _equalise_state(optimizer: torch.optim.Optimizer, prefix: str, among: hvd.ProcessSet) -> None:
     """An optimizer that has been trained already goes on from rank 0's state."""
-    if not any(collectives.gather(len(optimizer.state) > 0, f"{prefix}trained")):
+    if not any(collectives.gather(len(optimizer.state) > 0, f"{prefix}trained", among)):
         return
     file = io.BytesIO()
-    if hvd.rank() == 0:
+    if among.rank() == 0:
         torch.save(optimizer.state_dict(), file)
-    length = collectives.wait(
-        hvd.broadcast_async_(torch.tensor([len(file.getvalue())]), 0, name=f"{prefix}state.length")
-    )
+    size = torch.tensor([len(file.getvalue())])
+    length = collectives.wait(collectives.broadcast_async(size, f"{prefix}state.length", among))
     content = torch.zeros(int(length), dtype=torch.uint8)
-    if hvd.rank() == 0:
+    if among.rank() == 0:
         content.copy_(torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8))
-    collectives.wait(hvd.broadcast_async_(content, 0, name=f"{prefix}state"))
-    if hvd.rank() != 0:
+    collectives.wait(collectives.broadcast_async(content, f"{prefix}state", among))
+    if among.rank() != 0:
         optimizer.load_state_dict(torch.load(io.BytesIO(content.numpy().tobytes()), weights_only=True))

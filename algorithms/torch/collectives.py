@@ -35,44 +35,45 @@ def stopped(error: BaseException) -> RankStopped:
     return RankStopped(f"another rank has stopped, so this one cannot go on (look at its output first). {error}")
 
 
-def total(tensor: torch.Tensor, name: str) -> torch.Tensor:
+def total(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The sum over ranks, in place."""
-    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Sum))
+    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Sum, process_set=among))
 
 
-def mean(tensor: torch.Tensor, name: str) -> torch.Tensor:
+def mean(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The mean over ranks, in place."""
-    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average))
+    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average, process_set=among))
 
 
-def answer(tensor: torch.Tensor, name: str) -> None:
+def answer(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> None:
     """What others wait for in `mean`, from one who does not wait for them."""
-    hvd.allreduce_async_(tensor, op=hvd.Average, name=name)
+    hvd.allreduce_async_(tensor, op=hvd.Average, name=name, process_set=among)
 
 
-def broadcast(tensor: torch.Tensor, name: str) -> torch.Tensor:
-    """Rank 0's, in place."""
-    return wait(hvd.broadcast_async_(tensor, 0, name=name))
+def broadcast_async(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> int:
+    """Rank 0's, in place: the first of the set, which Horovod calls by its rank among all."""
+    handle: int = hvd.broadcast_async_(tensor, among.ranks[0], name=name, process_set=among)
+    return handle
 
 
-def gather(value: object, name: str) -> list[object]:
+def gather(value: object, name: str, among: hvd.ProcessSet) -> list[object]:
     """One picklable value of each rank, in rank order."""
     mine = torch.frombuffer(bytearray(pickle.dumps(value)), dtype=torch.uint8)
-    lengths = torch.zeros(hvd.size(), dtype=torch.int64)
-    lengths[hvd.rank()] = mine.numel()
-    total(lengths, name + ".lengths")
-    everything = wait(hvd.allgather_async(mine, name=name))
+    lengths = torch.zeros(among.size(), dtype=torch.int64)
+    lengths[among.rank()] = mine.numel()
+    total(lengths, name + ".lengths", among)
+    everything = wait(hvd.allgather_async(mine, name=name, process_set=among))
     return [pickle.loads(part.numpy().tobytes()) for part in torch.split(everything, lengths.tolist())]
 
 
-def verdict(problem: str | None, name: str, error: type[Exception] = ValueError) -> None:
+def verdict(problem: str | None, name: str, among: hvd.ProcessSet) -> None:
     """Raise on every rank if any rank has a problem; the message says which."""
-    problems = gather(problem, name)
+    problems = gather(problem, name, among)
     if not any(problems):
         return
     if len(set(problems)) == 1:
-        raise error(problems[0])
-    raise error("; ".join(f"rank {rank}: {said}" for rank, said in enumerate(problems) if said))
+        raise ValueError(problems[0])
+    raise ValueError("; ".join(f"rank {rank}: {said}" for rank, said in enumerate(problems) if said))
 
 
 def meet() -> None:
@@ -96,9 +97,9 @@ def leave() -> None:
         mpi_ops._handle_map.clear()  # of exchanges that nobody will ask for
 
 
-def same(values: Sequence[object], what: str, name: str) -> None:
+def same(values: Sequence[object], what: str, name: str, among: hvd.ProcessSet) -> None:
     """Raise on every rank, naming the ranks, where a description is not the same on all of them."""
-    answers = gather(tuple(values), name)
+    answers = gather(tuple(values), name, among)
     different = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
     if different:
         first = answers[different[0]]

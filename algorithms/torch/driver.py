@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
+import horovod.torch as hvd
 import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
@@ -25,8 +26,9 @@ class Attached:
     model: nn.Module
     names: tuple[str, ...]  # of the parameters that train, each once, in the model's order, the same on every rank
     parameters: tuple[nn.Parameter, ...]
-    workers: int
-    rank: int
+    among: hvd.ProcessSet  # the ranks that train together
+    workers: int  # of them
+    rank: int  # of this process among them
     prefix: str  # begins the name of every collective of this optimizer; ends in a full stop
     passes: int = 1  # backward passes per step
     weighted: bool = False  # whether `weigh` is called before each backward
@@ -35,6 +37,11 @@ class Attached:
     clock: Callable[[], float]
     hooks: list[RemovableHandle] = field(default_factory=list)  # on parameters, before those of the driver
     late: Event | None = None  # set while this worker computes what could only be dropped, where that is given up
+
+    @property
+    def with_all(self) -> bool:
+        """Whether all ranks of the job train together."""
+        return bool(self.among.process_set_id == hvd.global_process_set.process_set_id)
 
 
 class Driver(Protocol):

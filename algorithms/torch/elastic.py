@@ -62,7 +62,7 @@ class ElasticState(life.ElasticLife, ObjectState):  # type: ignore[misc]
         raise HostsUpdatedInterrupt(skip_sync=False)
 
     def _gather(self, value: bool) -> Sequence[bool]:
-        return [bool(said) for said in collectives.gather(value, "farandole.elastic.survivors")]
+        return [bool(said) for said in collectives.gather(value, "farandole.elastic.survivors", hvd.global_process_set)]
 
     def _meet(self, survivors: Sequence[bool]) -> None:
         kept: Kept | None = self._kept

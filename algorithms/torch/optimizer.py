@@ -61,6 +61,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
     wire:        the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or
                  such an object. What it leaves behind of this rank's numbers is in `state_dict()`, as each rank's own.
     others:      optimizers, wrapped or to be wrapped, that train the rest of the model's parameters.
+    process_set: the ranks that train together, as Horovod's; only they wrap, and "all ranks" are then these.
     clock:       seconds, for telemetry.
 
     Between backward and `step()`, `p.grad` is the average over ranks where the algorithm averages gradients: looking at it
@@ -83,6 +84,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
         check_every: int = 0,
         wire: Asked = "none",
         others: Sequence[torch.optim.Optimizer] = (),
+        process_set: hvd.ProcessSet = hvd.global_process_set,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         wishes = Wishes(
@@ -93,6 +95,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
             check_every=check_every,
             wire=wire,
             others=tuple(others),
+            among=process_set,
             clock=clock,
         )
         self._attached = attach(self, optimizer, model, algorithm, wishes)
@@ -228,7 +231,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
     def check_agreement(self) -> None:
         """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective."""
         self._driver.settle()
-        agreement.check(self._driver.shared(), self._steps, f"{self._attached.prefix}agree")
+        agreement.check(self._driver.shared(), self._steps, f"{self._attached.prefix}agree", self._attached.among)
 
     def finish(self) -> None:
         """Apply (or drop, as the algorithm says) what is in flight, and meet the other ranks. Safe to call twice."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import horovod.torch as hvd
 
-from algorithms.contract import Place, Reads, Rounds
+from algorithms.contract import Place, Reads, Reduction, Rounds
 from algorithms.mechanisms.refusals import refuse_unfit_rounds
 from algorithms.torch.driver import Attached
 
 
 def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
     """Raise ValueError for what this driver cannot do here."""
+    if algorithm.reduction is Reduction.ADASUM and not attached.with_all:
+        raise ValueError("process_set: Horovod combines all ranks by Adasum or none; use another algorithm")
     refuse_unfit_rounds(
         algorithm,
         workers=attached.workers,

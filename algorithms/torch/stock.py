@@ -47,6 +47,11 @@ class StockDriver:
                 "weighted=True: stock Horovod averages ranks, not samples; scale the loss by this rank's samples times "
                 "the number of ranks over all samples, or use Synchronous(overlap=True)"
             )
+        if not attached.with_all:
+            raise ValueError(
+                "process_set: stock_horovod is the control, of all ranks; use hvd.DistributedOptimizer(..., "
+                "process_set=...) itself, or Synchronous(overlap=True)"
+            )
         self._algorithm = algorithm
         self._attached = attached
         state = attached.optimizer.state_dict()
@@ -140,7 +145,7 @@ class StockDriver:
         self._exchanges += 1
         if self._exchanges & (self._exchanges - 1) == 0 and self._attached.workers > 1:
             # Horovod has no word to spare for it. At powers of two: mistakes of a loop show in its first steps.
-            compare(self._history, f"{self._attached.prefix}history")
+            compare(self._history, f"{self._attached.prefix}history", self._attached.among)
         alike = Counter(one.storage for one in left.values())
         for number, one in left.items():
             now = self._attached.parameters[number].grad
@@ -175,7 +180,7 @@ class StockDriver:
                 self.synchronize()  # a backward without its step
             self._throw_away()
             meeting.meet()
-            compare(self._history, f"{self._attached.prefix}history")
+            compare(self._history, f"{self._attached.prefix}history", self._attached.among)
         self._fresh = True
 
     def evaluation(self) -> AbstractContextManager[None]:

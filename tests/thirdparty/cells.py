@@ -19,6 +19,9 @@ from tests.thirdparty.program import Place, Program, Ran
 FOUND = Path(__file__).parents[2] / "build" / "thirdparty" / "cells"
 EXACT = 1e-6
 ROWS: dict[str, Algorithm] = {name: kind() for name, kind in algorithms.CATALOGUE.items() if not kind.virtual_only}
+# The one with an argument: a period that divides the number of steps (12 and 24 here; the default is 10), or training ends
+# between two rounds and leaves each worker a copy of its own.
+ROWS["local_sgd"] = algorithms.LocalSGD(period=6)
 
 TORCH = {  # by program: what it is, for the table
     "bare.plain": "a bare loop, `StepLR`",
@@ -54,12 +57,26 @@ TENSORFLOW = {
 }
 UNSEEN = frozenset(name for name in TORCH if name.endswith((".overlapped", ".clips_in_the_wrapper", ".plain")))
 
+SERIAL = {  # whose serial run a program's is: clipped by the loop, or the trainer
+    "bare.clips_in_the_wrapper": "bare.clips",
+    "lightning_trainer.clips_in_the_wrapper": "lightning_trainer.clips",
+    "transformers_trainer.overlapped": "transformers_trainer.defaults",
+}
+OWN = ("downpour", "elastic_averaging", "local_sgd", "slowmo", "diloco")  # workers that never average gradients
+CLIPPED = ("bare.clips_in_the_wrapper", "lightning_trainer.clips_in_the_wrapper", "transformers_trainer.overlapped")
+
 # What ends with an error, by program and algorithm ("*": any), and the words that name the way out.
 REFUSED: dict[tuple[str, str], str] = {
     ("*", "adasum"): "build Horovod with MPI",
     **{
         ("transformers_trainer.accumulates_untold", name): "wrap with passes=n"
         for name in ("stock_horovod", "synchronous", "layerwise", "delayed")
+    },
+    **{
+        (program, name): "clip each worker's with torch.nn.utils.clip_grad_norm_" for program in CLIPPED for name in OWN
+    },
+    **{
+        ("keras_fit.clips_in_the_wrapper", name): "global_clipnorm=0.5 of the optimizer that is wrapped" for name in OWN
     },
 }
 
@@ -147,7 +164,7 @@ def falls(ran: Ran) -> bool:
 def check(program: str, name: str, rank: int, workers: int, folder: Path, gather: Any) -> None:
     """Run one cell on this rank, note how it ended, and fail where that is not what is promised."""
     algorithm = ROWS[name]
-    alone = serial(program, workers, folder / "serial")
+    alone = serial(SERIAL.get(program, program), workers, folder / "serial")
     everyone = gather(attempted(program, Place(algorithm, (rank,), workers, folder / "own")))
     errors = {error for _, error in everyone}
     ran = [run for run, _ in everyone if run is not None]

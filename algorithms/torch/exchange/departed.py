@@ -38,21 +38,26 @@ class Departed:
 
     def answer(self) -> Answer:
         """What all ranks said of this step; raises, on all of them, what is wrong with it."""
+        answer = self.said()
+        if self.weighted:
+            self.heard.mean = answer.weight / self.workers
+        problem = answer.problem(self.workers)
+        if problem:
+            # All ranks hear of it and all have given everything, so that nothing of this step stays on the wire.
+            self.wait(range(len(self.gradients)))
+            if answer.here < self.workers:
+                self.meet()
+            raise TrainingError(problem)
+        return answer
+
+    def said(self) -> Answer:
+        """The same, whatever is wrong with it."""
         if self._answer is None:
             if self.flight is None:
                 self._answer = Answer.of(self.header, self.workers)
             else:
                 self._wait(self.flight, [len(self.gradients)])
                 self._answer = Answer.decode(self.flight.cargo(len(self.gradients)).tensor, self.workers)
-        if self.weighted:
-            self.heard.mean = self._answer.weight / self.workers
-        problem = self._answer.problem(self.workers)
-        if problem:
-            # All ranks hear of it and all have given everything, so that nothing of this step stays on the wire.
-            self.wait(range(len(self.gradients)))
-            if self._answer.here < self.workers:
-                self.meet()
-            raise TrainingError(problem)
         return self._answer
 
     def land(self, numbers: Iterable[int]) -> dict[int, torch.Tensor]:

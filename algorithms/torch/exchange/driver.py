@@ -47,7 +47,7 @@ class ExchangeDriver:
             *((p.dtype, p.device) for p in self._parameters),
             header if form == NONE else ("header", *header),  # it travels as it is whatever the format
         ]
-        self._wire = HorovodWire(form, attached.workers)
+        self._wire = HorovodWire(form, attached.workers, attached.among)
         self._stopwatch = Stopwatch(len(self._sizes), attached.clock)
         self._courier: Courier[Cargo] | None = None
         if attached.workers > 1:
@@ -106,7 +106,9 @@ class ExchangeDriver:
         self._departures.weight = samples
 
     def _mean_weight(self, weight: float) -> float:
-        return float(collectives.mean(torch.tensor([weight], dtype=torch.float64), self._weight_name))
+        return float(
+            collectives.mean(torch.tensor([weight], dtype=torch.float64), self._weight_name, self._attached.among)
+        )
 
     def zero_grad(self, set_to_none: bool) -> None:
         if self._departures.any_taken and self._attached.workers > 1:
@@ -230,6 +232,7 @@ class ExchangeDriver:
                 by_need=self._algorithm.finish is Finish.NEXT_USE,
                 delay=self._algorithm.delay,
                 name=f"{self._attached.prefix}plan",
+                among=self._attached.among,
                 clock=self._attached.clock,
             )
 
@@ -252,29 +255,39 @@ class ExchangeDriver:
         if self._courier is not None:
             with self._stopwatch.waiting():
                 if unfinished is not None:
-                    unfinished.wait(range(len(self._sizes)))
-            self._meet()
+                    unfinished.wait(range(len(self._parameters)))
+            self._meet(unfinished)
 
-    def _meet(self) -> None:
+    def _meet(self, unfinished: Departed | None = None) -> None:
         """All ranks end here, those that learn in a step of theirs that others have finished, too."""
         with self._stopwatch.waiting():
             for departed in self._departed:
                 departed.wait(range(len(self._parameters)))
             self._departed.restart()
             self._fresh = True
-            meeting.meet()
-            compare(self._history, f"{self._attached.prefix}history")  # the next step's header would have told
+            if self._attached.with_all:
+                meeting.meet()
+            else:
+                self._meet_in_set(unfinished)
+            # The next step's header would have told.
+            compare(self._history, f"{self._attached.prefix}history", self._attached.among)
 
-    def _unfinished(self) -> Flight[Cargo] | None:
+    def _meet_in_set(self, ended: Departed | None) -> None:
+        """Some ranks of a job cannot join. They exchange nothing until nobody's is a step, whose maker will have heard."""
+        while ended is None or ended.said().here:
+            ended = self._depart(ended=True)
+            ended.wait(range(len(self._parameters)))
+
+    def _unfinished(self) -> Departed | None:
         """A backward without its step: what has left cannot be called back, so the rest follows, and all is dropped."""
-        flight = None
+        departed = None
         if self._current is not None:
-            flight = self._depart(ended=True).flight
+            departed = self._depart(ended=True)
             for parameter in self._parameters:
                 parameter.grad = None
         self._travelling.release()
         self._departures.forget()
-        return flight
+        return departed
 
     def evaluation(self) -> AbstractContextManager[None]:
         self._apply.settle()
@@ -338,7 +351,7 @@ class ExchangeDriver:
                 self._courier.close()
             else:  # others may be in a step, which they learn that this rank will not make
                 if self._attached.weighted and self._weighing.leaves():
-                    collectives.answer(torch.zeros(1, dtype=torch.float64), self._weight_name)
+                    collectives.answer(torch.zeros(1, dtype=torch.float64), self._weight_name, self._attached.among)
                 self._depart(fault=Fault.LEFT)
                 self._courier.retire()
         self._fresh = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+import horovod.torch as hvd
 import torch
 
 from algorithms.torch import collectives
@@ -25,10 +26,10 @@ class History:
         self.word = zlib.crc32(f"{self.word} {happened}".encode()) % (LARGEST - 1) + 1
 
 
-def compare(history: History, name: str) -> None:
+def compare(history: History, name: str, among: hvd.ProcessSet) -> None:
     """Raise on every rank if they did different things, and begin anew. Collective."""
     word, history.word = history.word, 0
-    if len(set(collectives.gather(word, name))) > 1:
+    if len(set(collectives.gather(word, name, among))) > 1:
         raise TrainingError(WENT_APART)
 
 

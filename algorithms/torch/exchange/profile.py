@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import horovod.torch as hvd
 import torch
 
 from algorithms.mechanisms import routes
@@ -87,6 +88,7 @@ def planned_route(
     by_need: bool,
     delay: int,
     name: str,
+    among: hvd.ProcessSet,
     clock: Callable[[], float],
 ) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight.
@@ -95,10 +97,10 @@ def planned_route(
     """
 
     def send(elements: int) -> None:
-        collectives.total(torch.zeros(elements), f"{name}.{elements}")
+        collectives.total(torch.zeros(elements), f"{name}.{elements}", among)
 
     mine = torch.tensor([*stopwatch.medians(), routes.seconds_per_element(send, clock)], dtype=torch.float64)
-    *times, total, cost = collectives.mean(mine, name).tolist()
+    *times, total, cost = collectives.mean(mine, name, among).tolist()
     ready, used = times[: len(sizes)], times[len(sizes) :]
     deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
     deadlines[-1] = 0.0  # without the header nothing can be used

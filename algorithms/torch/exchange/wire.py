@@ -75,11 +75,11 @@ class Trip:
 class HorovodWire:
     """Pieces of cargo as named, asynchronous, in-place all-reduces, coded and decoded by the thread that sends them."""
 
-    def __init__(self, form: Format = NONE, workers: int = 1) -> None:
+    def __init__(self, form: Format = NONE, workers: int = 1, among: hvd.ProcessSet = hvd.global_process_set) -> None:
         self.memories = Memories(form)
         self.bytes_sent = 0
         self._several = form.feeds_back  # legs, perhaps
-        self._workers = workers
+        self._workers, self._among = workers, among
         self._trips: dict[int, Trip] = {}
         self._sent = 0
 
@@ -128,10 +128,11 @@ class HorovodWire:
         trip.handles = []
         for group, ((reduce, _, _), arrays) in enumerate(alike.items()):
             name = trip.name if not (trip.stage or group) else f"{trip.name}.{trip.stage}.{group}"
+            how = {"name": name, "op": OPS[reduce], "process_set": self._among}
             if len(arrays) == 1:
-                trip.handles.append(hvd.allreduce_async_(arrays[0], name=name, op=OPS[reduce]))
+                trip.handles.append(hvd.allreduce_async_(arrays[0], **how))
             else:
-                trip.handles.append(hvd.grouped_allreduce_async_(arrays, name=name, op=OPS[reduce]))
+                trip.handles.append(hvd.grouped_allreduce_async_(arrays, **how))
             self.bytes_sent += sum(array.numel() * array.element_size() for array in arrays)
         trip.stage += 1
 

@@ -61,7 +61,7 @@ class RoundsDriver:
             attached.clock,
             adasum=tensors and attached.workers > 1,
             form=attached.form,
-            workers=attached.workers,
+            among=attached.among,
         )
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
@@ -305,13 +305,13 @@ class RoundsDriver:
     def _begin_at_mean(self, *, new: bool) -> None:
         """Without a centre, newcomers begin where the others' next round would."""
         name = f"{self.attached.prefix}newcomers"
-        stayed = int(collectives.total(torch.tensor([not new], dtype=torch.int32), name))
+        stayed = int(collectives.total(torch.tensor([not new], dtype=torch.int32), name, self.attached.among))
         if stayed == self.attached.workers:
             return
         for number, parameter in enumerate(self.attached.parameters):
             flat = laid_out(parameter)
             share = flat.to("cpu", torch.float64) * (0.0 if new else 1.0 / stayed)
-            total = collectives.total(share, f"{name}.{number}")
+            total = collectives.total(share, f"{name}.{number}", self.attached.among)
             if new:
                 flat.copy_(total)
 

@@ -50,11 +50,11 @@ class TorchWire:
         *,
         adasum: bool = False,
         form: Format = NONE,
-        workers: int = 1,
+        among: hvd.ProcessSet,
     ) -> None:
         self.space, self.prefix, self.clock = space, prefix, clock
         self.ops = {**OPS, Reduce.SUM: hvd.Adasum if adasum else hvd.Sum}
-        self.form, self.workers, self.memories = form, workers, Memories(form)
+        self.form, self.among, self.memories = form, among, Memories(form)
         self.patience = Patience(clock)
         self.buffers: dict[tuple[int, int], torch.Tensor] = {}
         self.bytes_sent = 0  # of payloads; votes are a few hundred bytes each
@@ -65,7 +65,8 @@ class TorchWire:
 
     def vote(self, vector: Vector) -> Vector:
         tensor = torch.from_numpy(vector.copy())
-        self._wait(hvd.allreduce_async_(tensor, op=hvd.Sum, name=f"{self.prefix}vote.{len(vector)}"))
+        name = f"{self.prefix}vote.{len(vector)}"
+        self._wait(hvd.allreduce_async_(tensor, op=hvd.Sum, name=name, process_set=self.among))
         total: Vector = tensor.numpy()
         return total
 
@@ -126,7 +127,7 @@ class TorchWire:
             shape = shape_of(self.space.parameters[part[0]])
             memory = self.memories.at(*part, shape, buffer)
         known = memory if present else memory.without(torch.zeros_like(buffer))
-        return self.form.journey(buffer, known, Crossing(workers=self.workers, shape=shape, mean=False), ARRAYS)
+        return self.form.journey(buffer, known, Crossing(workers=self.among.size(), shape=shape, mean=False), ARRAYS)
 
     def _remember(self, piece: Stretch, memory: Memory) -> None:
         if self.form.feeds_back:
@@ -135,7 +136,8 @@ class TorchWire:
 
     def _submit(self, leg: Leg, name: str) -> int:
         self.bytes_sent += leg.array.numel() * leg.array.element_size()
-        handle: int = hvd.allreduce_async_(leg.array, op=self.ops[leg.reduce], name=self.prefix + name)
+        op = self.ops[leg.reduce]
+        handle: int = hvd.allreduce_async_(leg.array, op=op, name=self.prefix + name, process_set=self.among)
         return handle
 
     def broadcast(self, flat: Flat) -> None:
@@ -147,7 +149,7 @@ class TorchWire:
         """The same for one tensor."""
         wire_dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype
         sent = tensor.to("cpu", wire_dtype).contiguous()
-        self._wait(hvd.broadcast_async_(sent, 0, name=self.prefix + name))
+        self._wait(collectives.broadcast_async(sent, self.prefix + name, self.among))
         if sent is not tensor:
             tensor.copy_(sent)
 
