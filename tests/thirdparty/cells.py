@@ -19,9 +19,12 @@ from tests.thirdparty.program import Place, Program, Ran
 FOUND = Path(__file__).parents[2] / "build" / "thirdparty" / "cells"
 EXACT = 1e-6
 ROWS: dict[str, Algorithm] = {name: kind() for name, kind in algorithms.CATALOGUE.items() if not kind.virtual_only}
-# The one with an argument: a period that divides the number of steps (12 and 24 here; the default is 10), or training ends
-# between two rounds and leaves each worker a copy of its own.
-ROWS["local_sgd"] = algorithms.LocalSGD(period=6)
+# Three have an argument: a period that divides the 12 or 24 steps here. By default it is 10, 48 and 500, and training that
+# ends between two rounds leaves workers apart, or has evaluation see none of what came after the last.
+PERIOD = 6
+ROWS["local_sgd"] = algorithms.LocalSGD(period=PERIOD)
+ROWS["slowmo"] = algorithms.SlowMo(period=PERIOD)
+ROWS["diloco"] = algorithms.DiLoCo(period=PERIOD)
 
 TORCH = {  # by program: what it is, for the table
     "bare.plain": "a bare loop, `StepLR`",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.thirdparty.cells import REFUSED, ROWS, TENSORFLOW, TORCH, Cell, read
+from tests.thirdparty.cells import PERIOD, REFUSED, ROWS, TENSORFLOW, TORCH, Cell, read
 from tests.thirdparty.overlay import REQUIREMENTS
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -44,7 +44,9 @@ def main() -> None:
         "parameters are finite). A *number* is the largest difference to the serial run of the same batches, where an",
         "algorithm promises none; at most 1e-6 passes. *[n]* is an error, below, on both ranks. *–* was not run. A step",
         "that waits where it need not is warned of, and programs that leave clipping to `clip_norm=` run with that warning",
-        "as an error.",
+        f"as an error. `local_sgd`, `slowmo` and `diloco` have an argument, `period={PERIOD}`, which divides the steps:",
+        "training that ends between two of their rounds leaves workers apart, or has evaluation see nothing of what came",
+        "after the last. Adasum is not in a Horovod without MPI.",
         "",
         *table("PyTorch", TORCH, cells, errors),
         *table("Keras", TENSORFLOW, cells, errors),
