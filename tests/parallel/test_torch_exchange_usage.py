@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import horovod.torch as hvd
 import numpy as np
@@ -18,7 +16,6 @@ from torch import nn
 import algorithms
 from algorithms.contract import Algorithm
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.exchange.onlookers import LookedAt
 from tests.parallel import torch_nets
 
 pytestmark = pytest.mark.ranks(2, environment={"HOROVOD_FUSION_THRESHOLD": "0"})
@@ -140,75 +137,6 @@ def test_the_average_is_clipped(algorithm: Algorithm, rank: int) -> None:
             mean_loss(net, x[4 * rank : 4 * rank + 4], y[4 * rank : 4 * rank + 4]).backward()
             opt.step()
     close(net, torch_nets.vector(reference))
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-def test_a_delayed_average_is_clipped_when_it_has_landed(steps: int, rank: int) -> None:
-    reference = plain()
-    inner = momentum(reference)
-    flying: list[list[torch.Tensor | None]] = []
-
-    def apply_oldest() -> None:
-        for p, gradient in zip(reference.parameters(), flying.pop(0), strict=True):
-            p.grad = gradient
-        nn.utils.clip_grad_norm_(reference.parameters(), 0.05)
-        inner.step()
-
-    for step in range(6):
-        inner.zero_grad()
-        mean_loss(reference, *samples(step, 8)).backward()
-        present = [id(p) for p in reference.sometimes.parameters()]
-        flying.append([None if id(p) in present else p.grad for p in reference.parameters()])
-        if len(flying) > steps:
-            apply_oldest()
-    while flying:
-        apply_oldest()
-    net = plain()
-    with DistributedOptimizer(momentum(net), net, algorithms.Delayed(steps=steps), clip_norm=0.05) as opt:
-        for step in range(6):
-            opt.zero_grad()
-            x, y = samples(step, 8)
-            mean_loss(net, x[4 * rank : 4 * rank + 4], y[4 * rank : 4 * rank + 4]).backward()
-            opt.step()
-    close(net, torch_nets.vector(reference))
-
-
-def test_whoever_looks_where_a_step_need_not_wait_is_told_once(rank: int) -> None:
-    net = plain()
-    with DistributedOptimizer(momentum(net), net, algorithms.Delayed(steps=1)) as opt:
-        for step in range(3):
-            opt.zero_grad()
-            mean_loss(net, *samples(step, 4)).backward()
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always", LookedAt)
-                nn.utils.clip_grad_norm_(net.parameters(), 0.05)
-            assert len(said) == (step == 0)
-            if said:
-                assert "clip_norm=..." in str(said[0].message) and Path(__file__).name in str(said[0].message)
-            opt.step()
-
-
-@pytest.mark.parametrize("algorithm", [*EXACT, algorithms.Delayed(steps=0), algorithms.StockHorovod()], ids=repr)
-def test_sparse_gradients_travel_dense_where_that_is_asked_for(algorithm: Algorithm, rank: int) -> None:
-    words = torch.arange(24).view(4, 6) % 7
-
-    def trained(make: Callable[[nn.Module], torch.optim.Optimizer], part: slice, passes: int) -> nn.Module:
-        torch.manual_seed(4)
-        net = nn.Sequential(nn.Embedding(7, 3, sparse=True), nn.Flatten(), nn.Linear(18, 2)).double()
-        opt = make(net)
-        for _ in range(4):
-            opt.zero_grad()
-            for _ in range(passes):
-                net(words[part]).square().mean().backward()
-            opt.step()
-        return net
-
-    def wrapped(net: nn.Module) -> DistributedOptimizer:
-        inner = torch.optim.SGD(net.parameters(), lr=0.1)
-        return DistributedOptimizer(inner, net, algorithm, sparse_as_dense=True, passes=2)
-
-    alone = trained(lambda net: torch.optim.SGD(net.parameters(), lr=0.1), slice(0, 4), 2)
-    close(trained(wrapped, slice(2 * rank, 2 * rank + 2), 2), torch_nets.vector(alone))
 
 
 def train(
