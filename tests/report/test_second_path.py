@@ -84,6 +84,8 @@ def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
                 if one[0] == experiment and all(_matches(row, one[place + 1], axis) for place, axis in enumerate(AXES))
             ]
             (place,) = where
+            if not row["samples_per_second"]:
+                continue  # nothing of it finished
             rates = [rate for block in runs[place].values() for rate in block]
             assert float(row["samples_per_second"]) == pytest.approx(_middle(rates), rel=0.01), row
             if row.get("speedup") and row["algorithm"] != "synchronous":
@@ -156,13 +158,13 @@ def again(row: dict[str, str], records: dict[tuple[str, str, str], dict[str, Any
             [math.log(work_over_time(a) / work_over_time(b)) for a, b in matched(ours, theirs, block)], math.exp
         )
     if row["measure"] == "final accuracy":
-        return around([one["evaluations"][-1]["top1"] for one in best(ours)], float)
+        return around([one["evaluations"][-1]["top1"] for one in best(ours) if one["evaluations"]], float)
     if row["measure"] == "copies of the parameters":
         alone = [one for one in here if one["labels"]["algorithm"] == "no_communication"]
         copies = (held(ours) - held(alone)) / ours[0]["ranks"][0]["parameter_bytes"]
         return copies, copies, copies
     amount, target = row["measure"].split(",")[0], float(row["target"])
-    pairs = matched(best(ours), best(theirs), lambda one: (one["labels"]["seed"], one["repetition"]))
+    pairs = matched(best(ours), best(theirs), lambda one: (one["labels"]["seed"], one["repetition"], code(one)))
     return around([math.log(need(a, target, amount) / need(b, target, amount)) for a, b in pairs], math.exp)
 
 
@@ -178,21 +180,27 @@ def block(record: dict[str, Any]) -> tuple[str, int]:
     return record["sweep"]["identifier"], record["sweep"]["round"]
 
 
+def code(record: dict[str, Any]) -> str:
+    """Runs of different code are never set beside each other."""
+    return str(record["hosts"][0]["other"].get("code"))
+
+
 def need(record: dict[str, Any], target: float, amount: str) -> float:
     return next((float(one[amount]) for one in record["reached"] if math.isclose(one["target"], target)), math.inf)
 
 
 def best(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At the learning rate with which the highest target took the fewest samples."""
+    """Of the learning rates with most runs, the one with which the highest target took the fewest samples."""
     by_rate = {one["labels"]["learning_rate"]: [] for one in runs}  # type: dict[float, list[dict[str, Any]]]
     for one in runs:
         by_rate[one["labels"]["learning_rate"]].append(one)
     targets = sorted(runs[0]["specification"]["targets"], reverse=True)
+    most = max(map(len, by_rate.values()))
     return min(
-        by_rate.values(),
+        (those for those in by_rate.values() if len(those) == most),
         key=lambda those: (
             [statistics.median(need(one, target, "samples") for one in those) for target in targets],
-            -statistics.median(one["evaluations"][-1]["top1"] for one in those),
+            -statistics.median(one["evaluations"][-1]["top1"] if one["evaluations"] else 0.0 for one in those),
         ),
     )
 
