@@ -200,7 +200,8 @@ class ExchangeRun:
         """The same in a format. What a worker without samples remembers of other steps travels all the same."""
         counts = [self.gradients.weight(worker, step) for worker in range(self.workers)]
         # So that samples make nothing larger than a format takes; what is remembered is counted alike for good.
-        unit = 1.0 if self.carriage.form.feeds_back else about(sum(counts) / self.workers)
+        alike = self.gradients.samples is None or self.carriage.form.feeds_back
+        unit = 1.0 if alike else about(sum(counts) / self.workers)
         weights = [count / unit for count in counts]
         parts: list[Vector] = []
         for worker, weight in enumerate(weights):
