@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from suite.record.schema import Rank, Record, Steps, Telemetry
-from suite.report import compare
+from suite.report import compare, words
 from suite.report.charts.specification import Bars, Lines
 from suite.report.content import Figure, Report, Table
 from suite.report.writers import comma, latex, markdown
@@ -91,7 +91,7 @@ def world(case: Case) -> tuple[Record, ...]:
 
 def entries(table: Table, key: str, **where: str) -> list[float]:
     keys = [one.key for one in table.columns]
-    rows = [row for row in table.rows if all(row[keys.index(name)].text == text for name, text in where.items())]
+    rows = [row for row in table.rows if all(row[keys.index(name)].value == value for name, value in where.items())]
     return [float(str(row[keys.index(key)].value)) for row in rows]
 
 
@@ -123,15 +123,17 @@ def test_every_place_that_shows_a_speed_shows_the_truth(case: Case, tmp_path: Pa
     assert [float(row["samples_per_second"]) for row in rows if row["algorithm"] == case.label] == [near] * 2
     place = [one.key for one in speed.columns].index("samples_per_second")
     shown = {row[place].text.split(" [")[0] for row in speed.rows}
-    assert all(text in latex.write(speed) and text in markdown.write(found) for text in shown)
+    page = markdown.write(next(one for one in found.pages if speed in one.tables))
+    assert all(text in latex.write(speed) and text in page for text in shown)
 
+    said = words.algorithm(next(one for one in records if one.labels.algorithm == case.label))
     bars = figure(found, "stragglers-emulated-speedup").chart
     work = figure(found, "stragglers-emulated-stragglers").chart
     parts = figure(found, "stragglers-emulated-parts").chart
     assert isinstance(bars, Bars) and isinstance(work, Bars) and isinstance(parts, Bars)
-    assert [one.parts[0] for panel in bars.panels for one in panel.bars if one.label == case.label] == [over] * 2
-    assert [one.parts[0] for panel in work.panels for one in panel.bars if one.label == case.label] == [near] * 2
-    sums = [sum(filter(None, one.parts)) for panel in parts.panels for one in panel.bars if one.label == case.label]
+    assert [one.parts[0] for panel in bars.panels for one in panel.bars if one.label == said] == [over] * 2
+    assert [one.parts[0] for panel in work.panels for one in panel.bars if one.label == said] == [near] * 2
+    sums = [sum(filter(None, one.parts)) for panel in parts.panels for one in panel.bars if one.label == said]
     assert sums == [computed] * 2, "the parts of a step and the speed add up"
 
     calm = tuple(made(one, Case("", alike(CALM, times=40), 320.0)) for one in records)
@@ -149,8 +151,9 @@ def test_the_winner_is_the_one_that_gets_most_done() -> None:
         "stragglers", "algorithm=synchronous", f"algorithm={case.label}", "straggler=none", repetitions=2
     )
     remade = [made(one, case if one.labels.algorithm == case.label else slow) for one in records]
-    won = next(one for one in worlds.reported(*remade).tables if one.name == "winners-emulated")
-    assert entries(won, "speedup", fastest=case.label) == [pytest.approx(2.0, rel=0.01)]
+    numbers = next(one for one in worlds.reported(*remade).tables if one.name == "numbers")
+    assert entries(numbers, "value", algorithm=case.label) == [pytest.approx(2.0, rel=0.01)]
+    assert len(numbers.rows) == 1, "and it is the only winner"
 
 
 def test_lines_against_workers_show_the_truth() -> None:
@@ -171,8 +174,8 @@ def test_lines_against_workers_show_the_truth() -> None:
         remade.append(made(one, Case("", (seconds,) * workers, 0.0, (0.0,) * workers, dropped=(0,) * workers)))
     chart = figure(worlds.reported(*remade), "scaling-emulated-workers").chart
     assert isinstance(chart, Lines)
-    (line,) = [one for one in chart.panels[0].lines if "elastic" in one.label]
+    (line,) = [one for one in chart.panels[0].lines if "EASGD" in one.label]
     assert line.x == (2.0, 3.0, 4.0)
     assert line.y == pytest.approx((1.0, 1.5, 2.0), rel=0.01)
-    (share,) = [one for one in chart.panels[1].lines if "elastic" in one.label]
+    (share,) = [one for one in chart.panels[1].lines if "EASGD" in one.label]
     assert share.y == pytest.approx((0.5, 0.5, 0.5), rel=0.01)
