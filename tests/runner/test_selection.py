@@ -11,7 +11,7 @@ import pytest
 from tests.selection import ROOT, is_quick
 
 
-@pytest.mark.parametrize("file", ["run/test_plan.py", "laws/test_virtual_laws.py", "report/test_golden.py"])
+@pytest.mark.parametrize("file", ["experiment/test_plan.py", "laws/test_virtual_laws.py", "report/test_golden.py"])
 def test_what_computes_with_numpy_alone_is_quick(file: str) -> None:
     assert is_quick(ROOT / "tests" / file)
 
