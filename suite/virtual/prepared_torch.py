@@ -88,12 +88,6 @@ def prepare(specification: Specification, dtype: torch.dtype = torch.float32) ->
     workers = specification.workers
     algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
     algorithm.check(workers)
-    source = open_source(specification, "train", 0, workers, every_rank=True)
-    fitting.refuse_too_many_workers(workers, source.total_samples)
-    test = None
-    if specification.evaluate_every:
-        larger = specification.model_copy(update={"batch_size": EVALUATED_AT_ONCE})
-        test = open_source(larger, "test", 0, 1)
     device = "cuda" if specification.device == "gpu" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'gpu': PyTorch finds no GPU here; use cpu")
@@ -101,5 +95,11 @@ def prepare(specification: Specification, dtype: torch.dtype = torch.float32) ->
     samples = max(specification.batch_size, min(PASS, specification.batch_size * workers))
     needs = memory.needed(described, algorithm, specification.optimizer, workers, samples, usable_cores())
     memory.refuse_what_does_not_fit(needs, memory.free(), workers)
+    source = open_source(specification, "train", 0, workers, every_rank=True)
+    fitting.refuse_too_many_workers(workers, source.total_samples)
+    test = None
+    if specification.evaluate_every:
+        larger = specification.model_copy(update={"batch_size": EVALUATED_AT_ONCE})
+        test = open_source(larger, "test", 0, 1)
     net = FlatNet(described, specification.seed, device, dtype)
     return Prepared(specification, algorithm, net, Batches(source), test, needs, began)
