@@ -122,7 +122,7 @@ def _densify(parameter: torch.Tensor) -> None:
 def _check_set(among: hvd.ProcessSet) -> None:
     """On each rank by itself: there is nobody yet to tell."""
     if among is hvd.global_process_set:
-        return  # has everyone, though where Horovod began anew in one process it may say that it has nobody
+        return  # everyone's, whatever its list of ranks says: Horovod was seen to leave it empty after beginning anew
     if not isinstance(among, hvd.ProcessSet) or among.process_set_id is None:
         raise ValueError(
             f"process_set={among}: must be an hvd.ProcessSet that Horovod knows, from hvd.init(process_sets=[...]) or "

@@ -52,7 +52,9 @@ def answer(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> None:
 
 def broadcast_async(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> int:
     """Rank 0's, in place: the first of the set, which Horovod calls by its rank among all."""
-    handle: int = hvd.broadcast_async_(tensor, among.ranks[0], name=name, process_set=among)
+    # Of all, it is rank 0; that set's list of ranks was seen empty after Horovod had begun anew.
+    root = 0 if among is hvd.global_process_set else among.ranks[0]
+    handle: int = hvd.broadcast_async_(tensor, root, name=name, process_set=among)
     return handle
 
 
