@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import psutil
+
 PATIENCE = 60.0  # seconds: ends what hangs, and nothing else
 
 
@@ -20,3 +22,11 @@ def stands(thread: threading.Thread) -> bool:
     """Whether this thread waits for another one to tell it something."""
     frame = sys._current_frames().get(thread.ident or 0)
     return frame is not None and frame.f_code is threading.Condition.wait.__code__
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether this process has not ended, be it that nobody has asked for its end yet."""
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from suite.warm.owner import WarmPython
 from tests.elastic.figures import after_kill, latest
 from tests.elastic.job import ElasticJob, Event, host
+from tests.elastic.torch_problem import BATCH
 
 PATIENCE = 90.0
 GLOO = {"HOROVOD_GLOO_TIMEOUT_SECONDS": "20"}  # when survivors who wait for each other notice; 30 if nothing is said
@@ -51,7 +53,10 @@ def test_workers_come_and_go(warm_torch: WarmPython, algorithm: tuple[str, ...],
         events = job.wait_for(lambda seen: trains(seen, 4, met[-1].seconds), PATIENCE)
         met = latest(events)
         assert all(event.facts["samples"] >= before.get(event.process, 0) for event in met)
-        assert all(event.facts["lost"] <= 16 for event in met)  # the two batches that were under way
+        # Each time that the workers changed cost a worker the batch under way and no more. On a busy machine they change
+        # more often than here: those who are left meet before the newcomer has imported what it needs.
+        meetings = Counter(event.process for event in events if event.what == "begins")
+        assert all(event.facts["lost"] <= BATCH * (meetings[event.process] - 1) for event in met)
 
         gone = max(met, key=lambda event: event.facts["rank"]).host
         job.hosts = [name for name in job.hosts if name != gone]

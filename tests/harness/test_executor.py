@@ -15,6 +15,7 @@ import pytest
 import suite.harness.executor as module
 from suite.harness import tokens
 from suite.harness.executor import TOKEN, Job, Processes, end_leftovers, end_processes, marked
+from tests.patience import eventually, runs
 
 
 def job(tmp_path, script, deadline=30.0, token=None):
@@ -135,13 +136,14 @@ def test_processes_of_a_dead_harness_are_found_and_those_of_a_living_one_are_not
         [sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     token, child = harness.stdout.readline().split()
+    of_harness = psutil.Process(int(child))
     ours = lambda found: found == token and tokens.is_orphan(found)  # noqa: E731 - others' leftovers are not the test's
     try:
         assert end_leftovers(ours) == 0
         harness.kill()
         harness.wait()
         assert end_leftovers(ours) == 1
-        assert not psutil.pid_exists(int(child)) or psutil.Process(int(child)).status() == psutil.STATUS_ZOMBIE
+        eventually(lambda: not runs(of_harness))
     finally:
         end_processes(token)
         harness.stdin.close()

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from suite.warm.owner import WarmPython
-from tests.patience import PATIENCE, eventually
+from tests.patience import PATIENCE, eventually, runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +100,7 @@ def pids(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+    return not any(map(runs, processes))
 
 
 def test_a_signal_reaches_the_copy(warm: WarmPython, tmp_path: Path) -> None:
