@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from algorithms.contract import Algorithm, Rounds
+from algorithms.mechanisms.suggest import did_you_mean
 from algorithms.wire.format import Format
 from algorithms.wire.fp16 import FP16
 from algorithms.wire.int16 import Int16
@@ -43,12 +43,12 @@ def named(asked: Asked) -> Format:
         raise ValueError(f"wire={asked!r}: must be {_choices()}, with options as in 'powersgd:rank=2'")
     kind = FORMATS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"wire={name!r}: must be {_choices()}{_nearest(name, FORMATS)}")
+        raise ValueError(f"wire={name!r}: must be {_choices()}{did_you_mean(name, FORMATS, '; {}')}")
     known = [field.name for field in fields(kind)]
     for key in options:
         if key not in known:
             has = f"has {', '.join(known)}" if known else "has no options"
-            raise ValueError(f"wire={asked!r}: {name} {has}, not {key!r}{_nearest(key, known)}")
+            raise ValueError(f"wire={asked!r}: {name} {has}, not {key!r}{did_you_mean(key, known, '; {}')}")
     return kind(**options) if kind is not Uncoded else NONE
 
 
@@ -77,11 +77,6 @@ def _option(asked: str, part: str) -> tuple[str, int]:
 
 def _choices() -> str:
     return "one of " + ", ".join(map(repr, FORMATS))
-
-
-def _nearest(word: object, known: Any) -> str:
-    near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 __all__ = ["FORMATS", "FP16", "NONE", "Asked", "Format", "Int16", "PowerSGD", "Uncoded", "fitting", "named"]

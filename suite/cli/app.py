@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from algorithms.mechanisms.suggest import unknown
 from suite.cli import (
     advise,
     bench,
@@ -26,7 +27,6 @@ from suite.cli import (
     train,
 )
 from suite.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, OK, BadInputError, FailedError
-from suite.suggest import unknown
 
 app = typer.Typer(
     name="farandole",

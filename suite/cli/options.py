@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from algorithms.mechanisms.suggest import unknown
 from suite.cli.errors import BadInputError
-from suite.suggest import unknown
 
 Value = bool | int | float | str | None
 WORDS: dict[str, Value] = {"true": True, "false": False, "none": None}

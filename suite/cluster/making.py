@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from algorithms.mechanisms.suggest import did_you_mean
 from suite.cluster.contract import Cluster
 from suite.cluster.emulated import Emulated
 from suite.cluster.hosts import Hosts
@@ -34,7 +34,6 @@ def make(specification: Mapping[str, Any]) -> Cluster:
     known = list(inspect.signature(build).parameters)
     for key in options:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+            hint = did_you_mean(key, known) or f"known: {', '.join(known) or 'none'}"
             raise ValueError(f"cluster kind {kind!r} has no {key!r}; {hint}")
     return build(**options)

@@ -6,8 +6,9 @@ microseconds), which is much for InfiniBand, and TCP carries the data whatever t
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from algorithms.mechanisms.suggest import did_you_mean
 
 # One factor for all, so that networks keep their proportions and one model scaled by the same factor meets on every
 # one of them the times it would meet on the real one. With it four hosts at the fastest rate fit on two cores.
@@ -42,7 +43,6 @@ PRESETS = {
 def find(name: str) -> Preset:
     preset = PRESETS.get(name)
     if preset is None:
-        near = difflib.get_close_matches(name.lower(), [known.lower() for known in PRESETS], 1, 0.4)
-        hint = next((f"did you mean {known!r}? " for known in PRESETS if known.lower() in near), "")
+        hint = did_you_mean(name, PRESETS, "{} ")
         raise ValueError(f"network preset {name!r} is unknown; {hint}known: {', '.join(PRESETS)}")
     return preset

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from algorithms.mechanisms.suggest import unknown
 from suite.data.cifar10 import Cifar10, Cifar10Options
 from suite.data.cifar10_files import SIDE as CIFAR10_SIDE
 from suite.data.contents import Contents, check_same
@@ -27,7 +28,6 @@ from suite.data.sharding import Last, Sharding, choose
 from suite.data.source import Batch, DataSet, Source, Split
 from suite.data.synthetic import Synthetic, SyntheticOptions
 from suite.data.tokens import Tokens, TokensOptions
-from suite.suggest import unknown
 
 __all__ = [
     "NAMES",

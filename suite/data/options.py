@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from suite.suggest import nearest
+from algorithms.mechanisms.suggest import did_you_mean
 
 
 class Options(BaseModel):
@@ -20,8 +20,7 @@ def parse(schema: type[Chosen], what: str, given: Mapping[str, object]) -> Chose
     known = sorted(schema.model_fields)
     for name in given:
         if name not in schema.model_fields:
-            near = nearest(name, known)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, known, " ({})")
             raise ValueError(f"{what} has no option {name!r}{hint}; it has {', '.join(known) or 'no options'}")
     try:
         return schema.model_validate(dict(given))

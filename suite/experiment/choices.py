@@ -14,13 +14,13 @@ from typing import Any
 import algorithms
 from algorithms.contract import Algorithm as Contract
 from algorithms.contract import Reduction, Rounds
+from algorithms.mechanisms.suggest import unknown
 from algorithms.wire import NONE, fitting, named
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment.controls import CONTROLS
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
 from suite.record.specification import Algorithm, Data, Model, Optimizer, Options, Replay, Specification, Value
-from suite.suggest import unknown
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 REPLAY_INPUT = (8, 8, 3)

@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algorithms.mechanisms.suggest import unknown
 from suite.experiment.salvage import Path as Place
 from suite.experiment.salvage import relocated, without
 from suite.experiment.schema import ExperimentFile, Shared
 from suite.experiment.toml_lines import locate, nearest_line
 from suite.experiment.validation import Findings, Problem
-from suite.suggest import unknown
 
 SHIPPED = Path(__file__).parent.parent / "experiments"
 

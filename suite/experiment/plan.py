@@ -13,13 +13,13 @@ import random
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
+from algorithms.mechanisms.suggest import unknown
 from suite.cluster import hosts
 from suite.experiment.combinations import combine
 from suite.experiment.file import Experiment, ExperimentError
 from suite.experiment.validation import Problem
 from suite.record.axes import AXES, Labels, Use
 from suite.record.specification import Specification
-from suite.suggest import unknown
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from algorithms.mechanisms.suggest import unknown
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment.axes import Axes, Where
 from suite.experiment.strict import Strict, arrays, named
@@ -18,7 +19,6 @@ from suite.record.specification import (
     PositiveNumber,
     ascending,
 )
-from suite.suggest import unknown
 from suite.training import learning_rates
 
 

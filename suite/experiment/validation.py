@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from algorithms.mechanisms.suggest import nearest, unknown
 from suite.experiment.salvage import Path as Place
 from suite.experiment.salvage import left_out_with
 from suite.experiment.toml_lines import nearest_line
-from suite.suggest import nearest, unknown
 
 Kind = TypeVar("Kind", bound=BaseModel)
 _SCALAR = (bool, int, float, str)

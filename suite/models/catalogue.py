@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from difflib import get_close_matches
 
+from algorithms.mechanisms.suggest import did_you_mean
 from suite.models.net import Net
 from suite.models.nets import alexnet, elastic, googlenet, inception, lenet, pixelcnn, resnet, transformer, vgg
 
@@ -30,12 +30,14 @@ def describe(
 ) -> Net:
     """The net of that name; what is None keeps the size of its paper. `options_of(name)` tells what else can be set."""
     if name not in FAMILIES:
-        raise ValueError(f"unknown model {name!r}{_nearest(name, NAMES)}; there are {', '.join(NAMES)}")
+        raise ValueError(f"unknown model {name!r}{did_you_mean(name, NAMES, ' ({})')}; there are {', '.join(NAMES)}")
     sizes = {key: value for key, value in (("image", image), ("classes", classes)) if value is not None}
     allowed = options_of(name)
     for key, value in {**sizes, **options}.items():
         if key not in allowed:
-            raise ValueError(f"model {name} has no option {key!r}{_nearest(key, allowed)}; it has {', '.join(allowed)}")
+            raise ValueError(
+                f"model {name} has no option {key!r}{did_you_mean(key, allowed, ' ({})')}; it has {', '.join(allowed)}"
+            )
         _check(name, key, value, inspect.signature(FAMILIES[name]).parameters[key].default)
     return FAMILIES[name](width=width, **sizes, **options)
 
@@ -56,8 +58,3 @@ def _check(name: str, key: str, value: object, default: object) -> None:
             kind, fits = "a number", type(value) in (int, float)
     if not fits:
         raise ValueError(f"{key} of model {name} is {value!r}, not {kind}")
-
-
-def _nearest(word: str, known: tuple[str, ...]) -> str:
-    match = get_close_matches(word, known, n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from algorithms.mechanisms.suggest import unknown
 from suite.disturbance.judging import disturbed
 from suite.record.schema import Record
 from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
-from suite.suggest import unknown
 
 
 @dataclass(frozen=True)

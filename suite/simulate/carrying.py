@@ -17,11 +17,11 @@ import numpy as np
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.plan import Timing
+from algorithms.mechanisms.suggest import unknown
 from suite.simulate.machines import Costs, Machines
 from suite.simulate.times import Floats
 from suite.simulate.wires import Wire
 from suite.simulate.workload import ITEM, Workload
-from suite.suggest import unknown
 
 PLANS = ("own", "tensors", "merged", "whole")
 ROUND_PIECE = 4 << 20  # bytes that a round's payload is cut into

@@ -69,7 +69,7 @@ def imported(path: str) -> Any:
     except Exception as error:  # whatever a user's module does when it is imported
         raise ValueError(f"model {path!r}: importing {where} failed: {type(error).__name__}: {error}") from error
     if not hasattr(found, name):
-        from suite.suggest import unknown
+        from algorithms.mechanisms.suggest import unknown
 
         public = [one for one in vars(found) if not one.startswith("_")]
         raise ValueError(f"model {path!r}: " + unknown(f"name in {where}", name, public))

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from algorithms.mechanisms.suggest import nearest
 from suite.simulate.workload import Layer, Workload
-from suite.suggest import nearest
 
 NEEDED = ("elements", "backward_us")
 KNOWN = (*NEEDED, "forward_us", "layer", "shape", "name")

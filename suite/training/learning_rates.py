@@ -11,9 +11,9 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, model_validator
 
+from algorithms.mechanisms.suggest import unknown
 from suite.data.options import Options
 from suite.data.options import parse as parse_options
-from suite.suggest import unknown
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]

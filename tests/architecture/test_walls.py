@@ -82,7 +82,6 @@ def test_reports_know_records_only() -> None:
     known = (
         "suite.report",
         "suite.statistics",
-        "suite.suggest",
         "suite.record.axes",
         "suite.record.schema",
         "suite.record.store",
@@ -93,6 +92,12 @@ def test_reports_know_records_only() -> None:
     for path in modules("suite/report"):
         ours = [name for name in imports(path) if name.startswith("suite") and name != "suite"]
         assert all(name.startswith(known) for name in ours), named(path)
+
+
+def test_the_nearest_name_is_looked_for_in_one_place() -> None:
+    assert [named(path) for path in modules("algorithms", "suite") if "difflib" in imports(path)] == [
+        "algorithms/mechanisms/suggest.py"
+    ]
 
 
 def test_setup_needs_nothing_but_the_standard_library() -> None:

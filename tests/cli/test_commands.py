@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 import algorithms
+from algorithms.mechanisms.suggest import nearest, unknown
 from suite import data, models
 from suite.cli import catalogue
 from suite.cli.app import run
 from suite.cli.options import settings, value
 from suite.models.profile import load
 from suite.record.schema import Reason
-from suite.suggest import nearest, unknown
 from tests.report import scripted
 
 ROOT = Path(__file__).parents[2]

@@ -131,6 +131,7 @@ def test_make_builds_what_the_specification_says(machines: Path) -> None:
         ({"kind": "emulated", "rate_mbit": float("nan")}, "rate_mbit is nan"),
         ({"kind": "emulated", "loss": 1}, "loss is 1"),
         ({"kind": "emulated", "preset": "IB-FDR"}, "did you mean 'IB-FDR-like'?"),
+        ({"kind": "emulated", "preset": "QDR"}, "did you mean 'IB-QDR-like'?"),
         ({"kind": "emulated", "preset": "1GbE", "rate_mbit": 400}, "rate_mbit is 400, but 1GbE scaled by"),
         ({"kind": "emulated", "scale": 0.5, "rate_mbit": 400}, "scale is 0.5, but there is no preset"),
     ],

@@ -16,13 +16,13 @@ from 0 to below 1; all that sleep take `limit` (20s), beyond which a single dela
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from algorithms.mechanisms.suggest import did_you_mean
 from suite.cluster.stragglers.distributions import Bimodal, Distribution, Exponential, Lognormal, Pareto
 from suite.cluster.stragglers.processes import Constant, PeriodicPause, Process, Random, Trace
 from suite.cluster.stragglers.straggler import LIMIT_SECONDS, Straggler, Unit
@@ -132,8 +132,7 @@ def _within(key: str, given: str, low: float, high: float, *, open_low: bool = F
 
 
 def _nearest(given: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(given, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return did_you_mean(given, known) or f"known: {', '.join(known)}"
 
 
 def _sleeping(text: str, keys: _Keys, process: Process) -> Straggler:
