@@ -34,7 +34,7 @@ def gathered(row: tf.Tensor, name: str) -> tf.Tensor:
 
 def gather(row: np.ndarray, name: str) -> np.ndarray:
     """The same outside of traces, or inside `tf.init_scope`."""
-    return np.asarray(tf.function(lambda mine: gathered(mine, name))(tf.constant(row)).numpy())
+    return np.asarray(tf.function(lambda mine: gathered(mine, name), autograph=False)(tf.constant(row)).numpy())
 
 
 def leave() -> None:
@@ -54,4 +54,4 @@ def broadcast(variables: Sequence[tf.Variable], name: str) -> None:
             variable.assign(tf.cast(got, variable.dtype))
 
     if variables:
-        tf.function(take)()
+        tf.function(take, autograph=False)()

@@ -324,7 +324,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Horovod's eager collectives block one by one and ignore their names, so an eager step is traced too."""
         present = [i for i, gradient in enumerate(grads) if gradient is not None]
         if self._eager_step is None:
-            self._eager_step = tf.function(self._step_of_present, reduce_retracing=True)
+            self._eager_step = tf.function(self._step_of_present, reduce_retracing=True, autograph=False)
         keys = tuple(self._get_variable_index(variables[i]) for i in present)
         self._eager_step([tf.convert_to_tensor(grads[i]) for i in present], keys)
 

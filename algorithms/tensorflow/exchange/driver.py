@@ -245,7 +245,7 @@ class ExchangeDriver:
         flying = int(self._flying.numpy()) if self._lines else 0
         if flying:
             if self._algorithm.drains:
-                tf.function(lambda: self._drain(flying))()
+                tf.function(lambda: self._drain(flying), autograph=False)()
                 self._drains += 1
             else:
                 self._dropped += flying

@@ -64,7 +64,7 @@ def planned_route(
 
     @cache
     def sent(elements: int) -> Callable[[], tf.Tensor]:
-        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}"))  # type: ignore[no-any-return]
+        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}"), autograph=False)  # type: ignore[no-any-return]
 
     for elements in (1, routes.MEGABYTE, 4 * routes.MEGABYTE):
         sent(elements)()  # the first call traces
