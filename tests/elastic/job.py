@@ -79,7 +79,16 @@ class ElasticJob:
         options += ["--min-np", str(least), "--max-np", str(most), "--elastic-timeout", "60"]
         if cooldown is not None:
             options += ["--blacklist-cooldown-range", *map(str, cooldown)]
-        command = [sys.executable, "-P", horovodrun.__file__, "--gloo", "-np", str(len(hosts)), *options, *argv]
+        command = [
+            sys.executable,
+            "-P",
+            horovodrun.__file__,
+            "--gloo",
+            "-np",
+            str(min(len(hosts), most)),
+            *options,
+            *argv,
+        ]
         self.output = self.folder / "output"
         given = {**os.environ, **(environment or {}), "ELASTIC_JOURNAL": str(self.journal)}
         given["PATH"] = f"{self.folder}:{given['PATH']}"
