@@ -93,9 +93,9 @@ def build_environment(
 
     `programs`: the folder of the environment's Python. `frameworks`: what Horovod is built for, and must not look beyond.
     """
-    kept = {
-        name: value for name, value in base.items() if not name.startswith(("HOROVOD_", "CXXFLAGS", "CFLAGS", "CMAKE_"))
-    }
+    # PYTHONSAFEPATH: Horovod's setup.py imports what lies beside it.
+    changing = ("HOROVOD_", "CXXFLAGS", "CFLAGS", "CMAKE_", "PYTHONSAFEPATH")
+    kept = {name: value for name, value in base.items() if not name.startswith(changing)}
     chosen = {
         "CXX": str(compiler),
         "PATH": f"{programs}:{base.get('PATH', '')}",

@@ -85,7 +85,7 @@ def tried(row: Row, wheel: Path) -> Outcome:
     outcome = Outcome(row.name)
     interpreter = shutil.which(f"python{row.python}") or ""
     try:
-        log = row.folder.with_suffix(".log")
+        log = row.beside("log")
         log.unlink(missing_ok=True)
         shutil.rmtree(row.folder, ignore_errors=True)
         called(f"Python {row.python}", [interpreter or f"python{row.python}", "-m", "venv", row.folder], log, 120)

@@ -26,6 +26,9 @@ class Row:
         short = "_".join(package.replace("==", "-").replace(".*", "") for package in self.packages)
         return FOLDER / f"{short}_python-{self.python}"
 
+    def beside(self, kind: str) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.{kind}")
+
 
 ROWS = (
     Row("3.11", ("torch==2.4.*",)),
@@ -53,9 +56,9 @@ class Outcome:
 
 
 def noted(row: Row, outcome: Outcome) -> None:
-    row.folder.with_suffix(".json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
+    row.beside("json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
 
 
 def read(row: Row) -> Outcome | None:
-    path = row.folder.with_suffix(".json")
+    path = row.beside("json")
     return Outcome(**json.loads(path.read_text())) if path.exists() else None
