@@ -4,13 +4,14 @@ EXPERIMENT ?= quick
 MPI ?= auto
 SUITE = .venv/bin/python -m suite
 
-.PHONY: setup bench report test test-thirdparty check lint microbench gpu-check lock clean help
+.PHONY: setup bench report test test-thirdparty test-environments check lint microbench gpu-check lock clean help
 
 help:
 	@echo "make bench        run the experiment EXPERIMENT ($(EXPERIMENT)) and write its report; FRAMEWORK and NP narrow it down"
 	@echo "make report       render the report of all records"
 	@echo "make test         all tests, files on three processes at once"
 	@echo "make test-thirdparty  programs of trainers (transformers, lightning, accelerate, Keras) with every algorithm"
+	@echo "make test-environments  build Horovod and train in environments with other versions (hours; WORDS=2.16 narrows it down)"
 	@echo "make check        the tests that need neither ranks nor frameworks nor networks"
 	@echo "make lint         ruff and mypy"
 	@echo "make microbench   micro-benchmarks (pytest-benchmark)"
@@ -37,6 +38,9 @@ test-thirdparty: setup
 	@.venv/bin/python -m tests.thirdparty.overlay
 	build/thirdparty/bin/python -m pytest tests/thirdparty; code=$$?; \
 	.venv/bin/python -m tests.thirdparty.table && exit $$code
+
+test-environments: setup
+	.venv/bin/python -m tests.environments $(WORDS)
 
 check: setup
 	.venv/bin/python -m pytest --check -n 2 --dist loadfile

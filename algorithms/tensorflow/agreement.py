@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from algorithms.mechanisms import agreement
+from algorithms.mechanisms.agreement import require_equal
 from algorithms.mechanisms.validation import flag, whole
 from algorithms.tensorflow.collectives import gather, gathered
 
@@ -50,30 +52,18 @@ def digest(value: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda start, total: start < size, add, (zero, zero), parallel_iterations=1)[1]
 
 
-def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, when: tf.Tensor) -> None:
-    """Fail on every rank, naming the parameters, unless all ranks hold the same bits."""
-    mine = tf.stack([digest(value) for value in values])
-    everyone = gathered(mine, name)
-    equal = tf.reduce_all(everyone == everyone[:1], axis=0)
-    wrong = tf.boolean_mask(tf.constant(list(paths)), ~equal)
-    others = tf.reshape(tf.where(tf.reduce_any(everyone != everyone[:1], axis=1)), [-1])
-    tf.debugging.Assert(
-        tf.reduce_all(equal),
-        [
-            *("Parameters differ between ranks", when, "although every rank must hold the same:", wrong),
-            *("; unlike rank 0's are those of ranks", others),
-        ],
-    )
+def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, step: tf.Tensor) -> None:
+    """In a traced step: fail on every rank, naming what differs, unless all ranks hold the same bits."""
+
+    def compare(everyone: NDArray[np.int64], step: Any) -> bool:
+        require_equal(everyone.tolist(), paths, f"after step {int(step)}")
+        return True
+
+    # Stateful, or nobody would ask it: what it returns is of no use.
+    tf.numpy_function(compare, [gathered(tf.stack([digest(value) for value in values]), name), step], tf.bool)
 
 
 def require_equal_arrays(arrays: Sequence[NDArray[np.generic]], paths: Sequence[str], name: str, when: str) -> None:
-    """The same of arrays, outside of traces."""
-    mine = np.array([zlib.crc32(np.ascontiguousarray(array).data) for array in arrays], np.int64)
-    everyone = gather(mine, name)
-    wrong = [path for path, equal in zip(paths, (everyone == everyone[:1]).all(axis=0), strict=True) if not equal]
-    if wrong:
-        others = np.flatnonzero((everyone != everyone[:1]).any(axis=1)).tolist()
-        raise RuntimeError(
-            f"Parameters differ between ranks {when}, although every rank must hold the same: {wrong}; "
-            f"unlike rank 0's are those of ranks {others}"
-        )
+    """The same of arrays, outside of traces: raise RanksDisagree."""
+    mine = np.array([agreement.digest(array) for array in arrays], np.int64)
+    require_equal(gather(mine, name).tolist(), paths, when)

@@ -12,7 +12,8 @@ import torch
 from horovod.common.exceptions import HorovodInternalError
 from horovod.torch import mpi_ops
 
-from algorithms.torch.errors import RankStopped, TrainingError
+from algorithms.mechanisms.errors import TrainingError
+from algorithms.torch.errors import RankStopped
 
 _leaving = threading.Lock()
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.mechanisms.elastic.life import keeps_copies
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
@@ -26,7 +27,6 @@ from algorithms.torch import agreement
 from algorithms.torch.alone import AloneDriver
 from algorithms.torch.attach import Wishes, attach, release
 from algorithms.torch.driver import Attached, Driver
-from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange.driver import ExchangeDriver
 from algorithms.torch.stock import StockDriver
 from algorithms.wire import Asked

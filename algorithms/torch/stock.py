@@ -14,11 +14,11 @@ from horovod.common.exceptions import HorovodInternalError
 from torch.utils.hooks import RemovableHandle
 
 from algorithms.contract import Exchange
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
-from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange import meeting, travelling
 from algorithms.torch.exchange.header import SAID, Fault
 from algorithms.torch.exchange.history import History, compare

@@ -12,8 +12,8 @@ import torch
 
 import algorithms
 from algorithms.contract import Algorithm
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.errors import TrainingError
 from tests.parallel import torch_nets
 from tests.parallel.torch_rounds_runs import OPTIMIZERS, agree
 

@@ -11,8 +11,8 @@ from torch import nn
 
 import algorithms
 from algorithms.contract import Algorithm
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.errors import TrainingError
 from tests.parallel import torch_nets
 
 pytestmark = pytest.mark.ranks(4)

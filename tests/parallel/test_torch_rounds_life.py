@@ -15,8 +15,8 @@ import torch
 
 import algorithms
 from algorithms.contract import Rounds
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.torch import DistributedOptimizer
-from algorithms.torch.errors import TrainingError
 from algorithms.torch.rounds import gradients as rounds_gradients
 from tests.parallel import torch_nets
 from tests.parallel.torch_rounds_runs import OPTIMIZERS, agree, driver

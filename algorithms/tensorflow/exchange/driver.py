@@ -231,8 +231,7 @@ class ExchangeDriver:
         def compare() -> tf.Tensor:
             values = [variable.value.read_value() for variable in self._variables]
             paths = [variable.path for variable in self._variables]
-            when = tf.strings.format("after step {}", step)
-            require_agreement(values, paths, f"{self.names.prefix}.agreement", when)
+            require_agreement(values, paths, f"{self.names.prefix}.agreement", step)
             self._unchecked.assign(False)
             return tf.constant(True)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.flights import Flight, Lost
 from algorithms.mechanisms.weighing import Heard
 from algorithms.torch import collectives
-from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange.header import Answer, Header
 from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.wire import Cargo

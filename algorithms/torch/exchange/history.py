@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import horovod.torch as hvd
 import torch
 
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.torch import collectives
-from algorithms.torch.errors import TrainingError
 from algorithms.torch.exchange.header import WENT_APART
 from algorithms.torch.memory import flat
 

@@ -19,6 +19,7 @@ from torch import nn
 from algorithms.contract import Place, Reduction, Rounds
 from algorithms.life import Standing
 from algorithms.mechanisms.elastic.life import wire_state
+from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.quorum.ballot import Terms
 from algorithms.mechanisms.quorum.helper import Helper, RoundsError
 from algorithms.mechanisms.quorum.record import RoundRecord
@@ -27,7 +28,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
-from algorithms.torch.errors import RankStopped, TrainingError
+from algorithms.torch.errors import RankStopped
 from algorithms.torch.exchange.wire import declared_bytes
 from algorithms.torch.refusals import refuse_unfit
 from algorithms.torch.rounds.attempts import Attempts
