@@ -12,11 +12,14 @@ from pydantic import ValidationError
 import algorithms
 from suite.cli.errors import BadInputError, input_errors
 from suite.cli.options import one_of, settings
+from suite.cluster.local import LocalNetwork
+from suite.cluster.virtual import VirtualNetwork
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment import choices
 from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.models import NAMES as MODEL_NAMES
-from suite.record.specification import Data, Model, Network, Optimizer, Options, Replay, Specification
+from suite.record.part import Options
+from suite.record.specification import Data, Model, Optimizer, Replay, Specification
 
 FRAMEWORKS = ("torch", "tensorflow")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
@@ -31,9 +34,8 @@ class Virtual:
     gbit: float
     latency_us: float
 
-    def network(self, model: Model, batch_size: int) -> Network:
-        return Network(
-            kind="virtual",
+    def network(self, model: Model, batch_size: int) -> VirtualNetwork:
+        return VirtualNetwork(
             rate_mbit=None if math.isinf(self.gbit) else self.gbit * 1000,
             delay_ms=self.latency_us / 1000,
             compute_seconds=step_seconds(model, batch_size) if self.compute is None else self.compute,
@@ -120,7 +122,7 @@ def specification(wanted: Wanted, workers: int) -> Specification:
                 ),
                 workers=workers,
                 wire=None if wanted.wire == "none" else wanted.wire,
-                network=Network() if wanted.virtual is None else wanted.virtual.network(model, wanted.batch_size),
+                network=LocalNetwork() if wanted.virtual is None else wanted.virtual.network(model, wanted.batch_size),
                 straggler=straggler,
                 seed=wanted.seed,
                 batch_size=wanted.batch_size,

@@ -23,7 +23,7 @@ from suite.harness.launch import Launcher, Request
 from suite.rank import job as jobs
 from suite.record.axes import Labels
 from suite.record.schema import Diverged, Failed, Reason, Record, Sweep
-from suite.record.specification import Specification, describe_network
+from suite.record.specification import Specification
 from suite.record.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def summary(record: Record) -> Iterator[str]:
     specified = record.specification
     yield (
         f"{specified.algorithm.name}, {specified.model.name}, {specified.workers} workers (simulated: real gradients, "
-        f"virtual time), {describe_network(specified.network, specified.workers)}, "
+        f"virtual time), {specified.network.describe(specified.workers)}, "
         f"{specified.network.compute_seconds:.4g} s of computing a step"
     )
     steps = [rank.steps for rank in record.ranks if rank.steps.seconds]

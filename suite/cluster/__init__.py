@@ -1,4 +1,8 @@
-"""Where ranks run: on this machine, on the hosts of a host file, or on hosts emulated on this machine."""
+"""Where ranks run: on this machine, on the hosts of a host file, on hosts emulated on this machine, or in virtual time.
+
+A kind is a file, named in `kinds`: a `Network` (`network`) says what may be asked of it and opens the cluster (`contract`)
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from suite.cluster.contract import (
 from suite.cluster.emulated import Emulated
 from suite.cluster.hosts import Hosts
 from suite.cluster.local import Local
-from suite.cluster.making import make
 
 __all__ = [
     "Cluster",
@@ -23,5 +26,4 @@ __all__ = [
     "Emulated",
     "Hosts",
     "Local",
-    "make",
 ]

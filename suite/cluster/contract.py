@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
-Kind = Literal["measured", "emulated", "simulated"]
+from suite.record.part import Kind
 
 
 class ClusterError(RuntimeError):

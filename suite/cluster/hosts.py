@@ -11,18 +11,72 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import psutil
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from suite.cluster import host_file
-from suite.cluster.contract import ClusterError, ClusterFacts, Counters, Kind
+from suite.cluster.contract import ClusterError, ClusterFacts, Counters
 from suite.cluster.horovodrun import horovodrun
 from suite.cluster.host_file import Place
+from suite.cluster.network import Network, written
+from suite.record.part import Kind
 
 _CONNECT_SECONDS = 10
 # What Gloo will bind to on that host: the address its own name resolves to.
 _OWN_ADDRESS = 'getent ahostsv4 "$(hostname)" | head -n 1 | cut -d " " -f 1'
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Interface = Annotated[str, Field(pattern=r"^[^\s/:,]{1,15}$")]  # what Linux takes, less what horovodrun splits at
+
+
+class HostsNetwork(Network):
+    """`{ file = "machines", interfaces = ["ib0"] }`: `file` is a host file, the others go to horovodrun."""
+
+    here: ClassVar[bool] = False
+    sign: ClassVar[str | None] = "file"
+
+    kind: Literal["hosts"] = "hosts"
+    file: str | None = Field(default=None, description="the host file: `name slots=N` per line")
+    interfaces: tuple[Interface, ...] | None = Field(
+        default=None, min_length=1, description="network interfaces to use, of the same names on every host"
+    )
+    ssh_port: Port | None = Field(default=None, description="where the hosts' ssh listens")
+    ssh_identity_file: str | None = Field(default=None, description="the private key for ssh")
+
+    @field_validator("file")
+    @classmethod
+    def _readable(cls, file: str, info: ValidationInfo) -> str:
+        if written(info):
+            host_file.read(Path(file))
+        return file
+
+    @field_validator("ssh_identity_file")
+    @classmethod
+    def _present(cls, file: str, info: ValidationInfo) -> str:
+        if written(info) and not Path(file).is_file():
+            raise ValueError(f"ssh_identity_file {file}: no such file")
+        return file
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.file is None:
+            raise ValueError("a network of kind hosts needs file, the host file")
+        return self
+
+    def check_room(self, workers: int) -> None:
+        try:
+            occupied(host_file.read(Path(str(self.file))), workers)
+        except ValueError as error:
+            raise ValueError(f"{self.file}: {error}") from error
+
+    def describe(self, workers: int) -> str:
+        return f"hosts:{self.file}" + (f" over {', '.join(self.interfaces)}" if self.interfaces else "")
+
+    def open(self, workers: int) -> Hosts:
+        return Hosts(str(self.file), self.interfaces or (), self.ssh_port, self.ssh_identity_file)
 
 
 @dataclass

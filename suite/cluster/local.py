@@ -6,10 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Literal, Self
 
-from suite.cluster.contract import ClusterFacts, Counters, Kind
+from suite.cluster.contract import ClusterFacts, Counters
 from suite.cluster.horovodrun import horovodrun
+from suite.cluster.network import Network
+from suite.record.part import Kind
 
 
 def usable_cores() -> int:
@@ -22,6 +24,20 @@ def crowded(ranks: int) -> tuple[str, ...]:
     if ranks <= cores:
         return ()
     return (f"{ranks} ranks share {cores} cores: replayed compute does not mind, real compute is slowed down by it",)
+
+
+class LocalNetwork(Network):
+    """`"local"`: nothing to choose."""
+
+    wired: ClassVar[bool] = False
+
+    kind: Literal["local"] = "local"
+
+    def describe(self, workers: int) -> str:
+        return "local"
+
+    def open(self, workers: int) -> Local:
+        return Local()
 
 
 @dataclass

@@ -40,6 +40,14 @@ PRESETS = {
 }
 
 
+def alone(name: str, rate_mbit: float | None) -> str:
+    """The name of a preset, if it is one and nothing else sets the rate."""
+    find(name)
+    if rate_mbit is not None:
+        raise ValueError("preset and rate_mbit both set the rate; keep one")
+    return name
+
+
 def find(name: str) -> Preset:
     preset = PRESETS.get(name)
     if preset is None:

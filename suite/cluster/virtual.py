@@ -7,15 +7,75 @@ from __future__ import annotations
 
 import atexit
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Literal, Self
 
-from suite.cluster.contract import ClusterFacts, Counters, Kind
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+
+from suite.cluster import presets
+from suite.cluster.contract import ClusterFacts, Counters
+from suite.cluster.network import Network, written
+from suite.record.part import Kind, NonNegative, PositiveNumber
 from suite.warm.owner import WarmPython
 
+INSTANT = "instant"  # what travels is there at once
 IMPORTED = ("torch", "suite.virtual.training_torch")
+
+
+class VirtualNetwork(Network):
+    """`{ virtual = "10GbE", compute = 0.2 }`: joined by a preset at its full rate, by so many Mbit/s, or "instant"."""
+
+    evidence: ClassVar[Kind] = "simulated"
+    worker: ClassVar[str] = "suite.virtual.worker_torch"
+    sign: ClassVar[str | None] = "virtual"
+    lacks: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("hosts", "loss"), "has no virtual form: each worker has a link of its own, without loss"
+    )
+
+    kind: Literal["virtual"] = "virtual"
+    rate_mbit: PositiveNumber | None = Field(default=None, description="of each worker's link; if unset, no limit")
+    delay_ms: NonNegative = 0.0
+    preset: str | None = Field(default=None, description="where the rate comes from, if it does")
+    scale: PositiveNumber | None = None
+    compute_seconds: PositiveNumber | None = Field(
+        default=None,
+        validation_alias=AliasChoices("compute", "compute_seconds"),
+        description="what a step computes for, stragglers left out; if unset, as a worker of 100 GFLOP/s does",
+    )
+
+    @classmethod
+    def spelled_out(cls, table: dict[str, Any]) -> dict[str, Any]:
+        wire = table.pop("virtual", INSTANT)
+        if wire == INSTANT:
+            return table
+        return ({"preset": wire, "scale": 1.0} if isinstance(wire, str) else {"rate_mbit": wire}) | table
+
+    @field_validator("preset")
+    @classmethod
+    def _sets_the_rate(cls, preset: str, info: ValidationInfo) -> str:
+        return presets.alone(preset, info.data.get("rate_mbit")) if written(info) else preset
+
+    def resolved(self, workers: int) -> Self:
+        rate = self.rate_mbit if self.preset is None else presets.find(self.preset).rate_mbit(self.scale or 1.0)
+        return super().resolved(workers).model_copy(update={"rate_mbit": rate})
+
+    def timed(self, step_seconds: Callable[[], float]) -> Self:
+        if self.compute_seconds is not None:
+            return self
+        return self.model_copy(update={"compute_seconds": step_seconds()})
+
+    def check(self, workers: int) -> None:
+        if self.compute_seconds is None:
+            raise ValueError("a virtual network of a run needs compute_seconds")
+
+    def describe(self, workers: int) -> str:
+        wire = self.preset or (f"{self.rate_mbit:g} Mbit/s" if self.rate_mbit else INSTANT)
+        return f"virtual {wire}" + (f", {self.delay_ms:g} ms" if self.delay_ms else "")
+
+    def open(self, workers: int) -> Virtual:
+        return Virtual(self.rate_mbit, self.delay_ms, self.compute_seconds or 1.0)
 
 
 @dataclass

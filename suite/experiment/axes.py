@@ -13,11 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 
 from algorithms.wire import named as form
 from suite.cluster import stragglers
+from suite.cluster.kinds import asked
+from suite.cluster.local import LocalNetwork
+from suite.cluster.network import Network
 from suite.experiment import choices
-from suite.experiment.network_choice import NetworkChoice, spelled_out
-from suite.experiment.strict import Strict, named
+from suite.experiment.strict import Strict, arrays, named
 from suite.record.axes import AXES
-from suite.record.specification import Count, Model, NonNegative, Options, Positive, PositiveNumber
+from suite.record.part import Count, NonNegative, Options, Positive, PositiveNumber
+from suite.record.specification import Model
 
 
 class Choice(Strict):
@@ -75,6 +78,10 @@ def _readable(straggler: str) -> str:
     return straggler
 
 
+def _network(value: Any) -> Network:
+    return asked(arrays(value))
+
+
 def _form(asked: Any) -> str:
     """A name, with options behind colons, or a table with a name; as the name is written."""
     return str(form(asked))
@@ -88,9 +95,7 @@ class Axes(Strict):
     algorithm: tuple[Annotated[AlgorithmChoice, BeforeValidator(named())], ...] = Field(min_length=1)
     wire: tuple[Annotated[str, BeforeValidator(_form)], ...] = Field(default=("none",), min_length=1)
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
-    network: tuple[Annotated[NetworkChoice, BeforeValidator(spelled_out)], ...] = Field(
-        default=(NetworkChoice(name="local"),), min_length=1
-    )
+    network: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(default=(LocalNetwork(),), min_length=1)
     straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
     learning_rate: tuple[PositiveNumber, ...] | None = Field(
         default=None,
@@ -121,8 +126,10 @@ class Where(_EveryAxis):  # type: ignore[misc, valid-type]  # a field for each r
 
 def names(value: Any, label: str) -> tuple[object, ...]:
     """Every name that a value of an axis answers to: its label, and its name without options."""
-    if isinstance(value, Choice | NetworkChoice):
+    if isinstance(value, Choice):
         return (label, value.name)
+    if isinstance(value, Network):
+        return (label, value.kind)
     return (value, value.split(":")[0]) if isinstance(value, str) else (value,)
 
 

@@ -20,7 +20,8 @@ from suite.data import NAMES as DATA_NAMES
 from suite.experiment.controls import CONTROLS
 from suite.models import Net, describe, profile
 from suite.models.profile import Profile
-from suite.record.specification import Algorithm, Data, Model, Optimizer, Options, Replay, Specification, Value
+from suite.record.part import Options, Value
+from suite.record.specification import Algorithm, Data, Model, Optimizer, Replay, Specification
 
 # How many classes the head needs; synthetic data takes whatever the head has.
 REPLAY_INPUT = (8, 8, 3)

@@ -12,24 +12,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from algorithms.contract import Rounds
+from suite.cluster.network import Network
 from suite.experiment import choices
 from suite.experiment.axes import names
 from suite.experiment.file import Experiment
-from suite.experiment.networks import check_room, resolve_network, resolve_straggler, with_compute
+from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.experiment.salvage import Path as Place
 from suite.experiment.schema import Shared
 from suite.experiment.validation import Problem
 from suite.record.axes import AXES, Labels
-from suite.record.specification import (
-    Data,
-    Model,
-    Network,
-    Optimizer,
-    Replay,
-    Specification,
-    describe_network,
-    refuse_targets_without_evaluations,
-)
+from suite.record.specification import Data, Model, Optimizer, Replay, Specification, refuse_targets_without_evaluations
 from suite.virtual.fitting import refuse_what_has_no_virtual_form
 
 Made = TypeVar("Made")
@@ -91,11 +83,11 @@ class _Resolver:
     def resolve(self, cell: _Cell) -> Resolved | None:
         """None: excluded, or noted as a problem."""
         at = cell.at
-        network = resolve_network(at.network, at.workers)
+        network = at.network.resolved(at.workers)
         labels = {
             "model": at.model.called(),
             "algorithm": at.algorithm.called(),
-            "network": at.network.label or describe_network(network, at.workers),
+            "network": at.network.label or network.describe(at.workers),
         }
         called = {axis: names(getattr(at, axis), labels.get(axis, "")) for axis in AXES}
         for index, exclude in enumerate(self.experiment.file.exclude):
@@ -129,7 +121,7 @@ class _Resolver:
         resolved = {
             "model": model,
             "algorithm": choices.resolve_algorithm(at.algorithm.name, at.algorithm.options),
-            "network": with_compute(network, at.network, model, batch),
+            "network": network.timed(functools.partial(step_seconds, model, batch)),
             "data": data,
             "optimizer": optimizer,
             "batch_size": batch,
@@ -137,7 +129,7 @@ class _Resolver:
         settings = shared.model_dump(exclude={"data", "optimizer", "batch_size", "effective_batch_size"})
         plain = {axis: None if value == "none" else value for axis, value in written.items()}
         specification = Specification(**(settings | plain | resolved))
-        if network.kind == "virtual" and not self._try(
+        if network.evidence == "simulated" and not self._try(
             cell.place("network"), lambda: _passes(refuse_what_has_no_virtual_form, specification)
         ):
             return None
@@ -223,7 +215,7 @@ def _takes_part(case: _Case) -> None:
 
 
 def _runs_on(case: _Case) -> None:
-    if case.at.network.name == "virtual":
+    if case.network.evidence == "simulated":
         return  # `refuse_what_has_no_virtual_form` sees the whole specification
     algorithm = case.at.algorithm
     choices.check_runs_on(algorithm.name, case.at.framework)
@@ -249,7 +241,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[_Case], object]], ...] = (
     ("wire", ("algorithm", "workers"), _carries),
     ("straggler", ("workers",), lambda case: resolve_straggler(case.at.straggler, case.at.workers)),
     ("framework", ("optimizer",), lambda case: choices.checked_optimizer(case.at.framework, case.optimizer)),
-    ("network", ("workers",), lambda case: check_room(case.network, case.at.workers)),
+    ("network", ("workers",), lambda case: case.network.check_room(case.at.workers)),
     (
         "targets",
         ("evaluate_every",),

@@ -10,15 +10,8 @@ from algorithms.mechanisms.suggest import unknown
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment.axes import Axes, Where
 from suite.experiment.strict import Strict, arrays, named
-from suite.record.specification import (
-    Count,
-    Data,
-    Horovod,
-    Optimizer,
-    Positive,
-    PositiveNumber,
-    ascending,
-)
+from suite.record.part import Count, Positive, PositiveNumber
+from suite.record.specification import Data, Horovod, Optimizer, ascending
 from suite.training import learning_rates
 
 

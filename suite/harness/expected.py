@@ -39,11 +39,11 @@ def compute_seconds(specification: Specification) -> float:
     if specification.model.replay is not None:
         profile = choices.replayed_profile(specification.model.replay)
         return profile.forward_seconds + profile.backward_seconds
-    if specification.network.kind == "virtual":  # all workers' gradients, on all cores
+    if specification.network.evidence == "simulated":  # all workers' gradients, on all cores
         forward = choices.net_of(specification.model).flops * specification.batch_size * specification.workers
         return 3 * forward / FLOPS_PER_CORE / usable_cores()
     forward = choices.net_of(specification.model).flops * specification.batch_size
-    cores = usable_cores() if specification.network.kind != "hosts" else specification.workers * specification.threads
+    cores = usable_cores() if specification.network.here else specification.workers * specification.threads
     crowding = max(1.0, specification.workers * specification.threads / cores)
     return 3 * forward / FLOPS_PER_CORE / specification.threads * crowding
 
@@ -53,7 +53,7 @@ def wire_seconds(specification: Specification) -> float:
     size = choices.net_of(specification.model).parameter_count * 4.0
     if specification.model.replay is not None:
         size *= specification.model.replay.size
-    if specification.network.kind == "virtual":
+    if specification.network.evidence == "simulated":
         return 0.0
     ring = 2 * (specification.workers - 1) / specification.workers * size
     return ring * 8 / ((specification.network.rate_mbit or LOOPBACK_MBIT) * 1e6)
@@ -61,7 +61,7 @@ def wire_seconds(specification: Specification) -> float:
 
 def delay_seconds(specification: Specification, compute: float) -> float:
     """Of the slowest rank, on average over the first steps."""
-    if specification.straggler is None or specification.network.kind == "virtual":
+    if specification.straggler is None or specification.network.evidence == "simulated":
         return 0.0
     straggler = stragglers.parse(specification.straggler)
     unit = compute if straggler.unit == "compute" else 1.0

@@ -36,7 +36,6 @@ from suite.record.specification import Specification
 INJECTION_TOLERANCE = 0.1
 # What ranks get beyond the deadline to say where they stood and end themselves.
 GRACE_SECONDS = 15.0
-WORKER, WORKERS = "suite.rank.worker", {"virtual": "suite.virtual.worker_torch"}  # what a rank, or all of them, run
 LARGEST_KEPT = 128 << 10  # bytes of freed memory, in runs that measure it
 
 
@@ -88,7 +87,7 @@ class Launcher:
             job = Job(
                 command=cluster.command(
                     specification.workers,
-                    [self.python, "-m", WORKERS.get(specification.network.kind, WORKER), str(path)],
+                    [self.python, "-m", specification.network.worker, str(path)],
                     mpi=choices.needs_mpi(specification),
                 ),
                 environment=environment(specification) | cluster.environment() | timeline(request, folder),

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.cluster.contract import Cluster, ClusterError
+from suite.cluster.network import Network
 from suite.disturbance.judging import Quietest
-from suite.experiment.networks import open_cluster
 from suite.experiment.plan import Plan, Planned
 from suite.harness import expected, tokens
 from suite.harness.display import Display, dry_run
@@ -21,7 +21,6 @@ from suite.harness.executor import end_leftovers
 from suite.harness.launch import Launcher, Request
 from suite.harness.signals import held, termination_is_interruption
 from suite.record.schema import Failed, Reason, Record, Sweep
-from suite.record.specification import Network
 from suite.record.store import WORK, DiskFullError, Store, Unreadable, Writer
 
 WIDTH = 160  # of a table that goes into a file or a pipe
@@ -76,7 +75,7 @@ class Sweeper:
     store: Store
     console: Console = field(default_factory=Console)
     launcher: Launcher | None = None
-    open_cluster: Callable[[Network, int], Cluster] = open_cluster
+    open_cluster: Callable[[Network, int], Cluster] = lambda network, workers: network.open(workers)
 
     def outline(self, plan: Plan, options: Options) -> Outline:
         plan = replace(plan, runs=tuple(replace(run, position=index) for index, run in enumerate(plan.runs)))

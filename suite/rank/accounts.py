@@ -24,7 +24,7 @@ class Spent:
     @staticmethod
     def now(specification: Specification) -> Spent:
         sent = None
-        if specification.network.kind != "local":
+        if specification.network.wired:
             cards = psutil.net_io_counters(pernic=True, nowrap=False)
             sent = sum(card.bytes_sent for name, card in cards.items() if name != "lo")
         return Spent(time.process_time(), sent)

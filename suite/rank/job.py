@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from suite.record.specification import Part, Specification
+from suite.record.part import Part
+from suite.record.specification import Specification
 
 NAME = "job.json"
 BOOT = Path("/proc/sys/kernel/random/boot_id")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Self
 
-from suite.record.specification import Part, Specification, describe_network
+from suite.record.part import Part
+from suite.record.specification import Specification
 
 
 class Use(Enum):
@@ -79,7 +80,7 @@ class Labels(Part):
     ]
     network: Annotated[
         str,
-        Axis(Use.SETTING, lambda run: describe_network(run.network, run.workers), renamed=True, order=_rate),
+        Axis(Use.SETTING, lambda run: run.network.describe(run.workers), renamed=True, order=_rate),
     ]
     straggler: Annotated[
         str,

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from suite.record.axes import AXES, Labels
-from suite.record.specification import Count, Kind, Part, Positive, Specification
+from suite.record.part import Count, Kind, Part, Positive
+from suite.record.specification import Specification
 
 SCHEMA_VERSION = 1
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from suite.record.specification import Count, NonNegative, Part, Positive, PositiveNumber
+from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
 from suite.simulate.machines import Costs, Machines, bytes_per_second, hop_seconds, hops, sharing
 from suite.simulate.workload import Workload
 

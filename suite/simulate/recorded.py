@@ -58,7 +58,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
     if replay is None:
         raise CannotTellError("its computing is real: how long that takes here is not known beforehand")
     network = specification.network
-    if network.kind != "emulated" or network.rate_mbit is None or network.hosts is None:
+    if network.rate_mbit is None or network.hosts is None:
         raise CannotTellError(f"nobody knows the rate of a network of kind {network.kind!r}")
     if network.loss:
         raise CannotTellError(f"its network loses {network.loss:.3%} of the packets, which is not simulated")

@@ -17,8 +17,9 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from suite.cluster.fingerprint import commit
 from suite.experiment.plan import Plan
+from suite.record.part import Part, Positive, PositiveNumber
 from suite.record.schema import Record
-from suite.record.specification import Part, Positive, PositiveNumber, Specification
+from suite.record.specification import Specification
 from suite.simulate.calibration import Calibration
 from suite.simulate.recorded import CannotTellError, Run, label_of, run_of, seconds_of
 

@@ -3,11 +3,13 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from suite.cluster import Cluster, ClusterError, Emulated, Hosts, Local, make
+from suite.cluster import Cluster, ClusterError, Emulated, Hosts, Local
 from suite.cluster.host_file import Place, parse
+from suite.cluster.kinds import recorded
 from suite.cluster.launchers import kubernetes, mpirun, slurm
 from suite.cluster.presets import PRESETS, SCALE
 
@@ -110,35 +112,47 @@ def test_an_mpijob_starts_horovodrun_on_all_slots() -> None:
         kubernetes(0, 4, ARGV, {}, image="i", name="n")
 
 
-def test_make_builds_what_the_specification_says(machines: Path) -> None:
+def test_a_kind_opens_what_its_network_says(machines: Path) -> None:
     made: list[Cluster] = [
-        make({}),
-        make({"kind": "hosts", "path": machines}),
-        make({"kind": "emulated", "hosts": 4, "preset": "10GbE"}),
+        recorded({}).open(2),
+        recorded({"kind": "hosts", "file": str(machines)}).open(2),
+        recorded({"kind": "emulated", "hosts": 4, "preset": "10GbE"}).open(4),
     ]
     assert [type(cluster) for cluster in made] == [Local, Hosts, Emulated]
     assert [cluster.kind for cluster in made] == ["measured", "measured", "emulated"]
 
 
 @pytest.mark.parametrize(
-    ("specification", "complaint"),
+    ("network", "complaint"),
     [
-        ({"kind": "cloud"}, "'cloud' is unknown; known: local, hosts, emulated"),
-        ({"kind": "emulated", "host": 4}, "has no 'host'; did you mean 'hosts'?"),
-        ({"kind": "local", "hosts": 4}, "has no 'hosts'; known: none"),
-        ({"kind": "emulated", "hosts": 0}, "hosts is 0, must be between 1 and"),
-        ({"kind": "emulated", "rate_mbit": 1}, "rate_mbit is 1, must be between 10 and"),
-        ({"kind": "emulated", "rate_mbit": float("nan")}, "rate_mbit is nan"),
-        ({"kind": "emulated", "loss": 1}, "loss is 1"),
-        ({"kind": "emulated", "preset": "IB-FDR"}, "did you mean 'IB-FDR-like'?"),
-        ({"kind": "emulated", "preset": "QDR"}, "did you mean 'IB-QDR-like'?"),
-        ({"kind": "emulated", "preset": "1GbE", "rate_mbit": 400}, "rate_mbit is 400, but 1GbE scaled by"),
-        ({"kind": "emulated", "scale": 0.5, "rate_mbit": 400}, "scale is 0.5, but there is no preset"),
+        ({"kind": "cloud"}, "unknown kind of network 'cloud'; known: local, hosts, emulated, virtual"),
+        ({"kind": "emulated", "host": 4}, "unknown key 'host' (did you mean 'hosts'?)"),
+        ({"kind": "local", "hosts": 4}, "hosts shapes an emulated network, not one of kind 'local'"),
+        ({"kind": "hosts"}, "needs file, the host file"),
     ],
 )
-def test_make_refuses(specification: dict[str, object], complaint: str) -> None:
+def test_a_network_takes_what_its_kind_takes(network: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError) as caught:
-        make(specification)
+        recorded(network)
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"hosts": 0}, "hosts is 0, must be between 1 and"),
+        ({"rate_mbit": 1}, "rate_mbit is 1, must be between 10 and"),
+        ({"rate_mbit": float("nan")}, "rate_mbit is nan"),
+        ({"loss": 1}, "loss is 1"),
+        ({"preset": "IB-FDR"}, "did you mean 'IB-FDR-like'?"),
+        ({"preset": "QDR"}, "did you mean 'IB-QDR-like'?"),
+        ({"preset": "1GbE", "rate_mbit": 400}, "rate_mbit is 400, but 1GbE scaled by"),
+        ({"scale": 0.5, "rate_mbit": 400}, "scale is 0.5, but there is no preset"),
+    ],
+)
+def test_emulated_hosts_refuse(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Emulated(**given)
     assert complaint in str(caught.value)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from suite.experiment import file as experiment
 from suite.experiment.file import ExperimentError, parse
-from suite.experiment.networks import open_cluster
 from suite.experiment.plan import expand
 
 TEXT = """\
@@ -213,7 +212,7 @@ def test_hosts_say_how_they_are_reached(tmp_path, machines):
     network = f'{{ file = "{machines}", interfaces = ["ib0"], ssh_port = 2222, ssh_identity_file = "{key}" }}'
     (run,) = hosts_experiment(tmp_path, network).runs
     assert run.labels.network == f"hosts:{machines} over ib0"
-    cluster = open_cluster(run.specification.network, 4)
+    cluster = run.specification.network.open(4)
     assert (cluster.interfaces, cluster.ssh_port, cluster.ssh_identity_file) == (("ib0",), 2222, str(key))
     assert run.specification.kind == "measured"
 

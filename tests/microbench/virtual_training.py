@@ -13,8 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from suite.cluster.virtual import VirtualNetwork
 from suite.experiment import choices
-from suite.record.specification import Data, Model, Network, Specification
+from suite.record.specification import Data, Model, Specification
 from suite.virtual.training_torch import prepare, train
 from tests.virtual.small import job
 
@@ -36,7 +37,7 @@ def measure(net: str, algorithm: str, workers: int) -> tuple[int, float, float]:
         algorithm=choices.resolve_algorithm(algorithm, ALGORITHMS[algorithm]),
         data=Data(name=data),
         workers=workers,
-        network=Network(kind="virtual", compute_seconds=0.1),
+        network=VirtualNetwork(compute_seconds=0.1),
         straggler="lognormal:sigma=0.5",
         batch_size=14 if workers == 100 else 16,  # of 1437 samples
         steps=steps,

@@ -15,11 +15,12 @@ from algorithms.contract import Algorithm, Exchange, Rounds
 from algorithms.torch import DistributedOptimizer
 from algorithms.virtual import Constant
 from algorithms.virtual.replay import recording
+from suite.cluster.virtual import VirtualNetwork
 from suite.experiment import choices
 from suite.models import torch_builder
 from suite.rank.sources import open_source
 from suite.rank.worker import averages_gradients
-from suite.record.specification import Data, Model, Network, Optimizer, Specification
+from suite.record.specification import Data, Model, Optimizer, Specification
 from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.training_torch import prepare
 
@@ -51,7 +52,7 @@ def specified(algorithm: Algorithm, ranks: int) -> Specification:
         data=Data(name="digits"),
         optimizer=Optimizer(learning_rate=0.02, momentum=0.5),
         workers=ranks,
-        network=Network(kind="virtual", compute_seconds=1.0),
+        network=VirtualNetwork(compute_seconds=1.0),
         batch_size=8,
         steps=STEPS,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from suite.record.axes import Labels
 from suite.record.schema import Finished, Host, Rank, Record, Steps, Sweep
-from suite.record.specification import Algorithm, Model, Specification, describe_network
+from suite.record.specification import Algorithm, Model, Specification
 
 
 def specification(**changes: Any) -> Specification:
@@ -40,7 +40,7 @@ def record(of: Specification | None = None, *, loss: float = 2.0, seconds: float
             model=chosen.model.name,
             algorithm=chosen.algorithm.name,
             workers=chosen.workers,
-            network=describe_network(chosen.network, chosen.workers),
+            network=chosen.network.describe(chosen.workers),
             straggler=chosen.straggler or "none",
             seed=chosen.seed,
         ),

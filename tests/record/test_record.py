@@ -7,8 +7,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from suite.cluster.emulated.network import EmulatedNetwork
 from suite.record.schema import Failed, Record, Steps
-from suite.record.specification import Algorithm, Model, Network, Replay, Specification
+from suite.record.specification import Algorithm, Model, Replay, Specification
 from tests.record.examples import record, specification
 
 
@@ -27,7 +28,7 @@ def test_identity_depends_on_every_choice_and_on_nothing_else():
         specification(workers=4),
         specification(algorithm=Algorithm(name="delayed", options={"steps": 1})),
         specification(model=Model(name="alexnet", replay=Replay(profile="p", digest="0"))),
-        specification(network=Network(kind="emulated", hosts=2, rate_mbit=400)),
+        specification(network=EmulatedNetwork(hosts=2, rate_mbit=400)),
         specification(straggler="lognormal:sigma=1"),
     ]
     assert len({one.identity, *(other.identity for other in others)}) == 1 + len(others)
@@ -35,7 +36,7 @@ def test_identity_depends_on_every_choice_and_on_nothing_else():
 
 def test_replayed_or_shaped_is_never_called_measured():
     assert specification().kind == "measured"
-    assert specification(network=Network(kind="emulated", hosts=2, rate_mbit=400)).kind == "emulated"
+    assert specification(network=EmulatedNetwork(hosts=2, rate_mbit=400)).kind == "emulated"
     replayed = specification(model=Model(name="alexnet", replay=Replay(profile="p", digest="0")))
     assert (replayed.kind, replayed.replayed) == ("emulated", True)
 

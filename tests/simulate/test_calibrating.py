@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from suite.cluster.emulated.network import EmulatedNetwork
+from suite.cluster.local import LocalNetwork
+from suite.record.part import Options
 from suite.record.schema import Record
-from suite.record.specification import Algorithm, Model, Network, Options, Replay, Specification
+from suite.record.specification import Algorithm, Model, Replay, Specification
 from suite.record.store import Store
 from suite.simulate import Calibration, sealing
 from suite.simulate.calibrating import Choice, calibrate, choose
@@ -97,7 +100,7 @@ def specification(name: str = "synchronous", options: Options | None = None) -> 
         model=Model(name="alexnet", replay=Replay(profile="alexnet-torch-cpu", digest="0" * 64)),
         algorithm=Algorithm(name=name, options=options or {}),
         workers=2,
-        network=Network(kind="emulated", hosts=2, rate_mbit=100),
+        network=EmulatedNetwork(hosts=2, rate_mbit=100),
     )
 
 
@@ -106,8 +109,8 @@ def specification(name: str = "synchronous", options: Options | None = None) -> 
     [
         ({"algorithm": Algorithm(name="torch_ddp")}, "torch_ddp is a control"),
         ({"model": Model(name="alexnet")}, "computing is real"),
-        ({"network": Network()}, "kind 'local'"),
-        ({"network": Network(kind="emulated", hosts=2, rate_mbit=100, loss=0.01)}, "loses 1.000%"),
+        ({"network": LocalNetwork()}, "kind 'local'"),
+        ({"network": EmulatedNetwork(hosts=2, rate_mbit=100, loss=0.01)}, "loses 1.000%"),
     ],
 )
 def test_what_cannot_be_told_is_said(changed: dict[str, object], why: str) -> None:

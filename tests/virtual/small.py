@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from suite.cluster.virtual import VirtualNetwork
 from suite.experiment import choices
 from suite.rank.job import RankJob
 from suite.rank.samples import RankFile, read_ranks
-from suite.record.specification import Data, Model, Network, Optimizer, Specification
+from suite.record.specification import Data, Model, Optimizer, Specification
 from suite.virtual.training_torch import prepare, train
 
 
@@ -22,7 +23,7 @@ def specified(algorithm: str = "synchronous", options: dict[str, Any] | None = N
         "data": Data(name="digits"),
         "optimizer": Optimizer(learning_rate=0.05),
         "workers": 4,
-        "network": Network(kind="virtual", compute_seconds=0.1, rate_mbit=1000.0, delay_ms=0.1),
+        "network": VirtualNetwork(compute_seconds=0.1, rate_mbit=1000.0, delay_ms=0.1),
         "steps": 10,
         "warmup": 0,
     }

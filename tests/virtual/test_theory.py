@@ -12,8 +12,8 @@ from scipy import integrate, stats
 
 from algorithms.contract import Rounds
 from algorithms.virtual import SGD, Cluster
+from suite.cluster.virtual import VirtualNetwork
 from suite.experiment import choices
-from suite.record.specification import Network
 from suite.virtual import fitting
 from suite.virtual.times import StepTimes, machines
 from tests.virtual.small import specified, trained
@@ -28,7 +28,7 @@ def rounds(straggler: str, spares: int, seed: int = 0) -> tuple[float, Any]:
         {"spares": spares, "give_up": True},
         workers=WORKERS,
         straggler=straggler,
-        network=Network(kind="virtual", compute_seconds=SECONDS),
+        network=VirtualNetwork(compute_seconds=SECONDS),
         seed=seed,
     )
     algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
@@ -78,7 +78,7 @@ def test_staleness_of_serial_asynchronous_training_is_one_less_than_the_workers(
         {"ahead": False},
         workers=workers,
         straggler="exponential:mean=1x",
-        network=Network(kind="virtual", compute_seconds=SECONDS),
+        network=VirtualNetwork(compute_seconds=SECONDS),
         steps=60,
         batch_size=1,
     )

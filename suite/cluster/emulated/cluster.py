@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from suite.cluster import presets
-from suite.cluster.contract import ClusterError, ClusterFacts, ClusterUnavailableError, Counters, Kind
+from suite.cluster.contract import ClusterError, ClusterFacts, ClusterUnavailableError, Counters
 from suite.cluster.emulated import doors, leftovers, linux, naming, shaping
 from suite.cluster.emulated.specification import TOLERANCE, Specification
 from suite.cluster.horovodrun import horovodrun
 from suite.cluster.local import crowded
+from suite.record.part import Kind
 
 _numbers = itertools.count()
 _START_SECONDS = 60.0  # far beyond the longest series of measurements

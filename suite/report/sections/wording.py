@@ -58,7 +58,7 @@ def compute(arms: Iterable[Arm]) -> str:
     """How the computation was done and over what, for a caption."""
     those = list(arms)
     replayed = {arm.setting.replayed for arm in those}
-    networks = {arm.runs[0].record.specification.network.kind for arm in those}
+    networks = {arm.runs[0].record.specification.network.evidence for arm in those}
     said = []
     if replayed == {True}:
         said.append("compute is replayed (layers sleep for stated times)")
@@ -66,7 +66,7 @@ def compute(arms: Iterable[Arm]) -> str:
         said.append("some compute is replayed")
     if "emulated" in networks:
         said.append("the network is emulated (shaped links between namespaces of one machine)")
-    if "virtual" in networks:
+    if "simulated" in networks:
         said.append("all workers are simulated: real gradients, virtual time by a model of computing and of a ring")
     return "; ".join(said)
 
