@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from typing import Annotated, Any, Self
 
 from suite.record.part import Part
@@ -51,6 +52,17 @@ def _rate(network: str) -> tuple[float, str]:
     return (float(digits[0]) if digits and digits[0].count(".") <= 1 and digits[0] != "." else 0.0, network)
 
 
+def _net(value: Any, text: str) -> str:
+    """`lenet at 28 x 28, 1/4 of its width` for `lenet(image=28, width=0.25)`; what it does not know it leaves as it is."""
+    name, _, options = text.partition("(")
+    said = dict(part.split("=", 1) for part in options.rstrip(")").split(", ") if "=" in part)
+    if not said or set(said) - {"image", "width"}:
+        return text
+    words = [f"{name} at {said['image']} × {said['image']}" if "image" in said else name]
+    words += [f"{Fraction(said['width']).limit_denominator(64)} of its width"] if "width" in said else []
+    return ", ".join(words)
+
+
 def none_first(label: str) -> tuple[bool, str]:
     return (label != "none", label)
 
@@ -67,7 +79,7 @@ class Labels(Part):
             order=lambda label: (label != "torch", label),
         ),
     ]
-    model: Annotated[str, Axis(Use.SETTING, lambda run: run.model.name, renamed=True)]
+    model: Annotated[str, Axis(Use.SETTING, lambda run: run.model.name, renamed=True, phrase=_net)]
     algorithm: Annotated[str, Axis(Use.CONTENDER, lambda run: run.algorithm.name, renamed=True)]
     wire: Annotated[str, Axis(Use.CONTENDER, lambda run: run.form, order=none_first)] = "none"
     workers: Annotated[

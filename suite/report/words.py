@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from suite.record.axes import AXES
 from suite.record.schema import Record
 
 NAMES = {
@@ -70,8 +71,12 @@ def family(record: Record) -> str:
 
 
 def model(record: Record) -> str:
-    name = record.specification.model.name
-    return MODELS.get(name, record.labels.model)
+    return net(record.specification.model.name, record.labels.model)
+
+
+def net(name: str, label: str) -> str:
+    """`AlexNet`; `lenet at 28 × 28, 1/4 of its width`."""
+    return MODELS.get(name) or AXES["model"].said(label)
 
 
 def straggler(text: str) -> str:

@@ -93,7 +93,7 @@ def _panel(one: Trained) -> Panel:
     lines = tuple(_line(found, found is one.reference) for found in one.best if found in chosen)
     left_out = "" if len(one.best) <= MOST else f", the best {MOST}"
     setting = one.group.setting
-    title = f"{words.MODELS.get(one.net, setting.model)}, {setting.kind}, {setting.workers} workers{left_out}"
+    title = f"{words.net(one.net, setting.model)}, {setting.kind}, {setting.workers} workers{left_out}"
     return Panel(title, lines, "seconds", "accuracy", x_log=True, x_ticks=_ticks(lines))
 
 
@@ -122,7 +122,7 @@ def _line(one: Tuned, reference: bool) -> Line:
 
 def _sentence(one: Trained) -> tuple[str, tuple[Number, ...]]:
     """At the highest target that synchronous training reached in all its runs; else how far training came."""
-    net, kind = words.MODELS.get(one.net, one.group.setting.model), one.group.setting.kind
+    net, kind = words.net(one.net, one.group.setting.model), one.group.setting.kind
     reference = one.reference
     reached = [] if reference is None else [it.target for it in reference.efforts if it.reached == it.runs]
     if reference is not None and reached:

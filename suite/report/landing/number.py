@@ -50,7 +50,14 @@ class Number:
         if not self.interval.decides or self.interval.low <= 0:
             few = self.interval.count < 2 or self.interval.within_run
             return f"{middle} ({'one run' if few else self.interval.lacks}: no interval)"
-        return f"{middle} [{self._write(self.interval.low)}, {self._write(self.interval.high)}]"
+        low, high = self.ends
+        return f"{middle} [{self._write(low)}, {self._write(high)}]"
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval, which knows nothing of what an accuracy can be."""
+        low, high = self.interval.low, self.interval.high
+        return (max(low, 0.0), min(high, 1.0)) if self.measure == "final accuracy" else (low, high)
 
     @property
     def middle(self) -> str:
@@ -69,7 +76,7 @@ class Number:
 
     def row(self) -> tuple[Entry, ...]:
         setting = self.setting
-        known = self.interval.decides
+        low, high = self.ends if self.interval.decides else (None, None)
         return (
             Entry(self.text, self.text),
             Entry(self.measure, self.measure),
@@ -84,8 +91,8 @@ class Number:
             Entry(setting.straggler, setting.straggler),
             Entry("" if self.target is None else formats.share(self.target), self.target),
             formats.number(self.interval.value),
-            formats.number(self.interval.low if known else None),
-            formats.number(self.interval.high if known else None),
+            formats.number(low),
+            formats.number(high),
         )
 
 
@@ -97,6 +104,6 @@ def table(name: str, caption: str, numbers: Iterable[Number]) -> Table:
 
 def where(setting: Setting) -> str:
     """`AlexNet on 4 workers at 400 Mbit/s, one worker 4 times slower`."""
-    said = f"{setting.model} on {setting.workers} worker{'s' * (setting.workers != 1)}"
+    said = f"{words.net('', setting.model)} on {setting.workers} worker{'s' * (setting.workers != 1)}"
     said += "" if setting.network == "local" else f" at {setting.network}"
     return said if setting.straggler == "none" else f"{said}, {words.straggler(setting.straggler)}"

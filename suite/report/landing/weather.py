@@ -109,7 +109,7 @@ def _panel(kind: str, found: Sequence[Place]) -> MapPanel:
 
 def _row(one: Place) -> tuple[bool, str, str]:
     setting = one.group.setting
-    return (setting.straggler != "none", setting.model, words.straggler(setting.straggler))
+    return (setting.straggler != "none", words.net("", setting.model), words.straggler(setting.straggler))
 
 
 def _rate(network: str) -> tuple[bool, float, str]:
