@@ -16,6 +16,7 @@ from suite.report.content import Figure
 from suite.report.convergence import Tuned, badness, curve, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
+from suite.report.sections.wording import plural
 from suite.report.study import Study
 
 QUESTION = "Does it still learn, and how soon?"
@@ -53,7 +54,7 @@ def picture(study: Study) -> Picture:
         "landing-learning",
         "Accuracy on held-out data over seconds of training; every algorithm at its best tuning, medians over its runs, "
         "bands from the lowest to the highest.",
-        f"Accuracy over time in {len(panels)} panels. {' '.join(text for text, _ in said)}",
+        f"Accuracy over time in {plural(len(panels), 'panel')}. {' '.join(text for text, _ in said)}",
         Lines(panels, columns=1, same_y=False, narrow=True),
     )
     numbers = tuple(one for _, those in said for one in those)

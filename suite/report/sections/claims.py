@@ -129,5 +129,4 @@ def _said(judged: Judged, paper: Paper) -> Iterator[Item]:
         ours = f" Ours: {finding.figure}." if finding.figure else ""
         yield Item(f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}")
     if best(judged)[1].judgement not in (Judgement.CONFIRMED, Judgement.REFUTED):
-        runs = " or ".join(f"farandole bench {experiment}" for experiment in claim.tested_by)
-        yield Item("What would decide it:", f"more runs and seeds, by {runs}.")
+        yield Item("What would decide it:", f"farandole bench with more seeds: {', '.join(claim.tested_by)}.")
