@@ -30,6 +30,11 @@ def horovodrun(
     return [sys.executable, "-P", __file__, controller, "-np", str(ranks), "-H", hosts, *options, *argv]
 
 
+def elastic_horovodrun(ranks: int, options: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """`options` say where hosts are found, and how many ranks there may be."""
+    return [sys.executable, "-P", __file__, "--gloo", "-np", str(ranks), *options, *argv]
+
+
 def main() -> None:
     from horovod.runner import launch
 

@@ -30,6 +30,7 @@ class LocalNetwork(Network):
     """`"local"`: nothing to choose."""
 
     wired: ClassVar[bool] = False
+    elastic: ClassVar[bool] = True
 
     kind: Literal["local"] = "local"
 

@@ -28,6 +28,7 @@ class Network(Part):
     worker: ClassVar[str] = "suite.rank.worker"  # the module that a rank runs, or one process for all of them
     here: ClassVar[bool] = True  # all ranks share the cores of this machine
     wired: ClassVar[bool] = True  # what ranks send leaves their host
+    elastic: ClassVar[bool] = False  # a run may lose and gain hosts
     sign: ClassVar[str | None] = None  # the key that tells the kind in a file that does not name it
     owns: ClassVar[str | None] = None  # what is said of its keys where another kind is given them
     lacks: ClassVar[Mapping[str, str]] = {}  # what is said of others' keys that it could be thought to take

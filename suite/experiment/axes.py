@@ -18,6 +18,7 @@ from suite.cluster.local import LocalNetwork
 from suite.cluster.network import Network
 from suite.experiment import choices
 from suite.experiment.strict import Strict, arrays, named
+from suite.record import faults
 from suite.record.axes import AXES
 from suite.record.part import Count, NonNegative, Options, Positive, PositiveNumber
 from suite.record.specification import Model
@@ -82,6 +83,12 @@ def _network(value: Any) -> Network:
     return asked(arrays(value))
 
 
+def _happens(fault: str) -> str:
+    if fault != "none":
+        faults.parse(fault)
+    return fault
+
+
 def _form(asked: Any) -> str:
     """A name, with options behind colons, or a table with a name; as the name is written."""
     return str(form(asked))
@@ -97,6 +104,7 @@ class Axes(Strict):
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
     network: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(default=(LocalNetwork(),), min_length=1)
     straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
+    faults: tuple[Annotated[str, AfterValidator(_happens)], ...] = Field(default=("none",), min_length=1)
     learning_rate: tuple[PositiveNumber, ...] | None = Field(
         default=None,
         min_length=1,

@@ -111,6 +111,8 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
         data_wait_seconds=end.get("data_wait_seconds"),
         injected_asked=_asked(file),
         surroundings=file.surroundings,
+        happened=file.happened,
+        recoveries=file.recoveries,
         complete=file.end is not None,
     )
 
@@ -165,7 +167,7 @@ def _waits(files: Sequence[RankFile], specification: Specification) -> dict[tupl
         back, at_start = made.overlap, False
     else:
         return {}
-    if len(files) < specification.workers:
+    if len(files) < specification.workers or specification.faults is not None:
         return {}
     steps = {(file.rank, step.number): step for file in files for step in file.steps}
     waits = {}

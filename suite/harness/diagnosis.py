@@ -10,9 +10,11 @@ import errno
 import re
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 from suite.harness.executor import Ended
 from suite.rank.samples import Failure, RankFile
+from suite.record.faults import Fault
 from suite.record.schema import Diverged, Failed, Finished, Reason
 
 STDERR_CHARACTERS = 4000
@@ -37,9 +39,21 @@ _NOISE = re.compile(
 
 
 def diagnose(
-    ended: Ended, ranks: Sequence[RankFile], workers: int, *, deadline: float, replicas_agree: bool
+    ended: Ended,
+    ranks: Sequence[RankFile],
+    members: Sequence[int],
+    *,
+    deadline: float,
+    replicas_agree: bool,
+    fault: Fault | None = None,
 ) -> Finished | Diverged | Failed:
-    """`replicas_agree`: the algorithm promises that all ranks end with one digest."""
+    """`members`: the ranks that are to end well; `replicas_agree`: the algorithm promises that they do with one digest.
+
+    Whom a `fault` takes away is no cause of anything.
+    """
+    if fault is not None:
+        ended = _without(ended, fault.gone)
+        ranks = [rank for rank in ranks if rank.rank != fault.gone]
     for verdict in (
         _interrupted(ended),
         _unstartable(ended),
@@ -47,12 +61,38 @@ def diagnose(
         _own_failure(ended, ranks),
         _unreachable(ended),
         _killed(ended),
-        _hung(ended, ranks, workers, deadline),
-        _unexplained(ended, ranks, workers),
+        _hung(ended, ranks, members, deadline),
+        _unexplained(ended, ranks, members),
+        _verified(ended, ranks, members, replicas_agree),
+        _unchanged(ended, ranks, fault),
     ):
         if verdict is not None:
             return verdict
-    return _verified(ended, ranks, workers, replicas_agree)
+    return Finished()
+
+
+def _without(ended: Ended, rank: int | None) -> Ended:
+    """Less what the launcher says of that process."""
+
+    def others(text: str) -> str:
+        said = (
+            line
+            for line in text.splitlines(keepends=True)
+            if (found := _EXIT.search(line)) is None or int(found[1]) != rank
+        )
+        return "".join(said)
+
+    return replace(ended, output=others(ended.output), errors=others(ended.errors))
+
+
+def _unchanged(ended: Ended, ranks: Sequence[RankFile], fault: Fault | None) -> Failed | None:
+    """A run whose fault came too late for anyone to notice is no measurement of it."""
+    if fault is None or any(rank.recoveries for rank in ranks):
+        return None
+    message = (
+        f"the run was over before its workers had changed ({fault.text}): it needs more steps, or an earlier fault"
+    )
+    return _failed(ended, Reason.VERIFICATION, message)
 
 
 def stderr_end(ended: Ended, limit: int = STDERR_CHARACTERS) -> str:
@@ -142,11 +182,11 @@ def _killed(ended: Ended) -> Failed | None:
     return _failed(ended, Reason.KILLED, f"rank {rank} was ended by {name}", rank)
 
 
-def _hung(ended: Ended, ranks: Sequence[RankFile], workers: int, deadline: float) -> Failed | None:
+def _hung(ended: Ended, ranks: Sequence[RankFile], members: Sequence[int], deadline: float) -> Failed | None:
     if ended.how != "deadline" and not _HUNG_STACK.search(ended.errors):
         return None
     places = {rank.rank: _place(rank) for rank in ranks}
-    told = ", ".join(f"rank {rank} {places.get(rank, 'never started')}" for rank in range(workers))
+    told = ", ".join(f"rank {rank} {places.get(rank, 'never started')}" for rank in members)
     behind = [rank for rank in ranks if not rank.over]
     slowest = min(behind, key=lambda rank: -1 if rank.last_step is None else rank.last_step, default=None)
     return _failed(
@@ -168,16 +208,16 @@ def _place(rank: RankFile) -> str:
     return "was starting" if rank.startup is None else "was before its first step"
 
 
-def _unexplained(ended: Ended, ranks: Sequence[RankFile], workers: int) -> Failed | None:
+def _unexplained(ended: Ended, ranks: Sequence[RankFile], members: Sequence[int]) -> Failed | None:
     """A bad exit code, or ranks that only blame others."""
     blaming = [rank for rank in ranks if rank.failure is not None]
-    finished = len(ranks) == workers and all(rank.end is not None for rank in ranks)
+    finished = len(ranks) == len(members) and all(rank.end is not None for rank in ranks)
     if not blaming and (ended.code == 0 or (ended.how == "lingering" and finished)):
         return None
     if blaming:
         first = min(blaming, key=lambda rank: rank.failure.time if rank.failure else 0.0)
         assert first.failure is not None
-        missing = sorted(set(range(workers)) - {rank.rank for rank in ranks if rank.failure is not None})
+        missing = sorted(set(members) - {rank.rank for rank in ranks if rank.failure is not None})
         suspects = f"; no word from rank {', '.join(map(str, missing))}" if missing else ""
         message = f"rank {first.rank} lost the others: {first.failure.message}{suspects}"
         return _failed(ended, Reason.ERROR, message, first.rank, first.last_step)
@@ -194,15 +234,18 @@ def _last_words(ended: Ended, rank: int | None) -> str:
     return next(iter(reversed([line for line in own if line] or lines)), "no message")
 
 
-def _verified(ended: Ended, ranks: Sequence[RankFile], workers: int, replicas_agree: bool) -> Finished | Failed:
-    missing = sorted(set(range(workers)) - {rank.rank for rank in ranks if rank.end is not None})
+def _verified(ended: Ended, ranks: Sequence[RankFile], members: Sequence[int], replicas_agree: bool) -> Failed | None:
+    missing = sorted(set(members) - {rank.rank for rank in ranks if rank.end is not None})
     if missing:
         names = ", ".join(map(str, missing))
         message = f"the command ended well, but rank {names} left no end; is the folder of records shared by all hosts?"
         return _failed(ended, Reason.VERIFICATION, message, missing[0])
     digests = {rank.rank: str(rank.end["digest"]) for rank in ranks if rank.end is not None}
     if replicas_agree and len(set(digests.values())) > 1:
-        first = next(rank for rank in sorted(digests) if digests[rank] != digests[0])
-        message = f"rank {first} ended with other parameters than rank 0, although this algorithm promises equal ones"
+        lead = min(digests)
+        first = next(rank for rank in sorted(digests) if digests[rank] != digests[lead])
+        message = (
+            f"rank {first} ended with other parameters than rank {lead}, although this algorithm promises equal ones"
+        )
         return _failed(ended, Reason.VERIFICATION, message, first)
-    return Finished()
+    return None

@@ -21,6 +21,7 @@ from suite.experiment import choices
 from suite.experiment.plan import Planned
 from suite.harness import compose, expected, tokens
 from suite.harness.diagnosis import diagnose
+from suite.harness.elastic import GLOO_TIMEOUT_SECONDS, Staged
 from suite.harness.executor import Ended, Executor, Job, Processes
 from suite.harness.facts import facts_of
 from suite.harness.progress import Follower, Progress
@@ -28,6 +29,7 @@ from suite.harness.signals import held
 from suite.rank.job import RankJob, clock_of_this_machine
 from suite.rank.samples import RankFile, read_ranks
 from suite.rank.trace import HOROVOD_TIMELINE, merge
+from suite.record.faults import Fault
 from suite.record.schema import Cluster as ClusterRecord
 from suite.record.schema import Failed, Finished, Outcome, Reason, Record, Sweep
 from suite.record.specification import Specification
@@ -84,31 +86,36 @@ class Launcher:
             folder.mkdir(parents=True)
             path = self._job(request, folder).write()
             before = cluster.counters()
+            staged = Staged.of(specification, folder)
+            argv = [self.python, "-m", specification.network.worker, str(path)]
+            if staged is None:
+                command = cluster.command(specification.workers, argv, mpi=choices.needs_mpi(specification))
+                place, look = cluster.environment(), watch
+            else:
+                command, place, look = staged.command(argv), staged.environment(), staged.watching(watch)
             job = Job(
-                command=cluster.command(
-                    specification.workers,
-                    [self.python, "-m", specification.network.worker, str(path)],
-                    mpi=choices.needs_mpi(specification),
-                ),
-                environment=environment(specification) | cluster.environment() | timeline(request, folder),
+                command=command,
+                environment=environment(specification) | place | timeline(request, folder),
                 folder=folder,
                 # The ranks end themselves at the deadline and say where they stood; this is for when they cannot.
                 deadline=request.deadline + GRACE_SECONDS,
                 token=token,
             )
-            follower = Follower(folder, specification.workers)
-            ended = self.executor(job, follower.over, lambda seconds: watch(follower.look(), seconds))
+            members = members_of(specification)
+            follower = Follower(folder, len(members))
+            ended = self.executor(job, follower.over, lambda seconds: look(follower.look(), seconds))
             written.enter_context(held())
             files = read_ranks(folder)
             outcome: Outcome = diagnose(
                 ended,
                 files,
-                specification.workers,
+                members,
                 deadline=request.deadline,
+                fault=specification.fault,
                 replicas_agree=compose.replicas_agree(specification, compose.last_step(files)),
             )
             warnings += _warnings(ended, outcome, files)
-            if request.trace is not None:
+            if request.trace is not None and traced(request):
                 merge(folder, files, request.trace)
         except ClusterError as error:
             outcome = Failed(reason=Reason.CLUSTER, message=str(error))
@@ -124,7 +131,8 @@ class Launcher:
             shutil.rmtree(folder, ignore_errors=True)
         seconds = self.clock() - start
         try:
-            return self._compose(request, created, seconds, outcome, files, _described(cluster, before), warnings)
+            described = _described(cluster, before, specification.fault)
+            return self._compose(request, created, seconds, outcome, files, described, warnings)
         except Exception as error:  # what failed is not asked again
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
             return self._compose(request, created, seconds, outcome, (), None, warnings)
@@ -141,7 +149,7 @@ class Launcher:
             launched_at=time.time(),
             clock=clock_of_this_machine(),
             deadline=request.deadline,
-            trace=request.trace is not None,
+            trace=traced(request),
         )
 
     def _compose(
@@ -182,6 +190,12 @@ class Launcher:
         )
 
 
+def members_of(specification: Specification) -> Sequence[int]:
+    """Who is to be there at the end, by the rank that each began with."""
+    fault, workers = specification.fault, specification.workers
+    return range(workers) if fault is None else fault.staying(workers)
+
+
 def environment(specification: Specification) -> dict[str, str]:
     """What every rank gets beside the caller's own environment. Horovod's settings only where the run sets them."""
     root = str(expected.launched_from())
@@ -201,20 +215,27 @@ def environment(specification: Specification) -> dict[str, str]:
     return settings
 
 
+def traced(request: Request) -> bool:
+    """Traces lay the steps of equal numbers side by side: there are none where workers come and go."""
+    return request.trace is not None and request.planned.specification.faults is None
+
+
 def timeline(request: Request, folder: Path) -> dict[str, str]:
     """Horovod's own timeline, where a trace was asked for: it costs time, so never otherwise."""
-    return {} if request.trace is None else {"HOROVOD_TIMELINE": str(folder.resolve() / HOROVOD_TIMELINE)}
+    return {} if not traced(request) else {"HOROVOD_TIMELINE": str(folder.resolve() / HOROVOD_TIMELINE)}
 
 
-def _described(cluster: Cluster, before: Sequence[Counters]) -> ClusterRecord | None:
+def _described(cluster: Cluster, before: Sequence[Counters], fault: Fault | None) -> ClusterRecord | None:
     """None where the cluster is gone: that is what the record is about."""
+    asked = {} if fault is None else {"gloo_timeout_seconds": GLOO_TIMEOUT_SECONDS}
     sent = None
     with contextlib.suppress(ClusterError, OSError):
         after = cluster.counters()
         if before and len(after) == len(before):
             sent = tuple((now - then).sent_bytes for now, then in zip(after, before, strict=True))
     with contextlib.suppress(ClusterError, OSError):
-        return ClusterRecord(**asdict(cluster.facts()), interface_bytes=sent)
+        facts = asdict(cluster.facts())
+        return ClusterRecord(**facts | {"asked": facts["asked"] | asked}, interface_bytes=sent)
     return None
 
 

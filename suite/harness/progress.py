@@ -17,6 +17,7 @@ class Progress:
     steps: Mapping[int, int]
     failed: int
     finished: int
+    fault: bool = False  # is due
 
     @property
     def slowest(self) -> int:
@@ -30,11 +31,12 @@ class _Rank:
     steps: int = 0
     failed: bool = False
     finished: bool = False
+    fault: bool = False
 
 
 @dataclass
 class Follower:
-    """Reads each file once, only what is new."""
+    """Reads each file once, only what is new. `workers`: who are there at the end."""
 
     folder: Path
     workers: int
@@ -55,6 +57,7 @@ class Follower:
             {number: rank.steps for number, rank in self._ranks.items()},
             sum(rank.failed for rank in self._ranks.values()),
             sum(rank.finished for rank in self._ranks.values()),
+            any(rank.fault for rank in self._ranks.values()),
         )
 
     def over(self) -> bool:
@@ -72,3 +75,4 @@ class Follower:
             return
         rank.failed |= kind == "failure"
         rank.finished |= kind == "end"
+        rank.fault |= kind == "fault"

@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
+from suite.disturbance.watch import Watch
 from suite.experiment import choices
+from suite.rank.resident import ResidentPeak
+from suite.rank.samples import RankWriter
 from suite.rank.side import Built
 from suite.record.schema import Telemetry
 from suite.record.specification import Specification
@@ -33,6 +36,28 @@ class Spent:
         known = self.interface_bytes is not None and earlier.interface_bytes is not None
         sent = (self.interface_bytes or 0) - (earlier.interface_bytes or 0) if known else None
         return Spent(self.cpu_seconds - earlier.cpu_seconds, sent)
+
+
+class Account:
+    """What a rank spends while it trains, and what happens around it: from when it first begins until the end."""
+
+    def __init__(self, specification: Specification, writer: RankWriter, *, leads: bool) -> None:
+        self.peak = ResidentPeak()
+        self._specification, self._writer = specification, writer
+        self._watch = Watch(leads=leads)
+        self._before: Spent | None = None
+
+    def begin(self) -> None:
+        if self._before is None:
+            self._writer.event("start", time=time.time())
+            self._before = Spent.now(self._specification)
+            self._watch.start()
+
+    def end(self) -> Spent:
+        assert self._before is not None
+        spent = Spent.now(self._specification) - self._before
+        self._writer.event("surroundings", **self._watch.stop())
+        return spent
 
 
 def digest(built: Built) -> str:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,17 @@ class Stopwatch:
         return seconds
 
 
+class Keeper(Protocol):
+    """Told of what a step has drawn before it is taken, and commits it afterwards."""
+
+    def draws(self, step: int, samples: int) -> None: ...
+
+    def commits(self, steps_taken: int) -> None: ...
+
+
 class Observer:
     """`zero` is the moment that all ranks left together; `injector` slows this rank down; `compute` is
-    what a step computes for, where that is known beforehand."""
+    what a step computes for, where that is known beforehand; `keeper` commits each step, as a part of it."""
 
     def __init__(
         self,
@@ -55,6 +64,7 @@ class Observer:
         injector: Injector | None = None,
         compute: float | None = None,
         updating: Stopwatch | None = None,
+        keeper: Keeper | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
         self._session = session
@@ -65,6 +75,7 @@ class Observer:
         self._injector = injector
         self._compute = Compute(compute)
         self._updating = updating
+        self._keeper = keeper
         self._clock = clock
         self._zero = clock()
         self._seconds = 0.0
@@ -74,9 +85,10 @@ class Observer:
         self._asked = 0
         self._stood = Telemetry()
 
-    def start(self) -> None:
-        """Called when all ranks have met: times count from here."""
-        self._zero = self._clock()
+    def start(self, zero: float | None = None) -> float:
+        """Called when all ranks have met: times count from here, or from the `zero` of those who began before."""
+        self._zero = self._clock() if zero is None else zero
+        return self._zero
 
     def before_step(self, step: int) -> None:
         """The straggler's delay comes before the computation, so that nothing of the step leaves early."""
@@ -114,7 +126,11 @@ class Observer:
 
     def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
         first = self._session.steps_taken
+        if self._keeper is not None:
+            self._keeper.draws(first, sum(len(labels) for _, labels in batches))
         losses = self._session.steps(batches, weights)
+        if self._keeper is not None:
+            self._keeper.commits(self._session.steps_taken)
         ended = self._clock()
         self._write(first, losses, ended)
         return losses

@@ -4,6 +4,8 @@
 {"event": "ready", ...}          model and data are there; the next thing is the first step
 [step, warmup, started, seconds, loss, compute, blocked, vote, update, injected, asked]
 {"event": "evaluation", ...}
+{"event": "fault", ...}          what is to happen to this rank's job happens now
+{"event": "recovery", ...}       the workers have changed, and have met again
 {"event": "surroundings", ...}   training is over: what happened around it
 {"event": "failure", ...} | {"event": "diverged", ...} | {"event": "end", ...}
 """
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.record.schema import Startup, Surroundings, Telemetry
+from suite.record.schema import Happened, Recovery, Startup, Surroundings, Telemetry
 from suite.training.evaluation import Evaluation
 
 FOLDER_PATTERN = "rank-*.jsonl"
@@ -84,6 +86,8 @@ class RankFile:
     end: Mapping[str, Any] | None = None
     telemetry: Telemetry | None = None
     surroundings: Surroundings | None = None
+    happened: Happened | None = None
+    recoveries: tuple[Recovery, ...] = ()
 
     @property
     def last_step(self) -> int | None:
@@ -128,6 +132,7 @@ class _Draft:
     fields: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     evaluations: list[EvaluationPart] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
 
 
 def read_rank(path: Path) -> RankFile:
@@ -143,7 +148,13 @@ def read_rank(path: Path) -> RankFile:
                 _take(content, draft)
         except (ValueError, TypeError, KeyError, IndexError):
             continue
-    return RankFile(rank, steps=tuple(draft.steps), evaluations=tuple(draft.evaluations), **draft.fields)
+    return RankFile(
+        rank,
+        steps=tuple(draft.steps),
+        evaluations=tuple(draft.evaluations),
+        recoveries=tuple(draft.recoveries),
+        **draft.fields,
+    )
 
 
 def read_ranks(folder: Path) -> tuple[RankFile, ...]:
@@ -169,6 +180,10 @@ def _take(content: dict[str, Any], draft: _Draft) -> None:
         keys = ("samples", "loss_sum", "top1_count", "top5_count")
         counts = Evaluation(**{key: content.pop(key) for key in keys})
         draft.evaluations.append(EvaluationPart(counts=counts, **content))
+    elif kind == "fault":
+        draft.fields["happened"] = Happened.model_validate(content)
+    elif kind == "recovery":
+        draft.recoveries.append(Recovery.model_validate(content))
     elif kind == "surroundings":
         draft.fields["surroundings"] = Surroundings.model_validate(content)
     elif kind == "failure":

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
+from algorithms.mechanisms.elastic.ledger import Recovery
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.cluster.fingerprint import LoadedHorovod
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.observer import Stopwatch
 from suite.rank.resident import DevicePeak
 from suite.record.specification import Specification
+from suite.training.loop import Result
 from suite.training.session import Session
 
 
@@ -47,12 +49,50 @@ class Built:
     titles: Sequence[str] = ()  # of the trainable variables where the framework calls them otherwise than PyTorch does
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Where a rank stood when training was over, and what came of it."""
+
+    place: Place
+    built: Built
+    result: Result
+
+
+class ElasticState(Protocol):
+    """What a rank uses of `algorithms.torch.ElasticState`, or TensorFlow's."""
+
+    step: int  # of all, by rank 0's count
+
+    @property
+    def recoveries(self) -> Sequence[Recovery]: ...
+
+    def count(self, samples: int) -> None: ...
+
+    def save(self) -> None: ...
+
+    def check_host_updates(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Changing:
+    """A rank of a job whose workers come and go.
+
+    `through` trains, as a `Trained` of this rank's place and what is built there, once more after each change.
+    """
+
+    parameter_bytes: int
+    state: ElasticState
+    through: Callable[[Callable[[Place, Built], Trained]], Trained]
+
+
 class Side(Protocol):
     """`torch_side` and `tensorflow_side`: modules, imported only by ranks that run on that framework."""
 
     def join(self, specification: Specification) -> Place: ...
 
     def build(self, specification: Specification, place: Place) -> Built: ...
+
+    def changing(self, specification: Specification, place: Place) -> Changing: ...
 
     def watch_layers(self, built: Built, spans: LayerSpans) -> None:
         """Have the layers' own times, exchanges and votes written down, and what of them cannot be seen."""

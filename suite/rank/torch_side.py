@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import horovod.torch as hvd
@@ -17,13 +18,13 @@ from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.experiment import choices
 from suite.experiment.controls import Bare as BareControl
-from suite.experiment.controls import TorchDDP
+from suite.experiment.controls import Control, TorchDDP
 from suite.models import replay_torch, torch_builder
 from suite.models.slept import SleptDevice
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.observer import Stopwatch
 from suite.rank.resident import DevicePeak
-from suite.rank.side import Built, Place
+from suite.rank.side import Built, Changing, Place, Trained
 from suite.record.specification import Optimizer, Specification
 from suite.training import learning_rates
 from suite.training.bare_torch import Bare
@@ -37,10 +38,48 @@ def join(specification: Specification) -> Place:
     hvd.init()
     if specification.algorithm.name == TorchDDP.name:
         return _join_gloo()
+    return _place()
+
+
+def _place() -> Place:
     return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
 def build(specification: Specification, place: Place) -> Built:
+    parts = _parts(specification, place)
+    return parts.built(parts.wrap())
+
+
+def changing(specification: Specification, place: Place) -> Changing:
+    from algorithms.torch import ElasticState
+
+    parts = _parts(specification, place)
+    state = ElasticState(parts.model, parts.wrap, step=0)
+
+    def through(train: Callable[[Place, Built], Trained]) -> Trained:
+        @hvd.elastic.run  # type: ignore[untyped-decorator]
+        def again(state: ElasticState) -> Trained:
+            built = parts.built(state.optimizer)
+            built.session.steps_taken = state.step
+            return train(_place(), built)
+
+        trained: Trained = again(state)
+        return trained
+
+    return Changing(parts.size, state, through)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The user's own model and optimizer, and how to wrap the optimizer; `built` makes a session of a wrapped one."""
+
+    model: torch.nn.Module
+    size: int
+    wrap: Callable[[], Any]
+    built: Callable[[Any], Built]
+
+
+def _parts(specification: Specification, place: Place) -> _Parts:
     torch.manual_seed(specification.seed * 100_003 + place.rank)  # dropout and the like differ between ranks
     device = torch.device("cpu") if specification.device == "cpu" else card(place.local_rank)
     if device.type == "cuda":
@@ -56,42 +95,46 @@ def build(specification: Specification, place: Place) -> Built:
     model = model.to(device)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     inner = make_optimizer(specification.optimizer, model)
-    optimizer: Any
     algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-    telemetry: Any = None
-    late: threading.Event | None = None
     if isinstance(algorithm, TorchDDP):
         devices = [device.index] if device.type == "cuda" else None
         model = torch.nn.parallel.DistributedDataParallel(model, devices, bucket_cap_mb=algorithm.bucket_mb)
-        optimizer = Bare(inner)
-    elif isinstance(algorithm, BareControl):
-        optimizer = Bare(inner)
-        telemetry = Telemetry
-    else:
-        from algorithms.torch import DistributedOptimizer  # the controls do without it
-
-        optimizer = DistributedOptimizer(
-            inner, model, algorithm, check_every=specification.agreement_every, wire=specification.form
-        )
-        telemetry = optimizer.telemetry
-        late = optimizer.late
-    if late is not None:
-        slept.sleep = late.wait  # as a layer that computes would be left
-    updating = None if telemetry is None else Stopwatch()
     rule = specification.optimizer.schedule
-    session = TorchSession(
-        model,
-        optimizer if updating is None else _Timed(optimizer, telemetry, updating),
-        head_weights=head_weights,
-        learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
-        device=str(device),
-        barrier=torch.cuda.synchronize if device.type == "cuda" else lambda: None,
-    )
-    rounds = isinstance(algorithm, Rounds)
     peak = None
     if device.type == "cuda":
         peak = DevicePeak(torch.cuda.reset_peak_memory_stats, torch.cuda.max_memory_allocated)
-    return Built(session, model, optimizer, telemetry, size, updating, rounds, late, device_peak=peak)
+
+    def wrap() -> Any:
+        if isinstance(algorithm, Control):
+            return Bare(inner)
+        from algorithms.torch import DistributedOptimizer  # the controls do without it
+
+        return DistributedOptimizer(
+            inner, model, algorithm, check_every=specification.agreement_every, wire=specification.form
+        )
+
+    def built(optimizer: Any) -> Built:
+        telemetry: Any = None
+        late: threading.Event | None = None
+        if not isinstance(algorithm, Control):
+            telemetry, late = optimizer.telemetry, optimizer.late
+        elif isinstance(algorithm, BareControl):
+            telemetry = Telemetry
+        if late is not None:
+            slept.sleep = late.wait  # as a layer that computes would be left
+        updating = None if telemetry is None else Stopwatch()
+        session = TorchSession(
+            model,
+            optimizer if updating is None else _Timed(optimizer, telemetry, updating),
+            head_weights=head_weights,
+            learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
+            device=str(device),
+            barrier=torch.cuda.synchronize if device.type == "cuda" else lambda: None,
+        )
+        rounds = isinstance(algorithm, Rounds)
+        return Built(session, model, optimizer, telemetry, size, updating, rounds, late, device_peak=peak)
+
+    return _Parts(model, size, wrap, built)
 
 
 def card(local_rank: int) -> torch.device:

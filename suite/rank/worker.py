@@ -28,16 +28,17 @@ from algorithms import contract  # noqa: E402
 from algorithms.contract import Exchange, Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
-from suite.disturbance.watch import Watch  # noqa: E402
+from suite.data import Source  # noqa: E402
 from suite.experiment import choices  # noqa: E402
 from suite.rank import job, samples  # noqa: E402
-from suite.rank.accounts import Spent, digest, telemetry  # noqa: E402
+from suite.rank.accounts import Account, Spent, digest, telemetry  # noqa: E402
+from suite.rank.changes import Changes  # noqa: E402
 from suite.rank.consequences import is_consequence  # noqa: E402
 from suite.rank.environment import host_of_this_rank  # noqa: E402
 from suite.rank.layer_spans import LayerSpans  # noqa: E402
 from suite.rank.observer import Observer  # noqa: E402
 from suite.rank.resident import ResidentPeak  # noqa: E402
-from suite.rank.side import Built, Place, Side  # noqa: E402
+from suite.rank.side import Built, Place, Side, Trained  # noqa: E402
 from suite.rank.sources import open_source  # noqa: E402
 from suite.record.schema import Startup  # noqa: E402
 from suite.record.specification import Specification  # noqa: E402
@@ -75,16 +76,13 @@ def own_rank() -> int:
 
 
 def run(given: job.RankJob, writer: samples.RankWriter) -> None:
-    from suite.data.contents import check_same
-    from suite.training.loop import train
-
     specification = given.specification
     side = import_side(specification)
     imported = time.time()
     place = side.join(specification)
     joined = time.time()
     memory = psutil.Process().memory_info().rss
-    built = side.build(specification, place)
+    made = side.build(specification, place) if specification.faults is None else side.changing(specification, place)
     was_built = time.time()
     source = open_source(specification, "train", place.rank, place.size)
     test = open_source(specification, "test", place.rank, place.size) if specification.evaluate_every else None
@@ -98,10 +96,53 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     writer.event(
         "ready",
         startup=startup.model_dump(),
-        parameter_bytes=built.parameter_bytes,
+        parameter_bytes=made.parameter_bytes,
         memory_start_bytes=memory,
         fingerprint=host_of_this_rank(place.horovod).model_dump() if place.local_rank == 0 else None,
     )
+    account = Account(specification, writer, leads=place.local_rank == 0)
+    spans = LayerSpans() if given.trace else None
+    if isinstance(made, Built):
+        if spans is not None:
+            side.watch_layers(made, spans)
+        trained = train_together(specification, writer, account, place, made, source, test, spans=spans)
+    else:
+        changes = Changes(specification, writer, made.state)
+
+        def train_anew(place: Place, built: Built) -> Trained:
+            mine = open_source(specification, "train", place.rank, place.size)
+            return train_together(specification, writer, account, place, built, mine, None, changes=changes)
+
+        trained = made.through(train_anew)
+    spent = account.end()
+    place, built, result = trained.place, trained.built, trained.result
+    if result.diverged is not None:
+        writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
+    built.optimizer.finish()
+    waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
+    end(built, writer, specification, place, spent, account.peak, result.verdict, waited)
+    place.exchange("end")  # a rank that leaves while another still exchanges would end the job
+    if spans is not None:  # only now: Horovod's thread may still be at the last landing when the step is over
+        spans.write(Path(given.folder) / f"spans-{place.rank}.json")
+    side.leave()
+
+
+def train_together(
+    specification: Specification,
+    writer: samples.RankWriter,
+    account: Account,
+    place: Place,
+    built: Built,
+    source: Source,
+    test: Source | None,
+    *,
+    spans: LayerSpans | None = None,
+    changes: Changes | None = None,
+) -> Trained:
+    """From a meeting of all workers to the end, or to what `changes` them."""
+    from suite.data.contents import check_same
+    from suite.training.loop import train
+
     observer = Observer(
         built.session,
         writer,
@@ -111,49 +152,37 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         injector=injector(specification, place, built.late),
         compute=replayed_seconds(specification),
         updating=built.updating,
+        keeper=changes,
     )
     check_same(place.exchange(source.contents))
-    plan = plan_of(specification)
-    spans = LayerSpans() if given.trace else None
-    if spans is not None:
-        side.watch_layers(built, spans)
     place.exchange("start")  # leave together: times of all ranks count from here
-    observer.start()
-    writer.event("start", time=time.time())
+    if changes is None:
+        observer.start()
+    else:
+        changes.meet(place, observer.start)
+    account.begin()
     if spans is not None:
         spans.start()
-    before = Spent.now(specification)
-    peak = ResidentPeak()
-    watch = Watch(leads=place.local_rank == 0)
-    watch.start()
 
     def before_step(step: int) -> None:
         if step >= specification.warmup:
-            peak.begin()
+            account.peak.begin()
             if built.device_peak is not None:
                 built.device_peak.begin()
+        if changes is not None:
+            changes.look()
         observer.before_step(step)
 
     result = train(
         observer,
         source,
-        plan,
+        plan_of(specification),
         test=test,
         exchange=place.exchange,
         finish=built.optimizer.finish,
         before_step=before_step,
     )
-    spent = Spent.now(specification) - before
-    writer.event("surroundings", **watch.stop())
-    if result.diverged is not None:
-        writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
-    built.optimizer.finish()
-    waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
-    end(built, writer, specification, place, spent, peak, result.verdict, waited)
-    place.exchange("end")  # a rank that leaves while another still exchanges would end the job
-    if spans is not None:  # only now: Horovod's thread may still be at the last landing when the step is over
-        spans.write(Path(given.folder) / f"spans-{place.rank}.json")
-    side.leave()
+    return Trained(place, built, result)
 
 
 def plan_of(specification: Specification) -> Plan:

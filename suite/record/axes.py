@@ -103,6 +103,15 @@ class Labels(Part):
             order=none_first,
         ),
     ]
+    faults: Annotated[
+        str,
+        Axis(
+            Use.SETTING,
+            lambda run: run.faults or "none",
+            phrase=lambda value, text: "no fault" if value == "none" else text,
+            order=none_first,
+        ),
+    ] = "none"
     learning_rate: Annotated[
         float,
         Axis(Use.TUNED, lambda run: run.optimizer.learning_rate, phrase=lambda value, text: f"learning rate {text}"),

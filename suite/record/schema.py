@@ -66,7 +66,10 @@ class Startup(Part):
 
 
 class Telemetry(Part):
-    """What the algorithm's wrapper counted on one rank, warm-up included (as `algorithms.mechanisms.telemetry`)."""
+    """What the algorithm's wrapper counted on one rank, warm-up included (as `algorithms.mechanisms.telemetry`).
+
+    It is made anew whenever workers have changed, and counts from then.
+    """
 
     steps: Count = 0
     rounds: Count = Field(default=0, description="exchanges of a gradient, or rounds closed")
@@ -146,8 +149,27 @@ class Surroundings(Part):
         return self
 
 
+class Recovery(Part):
+    """A change of the workers as one of them saw it; moments are seconds since training began."""
+
+    lost: bool = Field(description="another worker was lost; else hosts came or went by announcement")
+    noticed: float = Field(description="training stopped here")
+    resumed: float = Field(description="all had met again")
+    before: Positive
+    workers: Positive
+    newcomers: Count
+    samples_lost: Count = Field(description="that this worker had drawn and not committed")
+
+
+class Happened(Part):
+    """A fault, on the rank that carried it out."""
+
+    seconds: float = Field(description="since training began")
+    samples_lost: Count = Field(description="that went with it")
+
+
 class Rank(Part):
-    rank: Count
+    rank: Count = Field(description="of a run with a fault: with which it began")
     host: str
     process: int
     warmup: Steps = Steps()
@@ -172,6 +194,8 @@ class Rank(Part):
     )
     injected_asked: Seconds | None = Field(default=None, description="straggler delays asked for, per counting step")
     surroundings: Surroundings | None = None
+    happened: Happened | None = Field(default=None, description="a fault of the specification, here")
+    recoveries: tuple[Recovery, ...] = ()
     complete: bool = Field(default=True, description="False: the rank's file ends before the run did")
 
 
@@ -325,8 +349,11 @@ class Record(Part):
             # Records of before there was an axis have no label along it.
             if Labels.model_fields[name].is_required() and not axis.renamed and label != meant:
                 raise ValueError(f"label {name} = {label!r} contradicts the specification, which says {meant!r}")
-        if isinstance(self.outcome, Finished) and len(self.ranks) != self.specification.workers:
-            raise ValueError(f"a finished run of {self.specification.workers} workers has {len(self.ranks)} ranks")
+        fault, workers = self.specification.fault, self.specification.workers
+        if isinstance(self.outcome, Finished) and len(self.ranks) != (
+            workers if fault is None else fault.ever(workers)
+        ):
+            raise ValueError(f"a finished run of {workers} workers has {len(self.ranks)} ranks")
         return self
 
     @property

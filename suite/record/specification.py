@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from suite.cluster.kinds import Recorded
 from suite.cluster.local import LocalNetwork
+from suite.record import faults
 from suite.record.part import Count, Kind, NonNegative, Options, Part, Positive, PositiveNumber, Share
 
 SCHEMA_VERSION = 1
@@ -106,6 +107,7 @@ class Specification(Part):
     network: Recorded = LocalNetwork()
     wire: str | None = Field(default=None, description="form in which numbers travel; None: as they are")
     straggler: str | None = Field(default=None, description="as suite.cluster.stragglers.parse reads it")
+    faults: str | None = Field(default=None, description="as suite.record.faults.parse reads it")
     seed: Count = 0
     batch_size: Positive = Field(default=8, description="samples per worker and step")
     steps: Positive = Field(default=20, description="steps that count, per worker")
@@ -135,6 +137,10 @@ class Specification(Part):
         refuse_targets_without_evaluations(self.targets, self.evaluate_every)
         self.network.check(self.workers)
         return self
+
+    @property
+    def fault(self) -> faults.Fault | None:
+        return None if self.faults is None else faults.parse(self.faults)
 
     @property
     def form(self) -> str:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from suite.harness.elastic import host
 from suite.warm.owner import WarmPython
-from tests.elastic.job import ElasticJob, Event, host
+from tests.elastic.job import ElasticJob, Event
 from tests.elastic.torch_problem import BATCH
 from tests.warm_processes import IMPORTS
 

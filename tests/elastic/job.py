@@ -1,9 +1,4 @@
-"""One elastic job on this machine: a host for each address of the loopback, a discovery script that reads a file.
-
-`horovodrun --host-discovery-script` takes the whole host of a process that died off its list, so that each worker here
-has a host of its own. Hosts other than this one are reached by `ssh`, which stands first in the job's PATH and is a
-script that runs the command here.
-"""
+"""One elastic job on this machine whose workers write journals, and whose hosts a test takes and gives."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,21 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from suite.cluster import horovodrun
-
-# The name comes behind ssh's own options, and some more may follow; the rest is one line for the remote shell.
-SSH = """\
-#!/bin/sh
-host=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -o|-p|-i|-l|-F) shift 2 ;;
-    -*) shift ;;
-    *) if [ -z "$host" ]; then host=$1; shift; else break; fi ;;
-  esac
-done
-exec /bin/sh -c "$*"
-"""
+from suite.harness.elastic import Hosts
 
 
 @dataclass(frozen=True)
@@ -47,10 +27,6 @@ class Event:
     what: str
     seconds: float  # of the machine's monotonic clock, the same for all processes
     facts: Mapping[str, Any]
-
-
-def host(number: int) -> str:
-    return f"127.0.0.{number}"
 
 
 class ElasticJob:
@@ -72,47 +48,23 @@ class ElasticJob:
         self.folder = Path(tempfile.mkdtemp(prefix="elastic-"))
         self.journal = self.folder / "journal"
         self.journal.mkdir()
-        self._script("ssh", SSH)
-        self._script("discover", f"#!/bin/sh\ncat {self.folder / 'hosts'}\n")
-        self.hosts = hosts
-        options = ["--host-discovery-script", str(self.folder / "discover"), "--network-interfaces", "lo"]
-        options += ["--min-np", str(least), "--max-np", str(most), "--elastic-timeout", "60"]
-        if cooldown is not None:
-            options += ["--blacklist-cooldown-range", *map(str, cooldown)]
-        command = [
-            sys.executable,
-            "-P",
-            horovodrun.__file__,
-            "--gloo",
-            "-np",
-            str(min(len(hosts), most)),
-            *options,
-            *argv,
-        ]
+        self._hosts = Hosts(self.folder, hosts)
+        command = self._hosts.command(argv, least=least, most=most, cooldown=cooldown)
         self.output = self.folder / "output"
         given = {**os.environ, **(environment or {}), "ELASTIC_JOURNAL": str(self.journal)}
-        given["PATH"] = f"{self.folder}:{given['PATH']}"
+        given |= self._hosts.environment()
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=given, start_new_session=True
             )
 
-    def _script(self, name: str, text: str) -> None:
-        script = self.folder / name
-        script.write_text(text)
-        script.chmod(0o755)
-
     @property
     def hosts(self) -> Sequence[str]:
-        return self._hosts
+        return self._hosts.now
 
     @hosts.setter
     def hosts(self, hosts: Sequence[str]) -> None:
-        """What the discovery script will say: as a whole, never half a list."""
-        self._hosts = hosts
-        fresh = self.folder / "hosts.new"
-        fresh.write_text("".join(f"{name}:1\n" for name in hosts))
-        fresh.replace(self.folder / "hosts")
+        self._hosts.now = hosts
 
     def events(self) -> list[Event]:
         """All journals so far, in the order of time."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from suite.harness.elastic import host
 from suite.warm.owner import WarmPython
 from tests.elastic.figures import after_kill, latest
-from tests.elastic.job import ElasticJob, Event, host
+from tests.elastic.job import ElasticJob, Event
 from tests.elastic.torch_problem import BATCH
 
 PATIENCE = 90.0
