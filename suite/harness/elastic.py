@@ -90,6 +90,7 @@ class Staged:
     fault: Fault
     workers: int
     hosts: Hosts
+    spare: str
 
     @classmethod
     def of(cls, specification: Specification, folder: Path) -> Staged | None:
@@ -97,8 +98,8 @@ class Staged:
         fault = specification.fault
         if fault is None:
             return None
-        hosts = Hosts(folder.resolve(), [host(2 + number) for number in range(specification.workers)])
-        return cls(fault, specification.workers, hosts)
+        *hosts, spare = (host(2 + number) for number in range(specification.workers + 1))
+        return cls(fault, specification.workers, Hosts(folder.resolve(), hosts), spare)
 
     def command(self, argv: Sequence[str]) -> list[str]:
         return self.hosts.command(
@@ -112,13 +113,19 @@ class Staged:
         """A look at the progress, which is passed on: hosts come or go once the fault is due."""
 
         def look(progress: Progress, seconds: float) -> None:
-            if progress.fault and self.fault.kind != "kill":
-                wanted = [host(2 + number) for number in self.fault.staying(self.workers)]
-                if list(self.hosts.now) != wanted:
-                    self.hosts.now = wanted
+            if progress.fault is not None:
+                self._happens(progress.fault)
             watch(progress, seconds)
 
         return look
+
+    def _happens(self, at: str) -> None:
+        """Horovod numbers ranks in an order of its own, so that only the worker itself knows its host."""
+        now = self.hosts.now
+        if self.fault.kind == "leave" and at in now:
+            self.hosts.now = [name for name in now if name != at]
+        elif self.fault.kind == "join" and self.spare not in now:
+            self.hosts.now = [*now, self.spare]
 
     @property
     def _left(self) -> int:

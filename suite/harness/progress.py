@@ -17,7 +17,7 @@ class Progress:
     steps: Mapping[int, int]
     failed: int
     finished: int
-    fault: bool = False  # is due
+    fault: str | None = None  # the host, as the job lists it, of the worker whose fault is due
 
     @property
     def slowest(self) -> int:
@@ -31,7 +31,7 @@ class _Rank:
     steps: int = 0
     failed: bool = False
     finished: bool = False
-    fault: bool = False
+    fault: str | None = None
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Follower:
             {number: rank.steps for number, rank in self._ranks.items()},
             sum(rank.failed for rank in self._ranks.values()),
             sum(rank.finished for rank in self._ranks.values()),
-            any(rank.fault for rank in self._ranks.values()),
+            next((rank.fault for rank in self._ranks.values() if rank.fault is not None), None),
         )
 
     def over(self) -> bool:
@@ -70,9 +70,11 @@ class Follower:
             rank.steps += 1
             return
         try:
-            kind = json.loads(line).get("event")
+            said = json.loads(line)
+            kind = said.get("event")
         except (ValueError, AttributeError):
             return
         rank.failed |= kind == "failure"
         rank.finished |= kind == "end"
-        rank.fault |= kind == "fault"
+        if kind == "fault":
+            rank.fault = said["host"]

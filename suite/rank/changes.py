@@ -57,8 +57,12 @@ class Changes:
         if self._due is not None and step >= self._due:
             self._due = None
             assert self._zero is not None
-            lost = samples if self._kills else 0
-            self._writer.event("fault", seconds=round(self._clock() - self._zero, 6), samples_lost=lost)
+            self._writer.event(
+                "fault",
+                host=os.environ.get("HOROVOD_HOSTNAME", ""),
+                seconds=round(self._clock() - self._zero, 6),
+                samples_lost=samples if self._kills else 0,
+            )
             if self._kills:
                 self._die()
 

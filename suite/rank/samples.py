@@ -181,6 +181,7 @@ def _take(content: dict[str, Any], draft: _Draft) -> None:
         counts = Evaluation(**{key: content.pop(key) for key in keys})
         draft.evaluations.append(EvaluationPart(counts=counts, **content))
     elif kind == "fault":
+        del content["host"]
         draft.fields["happened"] = Happened.model_validate(content)
     elif kind == "recovery":
         draft.recoveries.append(Recovery.model_validate(content))

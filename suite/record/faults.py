@@ -10,7 +10,7 @@ Steps are those that count, from 0; ranks are those of the beginning.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from suite.suggest import unknown
 
@@ -54,7 +54,7 @@ def parse(text: str) -> Fault:
     kind, _, rest = text.partition(":")
     if kind not in KEYS:
         raise ValueError(f"faults {text!r}: {unknown('kind', kind, ('none', *KEYS))}")
-    known = KEYS[cast(Kind, kind)]
+    known = KEYS[kind]
     values: dict[str, int] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -69,8 +69,8 @@ def parse(text: str) -> Fault:
         values[key] = int(value)
     missing = [key for key in known if key not in values]
     if missing:
-        raise ValueError(f"faults {text!r}: {missing[0]} is missing, as in {_example(cast(Kind, kind))}")
-    return Fault(text=text, kind=cast(Kind, kind), **values)
+        raise ValueError(f"faults {text!r}: {missing[0]} is missing, as in {_example(kind)}")
+    return Fault(text=text, kind=kind, **values)
 
 
 def _example(kind: Kind) -> str:

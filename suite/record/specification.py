@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from suite.cluster.kinds import Recorded
 from suite.cluster.local import LocalNetwork
-from suite.record import faults
+from suite.record.faults import Fault, parse
 from suite.record.part import Count, Kind, NonNegative, Options, Part, Positive, PositiveNumber, Share
 
 SCHEMA_VERSION = 1
@@ -139,8 +139,8 @@ class Specification(Part):
         return self
 
     @property
-    def fault(self) -> faults.Fault | None:
-        return None if self.faults is None else faults.parse(self.faults)
+    def fault(self) -> Fault | None:
+        return None if self.faults is None else parse(self.faults)
 
     @property
     def form(self) -> str:

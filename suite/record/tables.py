@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from suite.record.recovery import recovered
 from suite.record.schema import Failed, Record, Steps
 
 KINDS = ("runs", "steps", "evaluations")
@@ -19,6 +20,7 @@ def runs(records: Iterable[Record]) -> pd.DataFrame:
     rows = []
     for record in records:
         telemetry = [rank.telemetry for rank in record.ranks if rank.telemetry is not None]
+        change = recovered(record)
         rows.append(
             _identification(record)
             | {
@@ -34,6 +36,10 @@ def runs(records: Iterable[Record]) -> pd.DataFrame:
                 "contributions_dropped": sum(one.contributions_dropped for one in telemetry) if telemetry else None,
                 "contributions_given_up": sum(one.contributions_given_up for one in telemetry) if telemetry else None,
                 "memory_peak_bytes": max((rank.memory_peak_bytes or 0 for rank in record.ranks), default=0) or None,
+                "recoveries": None if change is None else change.recoveries,
+                "notice_seconds": None if change is None else change.notice_seconds,
+                "recover_seconds": None if change is None else change.seconds,
+                "samples_lost": None if change is None else change.samples_lost,
                 "environment": record.environment,
                 "command": record.command,
             }

@@ -21,6 +21,7 @@ algorithm = ["synchronous", { name = "delayed", steps = 1, label = "late" }]
 wire = ["none", "fp16"]
 workers = [2, 4]
 straggler = ["none", "constant:factor=4"]
+faults = ["none", "join:step=5"]
 seed = [3]
 """
 

@@ -42,6 +42,7 @@ def record(of: Specification | None = None, *, loss: float = 2.0, seconds: float
             workers=chosen.workers,
             network=chosen.network.describe(chosen.workers),
             straggler=chosen.straggler or "none",
+            faults=chosen.faults or "none",
             seed=chosen.seed,
         ),
         "kind": chosen.kind,
