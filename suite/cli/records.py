@@ -29,12 +29,13 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
     from rich.table import Table
 
     from suite.cli.screen import wide_console
-    from suite.record.axes import AXES, SHOWN, Use, shown
+    from suite.record.axes import AXES, Use, shown, shown_of
     from suite.record.schema import Diverged, Failed
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    among = [axis for axis in SHOWN if AXES[axis].use in (Use.SETTING, Use.CONTENDER)]
+    axes = shown_of(record.labels for record in contents.records)
+    among = [axis for axis in axes if AXES[axis].use in (Use.SETTING, Use.CONTENDER)]
     for column in ("experiment", "identity", *among, "how"):
         table.add_column(column, no_wrap=column == "identity", overflow="fold")
     for record in contents.records:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -12,13 +13,13 @@ import tensorflow as tf
 
 from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
-from algorithms.tensorflow import DistributedOptimizer
+from algorithms.tensorflow import DistributedOptimizer, ElasticState, elastic
 from suite.data import Batch
 from suite.experiment import choices
 from suite.experiment.controls import Bare as BareControl
 from suite.models import keras_builder, replay_keras
 from suite.rank.layer_spans import LayerSpans
-from suite.rank.side import Built, Place
+from suite.rank.side import Built, Changing, Place, Trained
 from suite.record.specification import Optimizer, Specification
 from suite.training import learning_rates
 from suite.training.bare_tensorflow import Bare
@@ -40,10 +41,46 @@ def join(specification: Specification) -> Place:
     if cards:
         visible = [cards[hvd.local_rank()]] if specification.device == "gpu" else []
         tf.config.set_visible_devices(visible, "GPU")
+    return _place()
+
+
+def _place() -> Place:
     return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
 def build(specification: Specification, place: Place) -> Built:
+    parts = _parts(specification, place)
+    return parts.built(parts.wrap())
+
+
+def changing(specification: Specification, place: Place) -> Changing:
+    parts = _parts(specification, place)
+    state = ElasticState(parts.model, parts.wrap, step=0)
+
+    def through(train: Callable[[Place, Built], Trained]) -> Trained:
+        @elastic.run
+        def again(state: ElasticState) -> Trained:
+            built = parts.built(state.optimizer)
+            built.session.steps_taken = state.step
+            return train(_place(), built)
+
+        trained: Trained = again(state)
+        return trained
+
+    return Changing(parts.size, state, through)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The user's own model, and how to wrap an optimizer; `built` makes a session of a wrapped one."""
+
+    model: keras.Model
+    size: int
+    wrap: Callable[[], Any]
+    built: Callable[[Any], Built]
+
+
+def _parts(specification: Specification, place: Place) -> _Parts:
     if specification.device == "gpu" and not tf.config.list_physical_devices("GPU"):  # it would fall back to the CPU
         raise ValueError("device = gpu: this TensorFlow sees none (set-up installs its CPU build)")
     keras.utils.set_random_seed(specification.seed * 100_003 + place.rank)
@@ -58,31 +95,31 @@ def build(specification: Specification, place: Place) -> Built:
         titles = [described[id(variable)] for variable in model.trainable_variables]
         head_weights = net.head_weights
     size = sum(int(np.prod(variable.shape)) * 4 for variable in model.trainable_variables)
-    inner = make_optimizer(specification.optimizer)
-    optimizer: Any
-    telemetry: Any
-    if specification.algorithm.name == BareControl.name:
-        optimizer, telemetry = Bare(inner), Telemetry
-    else:
-        algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-        optimizer = DistributedOptimizer(
+    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    rule = specification.optimizer.schedule
+    rate = None if rule.rule == "constant" else specification.optimizer.learning_rate
+
+    def wrap() -> Any:
+        inner = make_optimizer(specification.optimizer)
+        if isinstance(algorithm, BareControl):
+            return Bare(inner)
+        return DistributedOptimizer(
             inner, algorithm, check_every=specification.agreement_every, wire=specification.form
         )
-        telemetry = optimizer.telemetry
-    rule = specification.optimizer.schedule
-    constant = rule.rule == "constant"
-    session = _Session(
-        model,
-        optimizer,
-        head_weights=head_weights,
-        learning_rate=None
-        if constant
-        else learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
-        steps_per_call=specification.steps_per_execution,
-        barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
-    )
-    rounds = isinstance(choices.make_algorithm(specification.algorithm.name, specification.algorithm.options), Rounds)
-    return Built(session, model, optimizer, telemetry, size, rounds=rounds, titles=titles)
+
+    def built(optimizer: Any) -> Built:
+        session = _Session(
+            model,
+            optimizer,
+            head_weights=head_weights,
+            learning_rate=None if rate is None else learning_rates.parse(rule.rule, rate, rule.options),
+            steps_per_call=specification.steps_per_execution,
+            barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
+        )
+        telemetry = Telemetry if isinstance(algorithm, BareControl) else optimizer.telemetry
+        return Built(session, model, optimizer, telemetry, size, rounds=isinstance(algorithm, Rounds), titles=titles)
+
+    return _Parts(model, size, wrap, built)
 
 
 class _Session(TensorflowSession):

@@ -8,7 +8,7 @@ experiment file writes an axis, and what it means for a run, says `suite.experim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -34,6 +34,7 @@ class Axis:
     use: Use
     of: Callable[[Specification], Any]
     renamed: bool = False  # an experiment may have a label of its own for it
+    rare: bool = False  # where nobody has chosen anything along it, nothing is said of it
     words: Mapping[str, str] | None = None  # of labels that people spell in another way
     phrase: Callable[[Any, str], str] = lambda value, text: text  # a label, and its words, within a sentence
     order: Callable[[Any], Any] = lambda value: value
@@ -108,7 +109,8 @@ class Labels(Part):
         Axis(
             Use.SETTING,
             lambda run: run.faults or "none",
-            phrase=lambda value, text: "no fault" if value == "none" else text,
+            rare=True,
+            phrase=lambda value, text: "" if value == "none" else text,
             order=none_first,
         ),
     ] = "none"
@@ -144,6 +146,12 @@ def axes(*uses: Use) -> tuple[str, ...]:
 
 # Contenders are shown as one: the algorithm, with its form.
 SHOWN = tuple(name for name, axis in AXES.items() if axis.use is not Use.CONTENDER or name == "algorithm")
+
+
+def shown_of(those: Iterable[Labels]) -> tuple[str, ...]:
+    """What is shown of these runs."""
+    chosen = {name for labels in those for name in SHOWN if getattr(labels, name) != Labels.model_fields[name].default}
+    return tuple(name for name in SHOWN if name in chosen or not AXES[name].rare)
 
 
 def shown(labels: Labels, name: str) -> Any:

@@ -81,7 +81,7 @@ class Counted:
 
 
 def timing(record: Record) -> Timing | None:
-    """None for a run that is not a result, or too short to have a step of all its ranks."""
+    """None for a run that is not a result, is too short to have a step of all its ranks, or whose ranks changed."""
     counted = _counted(record)
     if counted is None:
         return None
@@ -146,6 +146,8 @@ def useful_share(ranks: Iterable[Rank]) -> float:
 
 def _counted(record: Record) -> Counted | None:
     if not record.finished or any(not rank.steps.seconds for rank in record.ranks):
+        return None
+    if record.specification.faults is not None:
         return None
     evaluated = record.specification.evaluate_every > 0
     return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record))

@@ -45,9 +45,10 @@ def ran(folder: Path, framework: str, algorithm: str, fault: str) -> Record:
 @pytest.mark.parametrize(
     ("framework", "algorithm", "fault", "there"),
     [
-        ("torch", '"synchronous"', "kill:rank=0,step=5", (False, True, True)),
+        ("torch", '"stock_horovod"', "kill:rank=0,step=5", (False, True, True)),
         ("torch", '{ name = "elastic_averaging", period = 2 }', "leave:rank=2,step=5", (True, True, False)),
         ("torch", '{ name = "delayed", steps = 1 }', "join:step=5", (True, True, True, True)),
+        ("tensorflow", '{ name = "local_sgd", period = 2 }', "kill:rank=1,step=5", (True, False, True)),
     ],
     ids=lambda value: value.split(":")[0] if isinstance(value, str) and ":" in value else "",
 )
@@ -58,7 +59,8 @@ def test_a_run_goes_on_and_says_what_that_has_cost(
     assert tuple(rank.complete for rank in record.ranks) == there
     stayed = [rank for rank in record.ranks if rank.recoveries]
     assert len(stayed) == sum(there[:3])
-    assert all(len(rank.steps.seconds) == 30 for rank in stayed)  # every step once, whatever was done again
+    # A step that rank 0 had not committed is done once more.
+    assert all(30 <= len(rank.steps.seconds) <= 31 for rank in stayed)
     last = [rank.recoveries[-1] for rank in stayed]
     assert all((one.workers, one.newcomers) == (sum(there), len(there) - 3) for one in last)
     found = recovered(record)

@@ -14,7 +14,7 @@ from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Figure, Table
 from suite.report.convergence import Tuned, badness, converges, ratio, tuned
 from suite.report.landing.number import Number
-from suite.report.sections import convergence, declared, options, sensitivity, speed_figures
+from suite.report.sections import convergence, declared, options, recoveries, sensitivity, speed_figures
 from suite.report.sections.speed import ratio_entry
 from suite.report.sections.wording import describe, plural, some, value, varying
 from suite.report.study import Experiment, Study
@@ -57,6 +57,9 @@ class Main:
 
 
 def main(experiment: Experiment, study: Study) -> Main:
+    faulty = recoveries.faulty(experiment)
+    if faulty:
+        return Main(recoveries.answer(faulty), table=recoveries.table(experiment, faulty))
     if any(converges(group) for group in experiment.groups):
         return _learning(experiment)
     if experiment.arms and all(arm.for_memory for arm in experiment.arms):

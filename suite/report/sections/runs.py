@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from suite.record.axes import AXES, SHOWN, Use, numeric, shown, title
+from suite.record.axes import AXES, Use, numeric, shown, shown_of, title
 from suite.record.schema import Failed
 from suite.report import formats
 from suite.report.arms import Arm, Run
@@ -12,11 +12,7 @@ from suite.report.content import Column, Entry, Table
 from suite.report.sections.wording import SETTING, varying
 from suite.report.study import Experiment
 
-NAMED = tuple(axis for axis in SHOWN if axis != "algorithm")
-COLUMNS = (
-    Column("algorithm", "algorithm"),
-    Column("identity", "identity", detail=True),
-    *(Column(axis, title(axis), numeric(axis), detail=AXES[axis].use is not Use.SETTING) for axis in NAMED),
+COUNTED = (
     Column("repetition", "repetition", True, detail=True),
     Column("environment", "environment", detail=True),
     Column("samples_per_second", "samples/s", True, "used work over time"),
@@ -36,22 +32,29 @@ COLUMNS = (
 
 
 def table(experiment: Experiment) -> Table:
-    rows = tuple(_row(run, arm) for arm in experiment.arms for run in arm.runs)
+    axes = shown_of(run.record.labels for arm in experiment.arms for run in arm.runs)
+    named = tuple(axis for axis in axes if axis != "algorithm")
+    rows = tuple(_row(run, arm, named) for arm in experiment.arms for run in arm.runs)
     changing = varying(group.setting for group in experiment.groups)
     columns = tuple(
         replace(column, detail=True) if column.key in SETTING and column.key not in changing else column
-        for column in COLUMNS
+        for column in (
+            Column("algorithm", "algorithm"),
+            Column("identity", "identity", detail=True),
+            *(Column(axis, title(axis), numeric(axis), detail=AXES[axis].use is not Use.SETTING) for axis in named),
+            *COUNTED,
+        )
     )
     return Table(f"{experiment.slug}-runs", "Every run of this experiment.", columns, rows)
 
 
-def _row(run: Run, arm: Arm) -> tuple[Entry, ...]:
+def _row(run: Run, arm: Arm, named: tuple[str, ...]) -> tuple[Entry, ...]:
     record, labels = run.record, run.record.labels
     message = record.outcome.message if isinstance(record.outcome, Failed) else ""
     return (
         Entry(arm.title, labels.contender, exact=labels.contender),
         Entry(record.identity[:12], record.identity, code=True),
-        *(Entry(AXES[axis].text(label), label) for axis in NAMED for label in [shown(labels, axis)]),
+        *(Entry(AXES[axis].text(label), label) for axis in named for label in [shown(labels, axis)]),
         Entry(str(record.repetition), record.repetition),
         Entry(arm.setting.environment, arm.setting.environment),
         *_speed(run, arm),
