@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -70,8 +69,6 @@ class ElasticState(life.ElasticLife, ObjectState):  # type: ignore[misc]
         if kept is not None:
             self.model.load_state_dict(kept.model)
             self.optimizer.rewind(kept.optimizer)
-            # The graph of a step that failed lives on in a cycle with its error, and stock Horovod's hooks with its nodes.
-            gc.collect()
         self.optimizer = self._wrap()  # everyone is now as rank 0 is, or was when it last committed
         if not any(survivors):
             return

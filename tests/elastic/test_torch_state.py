@@ -111,3 +111,23 @@ def test_wrong_arguments_are_refused() -> None:
         ElasticState(model, DistributedOptimizer(plain, model, algorithms.Synchronous()))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"samples=3: this name is the state's own"):
         ElasticState(model, lambda: pytest.fail("not made"), samples=3)
+
+
+def test_hooks_of_stock_horovod_do_nothing_once_it_is_detached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph of a step that failed holds autograd's nodes, and with them hooks that cannot be taken away."""
+    monkeypatch.setenv("HOROVOD_ELASTIC", "1")  # one worker alone would have no hooks
+    model = net()
+    plain = torch.optim.SGD(model.parameters(), lr=0.1)
+    inputs, targets = batch(0, 0)
+    first = DistributedOptimizer(plain, model, algorithms.StockHorovod())
+    failed = torch.nn.functional.mse_loss(model(inputs), targets)
+    first.detach(at_once=True)
+    again = DistributedOptimizer(plain, model, algorithms.StockHorovod())
+    losses = []
+    for _ in range(3):
+        again.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(inputs), targets)
+        loss.backward()
+        again.step()
+        losses.append(loss.item())
+    assert losses[0] == failed.item() and losses == sorted(losses, reverse=True)

@@ -117,7 +117,7 @@ def _bar(arm: Arm, group: Group, source: Source) -> Bar | None:
 
 def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
     counted = arm.telemetry
-    if not counted or arm.silent or arm.setting.workers == 1:
+    if not counted or arm.silent or arm.setting.workers == 1 or arm.setting.faults != "none":
         return None
     sent_declared, size = counted[0].bytes_per_exchange_declared, _parameter_bytes(arm)
     if not size or sent_declared is None:

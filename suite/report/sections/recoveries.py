@@ -9,8 +9,8 @@ from suite.record.recovery import Recovered, recovered
 from suite.report import formats
 from suite.report.arms import Arm
 from suite.report.content import Column, Entry, Table
+from suite.report.sections.wording import SETTING, entry, plural, varying
 from suite.report.sections.wording import column as axis_column
-from suite.report.sections.wording import entry, plural, varying
 from suite.report.study import Experiment
 
 COLUMNS = (
@@ -47,19 +47,15 @@ def answer(arms: Sequence[Arm]) -> str:
 
 
 def table(experiment: Experiment, arms: Sequence[Arm]) -> Table:
-    axes = varying(arm.setting for arm in arms)
+    axes = varying((arm.setting for arm in arms), SETTING)
     shown = axes if "faults" in axes else ("faults", *axes)
     rows = tuple((*(entry(arm.setting, axis) for axis in shown), *_row(arm)) for arm in arms)
     columns = (*(axis_column(axis) for axis in shown), *COLUMNS)
-    timeout = {
-        run.record.cluster.asked.get("gloo_timeout_seconds")
-        for arm in arms
-        for run in arm.runs
-        if run.record.cluster is not None
-    }
-    waits = f" Gloo's timeout: {', '.join(f'{one} s' for one in sorted(map(str, timeout)))}." if timeout else ""
+    clusters = [run.record.cluster for arm in arms for run in arm.runs if run.record.cluster is not None]
+    timeouts = {f"{one.asked['gloo_timeout_seconds']} s" for one in clusters if "gloo_timeout_seconds" in one.asked}
+    waits = f", {' or '.join(sorted(timeouts))}" if timeouts else ""
     caption = (
-        f"What faults have cost. Who waits for a worker that is gone notices at Gloo's timeout at the latest.{waits}"
+        f"What faults have cost. Who waits for a worker that is gone notices at Gloo's timeout at the latest{waits}."
     )
     return Table(f"{experiment.slug}-main", caption, columns, rows)
 
