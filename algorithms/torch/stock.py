@@ -217,8 +217,8 @@ class StockDriver:
         self._travelling.release()
         for hook in self._hooks:
             hook.remove()
-        # Horovod offers no way to take its hooks away. They live in autograd's nodes, which this list keeps alive, but so does
-        # the graph of a step that failed. Such a hook waits for more backward passes for ever, and sends nothing.
+        # Horovod offers no way to take its hooks away. They live in autograd's nodes, which this list keeps alive, and so
+        # does the graph of a step that failed. Such a hook waits for more backward passes for ever, and sends nothing.
         self._stock._grad_accs.clear()
         self._stock._handles.clear()
         self._stock._allreduce_delay = dict.fromkeys(self._stock._allreduce_delay, math.inf)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from suite.suggest import unknown
+from algorithms.mechanisms.suggest import unknown
 
 Kind = Literal["kill", "leave", "join"]
 KEYS: dict[Kind, tuple[str, ...]] = {"kill": ("rank", "step"), "leave": ("rank", "step"), "join": ("step",)}
