@@ -50,7 +50,7 @@ def ran(folder: Path, framework: str, algorithm: str, fault: str) -> Record:
         ("torch", '{ name = "delayed", steps = 1 }', "join:step=5", (True, True, True, True)),
         ("tensorflow", '{ name = "local_sgd", period = 2 }', "kill:rank=1,step=5", (True, False, True)),
     ],
-    ids=lambda value: value.split(":")[0] if isinstance(value, str) and ":" in value else "",
+    ids=["stock Horovod, killed", "EASGD, one leaves", "delayed, one joins", "TensorFlow, killed"],
 )
 def test_a_run_goes_on_and_says_what_that_has_cost(
     tmp_path: Path, framework: str, algorithm: str, fault: str, there: tuple[bool, ...]
