@@ -44,8 +44,12 @@ def test_only_some_faults_can_be_asked_for() -> None:
         ("rank=2", "rank=3", "rank = 3, must be 0 <= rank < 3, the workers"),
         ("step=4", "step=9", "step = 9, must be 0 <= step < 9, the run's steps"),
         ("workers = [3]", "workers = [2]", "rank = 2, must be 0 <= rank < 2"),
-        ('["local"]', "[{ rate_mbit = 100 }]", "network 'emulated' cannot lose or gain hosts, 'local' can"),
-        ('["local"]', '["virtual"]', "network 'virtual' cannot lose or gain hosts"),
+        (
+            '["local"]',
+            "[{ rate_mbit = 100 }]",
+            "network of kind 'emulated' do not come and go, those of 'local' do",
+        ),
+        ('["local"]', '["virtual"]', "hosts of a network of kind 'virtual' do not come and go"),
         ('"synchronous"', '"torch_ddp"', "torch_ddp is a control without an elastic state"),
         ('"synchronous"', '"adasum"', "adasum needs MPI, and elastic jobs talk over Gloo"),
         (
