@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from suite.record.recovery import recovered
 from suite.record.schema import Failed, Record, Steps
 
 Setting = bool | int | float | str
@@ -115,4 +116,7 @@ def _summary(record: Record) -> dict[str, float]:
         ages = [item for one in counted for item in one.staleness.items()]
         if ages:
             found["staleness_mean"] = sum(age * count for age, count in ages) / sum(count for _, count in ages)
+    change = recovered(record)
+    if change is not None:
+        found |= {"recover_seconds": change.seconds, "samples_lost": change.samples_lost}
     return {f"total/{name}": float(value) for name, value in found.items()}

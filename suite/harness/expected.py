@@ -9,6 +9,7 @@ from pathlib import Path
 from suite.cluster import stragglers
 from suite.cluster.local import usable_cores
 from suite.experiment import choices
+from suite.harness.elastic import GLOO_TIMEOUT_SECONDS
 from suite.record.specification import Specification
 
 # From launch to first step on two cores, measured: horovodrun's own checks, the framework's import, building.
@@ -31,7 +32,14 @@ def estimate(specification: Specification) -> float:
         seen = steps * specification.batch_size * specification.workers
         evaluations = seen // specification.evaluate_every + 1
         held_out = evaluations * 1.0
-    return STARTUP_SECONDS[specification.framework] + steps * per_step + held_out
+    return STARTUP_SECONDS[specification.framework] + steps * per_step + held_out + fault_seconds(specification)
+
+
+def fault_seconds(specification: Specification) -> float:
+    """Of standing still: until all have noticed, or a newcomer has started."""
+    if specification.fault is None:
+        return 0.0
+    return STARTUP_SECONDS[specification.framework] if specification.fault.kind == "join" else GLOO_TIMEOUT_SECONDS
 
 
 def compute_seconds(specification: Specification) -> float:

@@ -188,6 +188,7 @@ EXPERIMENTS = (
     "scaling",
     "network",
     "stragglers",
+    "faults",
     "convergence",
     "adasum",
     "delay",

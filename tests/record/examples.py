@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from suite.record.axes import Labels
-from suite.record.schema import Finished, Host, Rank, Record, Steps, Sweep
+from suite.record.schema import Finished, Happened, Host, Rank, Record, Recovery, Steps, Sweep
 from suite.record.specification import Algorithm, Model, Specification
 
 
@@ -65,3 +65,18 @@ def record(of: Specification | None = None, *, loss: float = 2.0, seconds: float
         "hosts": (Host(name="here", ranks=tuple(range(chosen.workers)), cpu="c", cores=2, memory_bytes=1, digest="e"),),
     }
     return Record(**(fields | changes))
+
+
+def faulted(**changes: Any) -> Record:
+    """Rank 1 of three is killed a second after the beginning; the others notice, and go on at second 4 and 4.1."""
+    of = specification(workers=3, faults="kill:rank=1,step=1")
+    there = {"host": "here", "process": 1}
+
+    def survivor(number: int, noticed: float, resumed: float) -> Rank:
+        column = steps(3)
+        later = column.model_copy(update={"started": (0.0, resumed, resumed + 0.5), "seconds": (0.5, 0.5, 0.5)})
+        told = Recovery(lost=True, noticed=noticed, resumed=resumed, before=3, workers=2, newcomers=0, samples_lost=8)
+        return Rank(rank=number, warmup=steps(1), steps=later, digest="d", recoveries=(told,), **there)
+
+    killed = Rank(rank=1, steps=steps(1), happened=Happened(seconds=1.0, samples_lost=8), complete=False, **there)
+    return record(of, ranks=(survivor(0, 1.5, 4.1), killed, survivor(2, 3.0, 4.0)), **changes)

@@ -8,9 +8,8 @@ import pytest
 
 from suite.record.faults import Fault, parse
 from suite.record.recovery import Recovered, recovered
-from suite.record.schema import Happened, Rank, Record, Recovery
 from suite.record.tables import runs
-from tests.record.examples import record, specification, steps
+from tests.record.examples import faulted, record, specification
 
 
 def test_every_kind_says_who_is_there_at_the_end() -> None:
@@ -60,29 +59,14 @@ def test_a_run_without_a_fault_keeps_its_identity() -> None:
     assert "faults" not in specification().canonical()
 
 
-def lossy() -> Record:
-    """Rank 1 of three is killed a second after the beginning; the others notice, and go on at second 4 and 4.1."""
-    of = specification(workers=3, faults="kill:rank=1,step=1")
-    there = {"host": "here", "process": 1}
-
-    def survivor(number: int, noticed: float, resumed: float) -> Rank:
-        column = steps(3)
-        later = column.model_copy(update={"started": (0.0, resumed, resumed + 0.5), "seconds": (0.5, 0.5, 0.5)})
-        told = Recovery(lost=True, noticed=noticed, resumed=resumed, before=3, workers=2, newcomers=0, samples_lost=8)
-        return Rank(rank=number, warmup=steps(1), steps=later, digest="d", recoveries=(told,), **there)
-
-    killed = Rank(rank=1, steps=steps(1), happened=Happened(seconds=1.0, samples_lost=8), complete=False, **there)
-    return record(of, ranks=(survivor(0, 1.5, 4.1), killed, survivor(2, 3.0, 4.0)))
-
-
 def test_time_to_recover_counts_from_the_fault_to_the_first_step_after_all_have_met() -> None:
-    found = recovered(lossy())
+    found = recovered(faulted())
     assert found == Recovered(recoveries=1, notice_seconds=2.0, seconds=pytest.approx(3.5), samples_lost=24)
     assert recovered(record()) is None
 
 
 def test_tables_have_columns_for_it() -> None:
-    frame = runs([lossy(), record()])
+    frame = runs([faulted(), record()])
     assert frame["recover_seconds"].tolist()[0] == pytest.approx(3.5)
     assert frame["samples_lost"].tolist()[0] == 24
     assert frame["recover_seconds"].isna().tolist() == [False, True]
@@ -90,4 +74,4 @@ def test_tables_have_columns_for_it() -> None:
 
 def test_a_finished_run_has_everyone_who_ever_took_part() -> None:
     with pytest.raises(ValueError, match="a finished run of 3 workers has 2 ranks"):
-        record(lossy().specification, ranks=lossy().ranks[:2])
+        record(faulted().specification, ranks=faulted().ranks[:2])

@@ -38,12 +38,14 @@ def answer(arms: Sequence[Arm]) -> str:
     found = [cost for arm in arms for cost in costs(arm)]
     if not found:
         return f"No answer: none of {plural(runs, 'run')} with a fault went on."
-    seconds = [cost.seconds for cost in found]
-    samples = [cost.samples_lost for cost in found]
-    return (
-        f"{len(found)} of {plural(runs, 'run')} went on after a fault: in {formats.digits(min(seconds))} to "
-        f"{formats.digits(max(seconds))} s, with {min(samples)} to {max(samples)} samples lost."
-    )
+    seconds = _range([formats.digits(cost.seconds) for cost in sorted(found, key=lambda cost: cost.seconds)])
+    samples = _range([str(lost) for lost in sorted(cost.samples_lost for cost in found)])
+    return f"{len(found)} of {plural(runs, 'run')} went on after a fault: in {seconds} s, with {samples} samples lost."
+
+
+def _range(ascending: Sequence[str]) -> str:
+    first, last = ascending[0], ascending[-1]
+    return first if first == last else f"{first} to {last}"
 
 
 def table(experiment: Experiment, arms: Sequence[Arm]) -> Table:
