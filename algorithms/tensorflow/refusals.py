@@ -114,6 +114,12 @@ def refuse_unkept(optimizer: keras.optimizers.Optimizer, algorithm: Algorithm) -
         )
 
 
+def inter_op_threads() -> int:
+    """How many TensorFlow has: as it was told, or one for each core that this process may use."""
+    told = tf.config.threading.get_inter_op_parallelism_threads() or os.environ.get("TF_NUM_INTEROP_THREADS", "")
+    return int(told) if str(told).isdigit() and int(told) else len(os.sched_getaffinity(0))
+
+
 def refuse_unfit(algorithm: Rounds) -> None:
     """Raise ValueError for what the rounds of this binding cannot do here."""
     refuse_unfit_rounds(
@@ -128,7 +134,7 @@ def refuse_unfit(algorithm: Rounds) -> None:
             "give_up=True: must be False in TensorFlow, whose traced step runs to its end once it has begun; "
             "PyTorch can leave a step"
         )
-    threads = tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
+    threads = inter_op_threads()
     if threads < 2:
         raise ValueError(
             f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
