@@ -8,18 +8,19 @@ runs the command here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.cluster.horovodrun import elastic_horovodrun
 from suite.harness.progress import Progress
-from suite.record.faults import Fault
+from suite.record.faults import Fault, Kind
 from suite.record.specification import Specification
 
-# How long survivors wait in an exchange for one who does not answer; Horovod's own default is 30 s. One that is too short
-# takes a worker for lost that a busy machine has held up. Neighbours notice at once that a connection was closed.
-GLOO_TIMEOUT_SECONDS = 20
+# How long workers wait for one who does not answer; Horovod's own default is 30 s. So late the last survivor notices a loss
+# (those whose connections were closed notice at once), and too short a time takes a worker for lost that a busy machine has
+# held up. Those who are there wait as long for one who joins, who has to import a framework first.
+GLOO_TIMEOUT_SECONDS: Mapping[Kind, int] = {"kill": 20, "leave": 20, "join": 120}
 ELASTIC_TIMEOUT_SECONDS = 120  # for hosts to be there, and to come back
 # The name comes behind ssh's own options, and some more may follow; the rest is one line for the remote shell.
 SSH = """\
@@ -107,7 +108,7 @@ class Staged:
         )
 
     def environment(self) -> dict[str, str]:
-        return {**self.hosts.environment(), "HOROVOD_GLOO_TIMEOUT_SECONDS": str(GLOO_TIMEOUT_SECONDS)}
+        return {**self.hosts.environment(), "HOROVOD_GLOO_TIMEOUT_SECONDS": str(GLOO_TIMEOUT_SECONDS[self.fault.kind])}
 
     def watching(self, watch: Callable[[Progress, float], None]) -> Callable[[Progress, float], None]:
         """A look at the progress, which is passed on: hosts come or go once the fault is due."""

@@ -37,9 +37,10 @@ def estimate(specification: Specification) -> float:
 
 def fault_seconds(specification: Specification) -> float:
     """Of standing still: until all have noticed, or a newcomer has started."""
-    if specification.fault is None:
+    fault = specification.fault
+    if fault is None:
         return 0.0
-    return STARTUP_SECONDS[specification.framework] if specification.fault.kind == "join" else GLOO_TIMEOUT_SECONDS
+    return STARTUP_SECONDS[specification.framework] if fault.kind == "join" else GLOO_TIMEOUT_SECONDS[fault.kind]
 
 
 def compute_seconds(specification: Specification) -> float:

@@ -227,7 +227,7 @@ def timeline(request: Request, folder: Path) -> dict[str, str]:
 
 def _described(cluster: Cluster, before: Sequence[Counters], fault: Fault | None) -> ClusterRecord | None:
     """None where the cluster is gone: that is what the record is about."""
-    asked = {} if fault is None else {"gloo_timeout_seconds": GLOO_TIMEOUT_SECONDS}
+    asked = {} if fault is None else {"gloo_timeout_seconds": GLOO_TIMEOUT_SECONDS[fault.kind]}
     sent = None
     with contextlib.suppress(ClusterError, OSError):
         after = cluster.counters()

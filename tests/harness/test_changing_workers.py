@@ -65,7 +65,7 @@ def test_a_killed_rank_is_no_failure_where_the_others_went_on(tmp_path: Path) ->
     assert record.finished
     assert [(rank.complete, len(rank.recoveries)) for rank in record.ranks] == [(True, 1), (False, 0), (True, 1)]
     assert record.ranks[1].happened.samples_lost == 8
-    assert record.cluster.asked == {"gloo_timeout_seconds": GLOO_TIMEOUT_SECONDS}
+    assert record.cluster.asked == {"gloo_timeout_seconds": GLOO_TIMEOUT_SECONDS["kill"]}
     (job,) = executor.jobs
     assert "--host-discovery-script" in job.command and job.environment["HOROVOD_GLOO_TIMEOUT_SECONDS"] == "20"
     assert job.command[job.command.index("--min-np") + 1] == "2"
