@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.cli.app import run
 from suite.experiment.file import ExperimentError, parse
 from suite.experiment.plan import expand
 
@@ -67,6 +68,15 @@ def test_what_does_not_go_together_has_its_line(old: str, new: str, message: str
     problems = [problem for problem in found.value.problems if message in problem.message]
     assert [problem.line for problem in problems] == [11], found.value.problems
     assert all("\n" not in problem.message for problem in problems)
+
+
+def test_the_command_ends_with_code_2_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(TEXT.replace("rank=2", "rank=3"))
+    assert run(["bench", str(file), "--records", str(tmp_path / "records")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert "bad.toml:11: faults 'kill:rank=3,step=4': rank = 3, must be 0 <= rank < 3" in printed.err
 
 
 def test_steps_unrolled_in_one_function_cannot_be_committed_one_by_one() -> None:

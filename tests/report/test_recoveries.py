@@ -32,8 +32,8 @@ def test_the_answer_is_seconds_and_samples() -> None:
         "recovered": "1 of 2",
         "recover_seconds": "3.50",
         "notice_seconds": "2.00",
-        "gloo_timeout_seconds": "20.0",
-        "samples_lost": "24.0",
+        "gloo_timeout_seconds": "20",
+        "samples_lost": "24",
     }
 
 

@@ -66,9 +66,13 @@ def _row(arm: Arm) -> tuple[Entry, ...]:
         Entry(went_on, len(found), "" if len(found) == len(arm.runs) else "hole"),
         _spread([one.seconds for one in found]),
         _spread([one.notice_seconds for one in found]),
-        formats.number(_timeout(arm)),
-        formats.number(statistics.median(one.samples_lost for one in found) if found else None),
+        _count(_timeout(arm)),
+        _count(statistics.median(one.samples_lost for one in found) if found else None),
     )
+
+
+def _count(value: float | None) -> Entry:
+    return formats.number(value, None if value is None else f"{value:g}")
 
 
 def _timeout(arm: Arm) -> int | None:
