@@ -146,7 +146,7 @@ def _shipped(model: str) -> profile.Profile:
 
 def chosen(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:
     """`delayed`, `delayed:steps=2` or all; `options` are for the one that is named."""
-    from suite.experiment.choices import make_algorithm
+    from suite.experiment.axes import AlgorithmChoice
 
     known = [name for name, kind in algorithms.CATALOGUE.items() if not kind.virtual_only]
     if tuple(names) == ("all",):
@@ -160,7 +160,7 @@ def chosen(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:
         name, _, given = text.partition(":")
         one_of("algorithm", name, known)
         written = settings([*filter(None, given.split(",")), *options], "--set")
-        made.append(make_algorithm(name, written))
+        made.append(AlgorithmChoice(name=name, options=dict(written)).made)
     return made
 
 

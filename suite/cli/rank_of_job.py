@@ -42,7 +42,7 @@ def run(specification: Specification, *, as_json: bool = False) -> int:
         if rank == 0 and not as_json:
             watcher.start()
         try:
-            with worker.slowed(specification, rank):
+            with worker.slowed(job.live.straggler, rank):
                 worker.run(job, writer)
         except BaseException as error:
             if isinstance(error, ValueError) and is_ours(error):

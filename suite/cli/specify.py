@@ -7,15 +7,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 import algorithms
-from suite.cli.errors import BadInputError, input_errors
+from suite.cli.errors import input_errors
 from suite.cli.options import one_of, settings
 from suite.cluster.local import LocalNetwork
 from suite.cluster.virtual import VirtualNetwork
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment import choices
+from suite.experiment.axes import AlgorithmChoice
 from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.models import NAMES as MODEL_NAMES
 from suite.record.part import Options
@@ -92,52 +91,46 @@ def specification(wanted: Wanted, workers: int) -> Specification:
     one_of("optimizer", wanted.optimizer, OPTIMIZERS)
     one_of("device", wanted.device, DEVICES)
     with input_errors():
-        algorithm = choices.resolve_algorithm(wanted.algorithm, settings(wanted.options, "--set"))
+        chosen = AlgorithmChoice(name=wanted.algorithm, options=_options(wanted.options, "--set"))
         if wanted.virtual is None and wanted.algorithm not in choices.algorithm_names(wanted.framework):
             if wanted.algorithm in algorithms.CATALOGUE:
                 choices.check_runs_on(wanted.algorithm, wanted.framework)
             raise ValueError(f"algorithm {wanted.algorithm!r} does not run on {wanted.framework}")
-        made = choices.make_algorithm(algorithm.name, algorithm.options)
-        made.check(workers)
-        choices.refuse_unfit_form(wanted.wire, made, workers)
+        chosen.made.check(workers)
+        choices.refuse_unfit_form(wanted.wire, chosen.made, workers)
         straggler = resolve_straggler(wanted.straggler, workers)
-        try:
-            model = choices.resolve_model(_model(wanted), wanted.data)
-            if wanted.replay is not None:
-                name = wanted.replay.replace("{framework}", wanted.framework)
-                model = choices.resolve_replay(model, Replay(profile=name, digest=choices.profile_digest(name)))
-            data = Data(
-                name=wanted.data, folder=wanted.data_folder, options=_options(wanted.data_options, "--data-set")
-            )
-            return Specification(
-                framework=wanted.framework,  # type: ignore[arg-type]  # one of FRAMEWORKS
-                model=model,
-                algorithm=algorithm,
-                data=choices.resolve_data(data, model),
-                optimizer=Optimizer(
-                    name=wanted.optimizer,  # type: ignore[arg-type]  # one of OPTIMIZERS
-                    learning_rate=wanted.learning_rate,
-                    momentum=wanted.momentum,
-                    weight_decay=wanted.weight_decay,
-                ),
-                workers=workers,
-                wire=None if wanted.wire == "none" else wanted.wire,
-                network=LocalNetwork() if wanted.virtual is None else wanted.virtual.network(model, wanted.batch_size),
-                straggler=straggler,
-                seed=wanted.seed,
-                batch_size=wanted.batch_size,
-                steps=wanted.steps,
-                warmup=wanted.warmup,
-                evaluate_every=wanted.evaluate_every,
-                evaluate_samples=wanted.evaluate_samples,
-                targets=tuple(wanted.targets),
-                steps_per_execution=wanted.steps_per_execution,
-                agreement_every=wanted.agreement_every,
-                device=wanted.device,  # type: ignore[arg-type]  # one of DEVICES
-                threads=wanted.threads,
-            )
-        except ValidationError as error:
-            raise BadInputError(_message(error)) from error
+        model = choices.resolve_model(_model(wanted), wanted.data)
+        if wanted.replay is not None:
+            name = wanted.replay.replace("{framework}", wanted.framework)
+            model = choices.resolve_replay(model, Replay(profile=name, digest=choices.profile_digest(name)))
+        data = Data(name=wanted.data, folder=wanted.data_folder, options=_options(wanted.data_options, "--data-set"))
+        return Specification(
+            framework=wanted.framework,  # type: ignore[arg-type]  # one of FRAMEWORKS
+            model=model,
+            algorithm=choices.written_out(chosen.made),
+            data=choices.resolve_data(data, model),
+            optimizer=Optimizer(
+                name=wanted.optimizer,  # type: ignore[arg-type]  # one of OPTIMIZERS
+                learning_rate=wanted.learning_rate,
+                momentum=wanted.momentum,
+                weight_decay=wanted.weight_decay,
+            ),
+            workers=workers,
+            wire=None if wanted.wire == "none" else wanted.wire,
+            network=LocalNetwork() if wanted.virtual is None else wanted.virtual.network(model, wanted.batch_size),
+            straggler=straggler,
+            seed=wanted.seed,
+            batch_size=wanted.batch_size,
+            steps=wanted.steps,
+            warmup=wanted.warmup,
+            evaluate_every=wanted.evaluate_every,
+            evaluate_samples=wanted.evaluate_samples,
+            targets=tuple(wanted.targets),
+            steps_per_execution=wanted.steps_per_execution,
+            agreement_every=wanted.agreement_every,
+            device=wanted.device,  # type: ignore[arg-type]  # one of DEVICES
+            threads=wanted.threads,
+        )
 
 
 def _model(wanted: Wanted) -> Model:
@@ -152,14 +145,3 @@ def _model(wanted: Wanted) -> Model:
 
 def _options(texts: Sequence[str], option: str) -> Options:
     return dict(settings(texts, option))
-
-
-def _message(error: ValidationError) -> str:
-    parts = []
-    for one in error.errors():
-        name = "--" + "-".join(str(part) for part in one["loc"][-1:]).replace("_", "-") if one["loc"] else ""
-        if "ctx" in one and "error" in one["ctx"]:
-            parts.append(str(one["ctx"]["error"]))
-        else:
-            parts.append(f"{name} {one['input']!r}: {one['msg'][0].lower()}{one['msg'][1:]}".strip())
-    return "; ".join(parts)

@@ -7,6 +7,7 @@ name in `suite.record.specification`; what they do not go together with, a row o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
@@ -36,9 +37,14 @@ class Choice(Strict):
 
 
 class AlgorithmChoice(Choice):
+    @cached_property
+    def made(self) -> Any:
+        """The live object, as `Live.algorithm` is."""
+        return choices.make_algorithm(self.name, self.options)
+
     @model_validator(mode="after")
     def _known(self) -> AlgorithmChoice:
-        choices.make_algorithm(self.name, self.options)
+        self.made  # noqa: B018  made now, so that what is wrong with it is told with its line
         return self
 
 

@@ -78,13 +78,12 @@ def needs_mpi(specification: Specification) -> bool:
     return specification.workers > 1 and kind.reduction is Reduction.ADASUM
 
 
-def resolve_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:
+def written_out(made: Any) -> Algorithm:
     """With every option filled in, so that a changed default is another run."""
-    made = make_algorithm(name, options)
     filled: Options = {
         field.name: _plain(getattr(made, field.name)) for field in dataclasses.fields(made) if field.init
     }
-    return Algorithm(name=name, options=filled)
+    return Algorithm(name=made.name, options=filled)
 
 
 def checked_optimizer(framework: str, optimizer: Optimizer) -> Optimizer:

@@ -17,6 +17,7 @@ from suite.cluster.network import Network
 from suite.experiment import choices
 from suite.experiment.axes import names
 from suite.experiment.file import Experiment
+from suite.experiment.live import Live
 from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.experiment.salvage import Path as Place
 from suite.experiment.schema import Shared
@@ -122,7 +123,7 @@ class _Resolver:
         written = {axis: getattr(at, axis) for axis in AXES if axis in Specification.model_fields}
         resolved = {
             "model": model,
-            "algorithm": choices.resolve_algorithm(at.algorithm.name, at.algorithm.options),
+            "algorithm": choices.written_out(at.algorithm.made),
             "network": network.timed(functools.partial(step_seconds, model, batch)),
             "data": data,
             "optimizer": optimizer,
@@ -132,7 +133,7 @@ class _Resolver:
         plain = {axis: None if value == "none" else value for axis, value in written.items()}
         specification = Specification(**(settings | plain | resolved))
         if network.evidence == "simulated" and not self._try(
-            cell.place("network"), lambda: _passes(refuse_what_has_no_virtual_form, specification)
+            cell.place("network"), lambda: _passes(refuse_what_has_no_virtual_form, Live(specification))
         ):
             return None
         return specification, Labels.of(specification, **labels)
@@ -211,7 +212,7 @@ def _passes(check: Callable[[Made], object], case: Made) -> bool:
 def _takes_part(case: _Case) -> None:
     name = case.at.algorithm.name
     try:
-        choices.make_algorithm(name, case.at.algorithm.options).check(case.at.workers)
+        case.at.algorithm.made.check(case.at.workers)
     except ValueError as error:
         raise ValueError(str(error) if name in str(error) else f"{name}: {error}") from error
 
@@ -221,7 +222,7 @@ def _runs_on(case: _Case) -> None:
         return  # `refuse_what_has_no_virtual_form` sees the whole specification
     algorithm = case.at.algorithm
     choices.check_runs_on(algorithm.name, case.at.framework)
-    made = choices.make_algorithm(algorithm.name, algorithm.options)
+    made = algorithm.made
     if case.at.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
         raise ValueError(
             f"{algorithm.called()} does not run on tensorflow, whose steps cannot be left; exclude the pair"
@@ -229,9 +230,8 @@ def _runs_on(case: _Case) -> None:
 
 
 def _carries(case: _Case) -> None:
-    made = choices.make_algorithm(case.at.algorithm.name, case.at.algorithm.options)
     try:
-        choices.refuse_unfit_form(case.at.wire, made, case.at.workers)
+        choices.refuse_unfit_form(case.at.wire, case.at.algorithm.made, case.at.workers)
     except ValueError as error:
         raise ValueError(f"{error}; exclude the pair") from error
 

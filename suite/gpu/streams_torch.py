@@ -17,6 +17,7 @@ from typing import Any
 from torch.profiler import ProfilerActivity, profile
 
 from suite.cli.specify import Wanted, ranks_of_this_job, specification
+from suite.experiment.live import Live
 from suite.rank import torch_side
 from suite.rank.sources import open_source
 
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> None:
     )
     specified = specification(wanted, ranks_of_this_job())
     place = torch_side.join(specified)
-    built = torch_side.build(specified, place)
+    built = torch_side.build(Live(specified), place)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "gpu" else [])]
     with open_source(specified, "train", place.rank, place.size).stream() as batches:
         for batch in islice(batches, WARMUP):

@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from algorithms.contract import Exchange, Finish, Rounds
-from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank.samples import RankFile, Step
 from suite.record.schema import Evaluation, Host, Rank, Reached, Steps
-from suite.record.specification import Specification
 from suite.training.evaluation import merged
 from suite.training.targets import Point, outcomes
 
 
-def replicas_agree(specification: Specification, last_step: int) -> bool:
+def replicas_agree(live: Live, last_step: int) -> bool:
     """Whether the algorithm promises that all ranks, after that step, have equal parameters to evaluate."""
-    made = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    made = live.algorithm
     if isinstance(made, Exchange):
         return made.reduces
     if isinstance(made, Rounds) and made.centre(0.0).parameters is None:
@@ -32,8 +31,8 @@ def last_step(files: Sequence[RankFile]) -> int:
     return max((file.last_step for file in files if file.last_step is not None), default=-1)
 
 
-def ranks_of(files: Sequence[RankFile], specification: Specification) -> tuple[Rank, ...]:
-    waits = _waits(files, specification)
+def ranks_of(files: Sequence[RankFile], live: Live) -> tuple[Rank, ...]:
+    waits = _waits(files, live)
     return tuple(_rank(file, waits) for file in files)
 
 
@@ -151,19 +150,19 @@ def _asked(file: RankFile) -> tuple[float, ...] | None:
     return asked if any(asked) else None
 
 
-def _waits(files: Sequence[RankFile], specification: Specification) -> dict[tuple[int, int], float]:
+def _waits(files: Sequence[RankFile], live: Live) -> dict[tuple[int, int], float]:
     """(rank, step) -> the part of its standing still that was spent before the last rank had its part of the exchange.
 
     Only where all ranks meet in every exchange and it is known which step's exchange a rank stands still for; a round
     that goes on without the last ones has no last rank to wait for.
     """
-    made = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    made, specification = live.algorithm, live.specification
     if isinstance(made, Exchange):
         # A layer-wise forward waits for the step before (a traced function ends when everything has landed, so there
         # the step itself does); a delayed step for the exchange of `delay` steps ago.
         at_start = made.finish is Finish.NEXT_USE and specification.framework == "torch"
         back = 1 if at_start else made.delay
-    elif isinstance(made, Rounds) and made.quorum(specification.workers) == specification.workers and made.waits:
+    elif isinstance(made, Rounds) and live.waits_for == specification.workers and made.waits:
         back, at_start = made.overlap, False
     else:
         return {}

@@ -6,9 +6,8 @@ import itertools
 import statistics
 from pathlib import Path
 
-from suite.cluster import stragglers
 from suite.cluster.local import usable_cores
-from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.harness.elastic import GLOO_TIMEOUT_SECONDS
 from suite.record.specification import Specification
 
@@ -24,9 +23,10 @@ PATIENCE = 4.0
 
 def estimate(specification: Specification) -> float:
     """Seconds from launch to end, from what the run computes and sends."""
+    live = Live(specification)
     steps = specification.warmup + specification.steps
-    compute = compute_seconds(specification)
-    per_step = compute + wire_seconds(specification) + delay_seconds(specification, compute)
+    compute = compute_seconds(live)
+    per_step = compute + wire_seconds(live) + delay_seconds(live, compute)
     held_out = 0.0
     if specification.evaluate_every:
         seen = steps * specification.batch_size * specification.workers
@@ -43,41 +43,39 @@ def fault_seconds(specification: Specification) -> float:
     return STARTUP_SECONDS[specification.framework] if fault.kind == "join" else GLOO_TIMEOUT_SECONDS[fault.kind]
 
 
-def compute_seconds(specification: Specification) -> float:
+def compute_seconds(live: Live) -> float:
     """Of one step of one rank, other ranks on the same cores included."""
-    if specification.model.replay is not None:
-        profile = choices.replayed_profile(specification.model.replay)
-        return profile.forward_seconds + profile.backward_seconds
+    if live.profile is not None:
+        return live.profile.forward_seconds + live.profile.backward_seconds
+    specification = live.specification
+    forward = live.net.flops * specification.batch_size
     if specification.network.evidence == "simulated":  # all workers' gradients, on all cores
-        forward = choices.net_of(specification.model).flops * specification.batch_size * specification.workers
-        return 3 * forward / FLOPS_PER_CORE / usable_cores()
-    forward = choices.net_of(specification.model).flops * specification.batch_size
+        return 3 * forward * specification.workers / FLOPS_PER_CORE / usable_cores()
     cores = usable_cores() if specification.network.here else specification.workers * specification.threads
     crowding = max(1.0, specification.workers * specification.threads / cores)
     return 3 * forward / FLOPS_PER_CORE / specification.threads * crowding
 
 
-def wire_seconds(specification: Specification) -> float:
+def wire_seconds(live: Live) -> float:
     """Of a ring all-reduce of all gradients at the network's rate."""
-    size = choices.net_of(specification.model).parameter_count * 4.0
-    if specification.model.replay is not None:
-        size *= specification.model.replay.size
+    specification = live.specification
     if specification.network.evidence == "simulated":
         return 0.0
+    replay = specification.model.replay
+    size = live.net.parameter_count * 4.0 * (1.0 if replay is None else replay.size)
     ring = 2 * (specification.workers - 1) / specification.workers * size
     return ring * 8 / ((specification.network.rate_mbit or LOOPBACK_MBIT) * 1e6)
 
 
-def delay_seconds(specification: Specification, compute: float) -> float:
+def delay_seconds(live: Live, compute: float) -> float:
     """Of the slowest rank, on average over the first steps."""
-    if specification.straggler is None or specification.network.evidence == "simulated":
+    straggler, size = live.straggler, live.specification.workers
+    if straggler is None or live.specification.network.evidence == "simulated":
         return 0.0
-    straggler = stragglers.parse(specification.straggler)
     unit = compute if straggler.unit == "compute" else 1.0
     if straggler.cores is not None:
         return compute / straggler.cores
-    size = specification.workers
-    drawn = [straggler.delays(rank, size, specification.seed) for rank in range(size)]
+    drawn = [straggler.delays(rank, size, live.specification.seed) for rank in range(size)]
     worst = [max(step) for step in itertools.islice(zip(*drawn, strict=True), 50)]
     return unit * statistics.fmean(worst)
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
 
 import algorithms
 from algorithms.contract import Algorithm, Rounds
-from suite.experiment import choices
 from suite.experiment.controls import Control
 from suite.record.schema import Facts
 
 SETTLED = 1_000_000  # a step by which every schedule has come out of its warm-up
 
 
-def facts_of(name: str, options: Mapping[str, Any], workers: int) -> Facts:
-    """Of an algorithm with these options, or of a control."""
-    return of_made(choices.make_algorithm(name, options), workers)
-
-
-def of_made(made: Algorithm | Control, workers: int) -> Facts:
+def facts_of(made: Algorithm | Control, workers: int) -> Facts:
     if not isinstance(made, Algorithm):
         return Facts(role=made.role, silent=made.silent, hides=made.hides, waits_for=workers if not made.silent else 1)
     names = list(algorithms.CATALOGUE)

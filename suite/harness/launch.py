@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from suite.cluster.contract import Cluster, ClusterError, Counters
 from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.experiment.plan import Planned
 from suite.harness import compose, expected, tokens
 from suite.harness.diagnosis import diagnose
@@ -54,6 +56,10 @@ class Request:
     command: str  # repeats it
     deadline: float
     trace: Path | None = None
+
+    @cached_property
+    def live(self) -> Live:
+        return Live(self.planned.specification)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Launcher:
                 members,
                 deadline=request.deadline,
                 fault=specification.fault,
-                replicas_agree=compose.replicas_agree(specification, compose.last_step(files)),
+                replicas_agree=compose.replicas_agree(request.live, compose.last_step(files)),
             )
             warnings += _warnings(ended, outcome, files)
             if request.trace is not None and traced(request):
@@ -180,8 +186,8 @@ class Launcher:
             wall_seconds=round(seconds, 3),
             deadline_seconds=request.deadline,
             outcome=outcome,
-            facts=facts_of(specification.algorithm.name, specification.algorithm.options, specification.workers),
-            ranks=compose.ranks_of(files, specification),
+            facts=facts_of(request.live.algorithm, specification.workers),
+            ranks=compose.ranks_of(files, request.live),
             evaluations=evaluations,
             reached=compose.reached_of(evaluations, specification.targets),
             hosts=compose.hosts_of(files),

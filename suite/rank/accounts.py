@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from suite.disturbance.watch import Watch
-from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank.resident import ResidentPeak
 from suite.rank.samples import RankWriter
 from suite.rank.side import Built
@@ -69,13 +69,12 @@ def digest(built: Built) -> str:
     return found.hexdigest()
 
 
-def telemetry(built: Built, specification: Specification, size: int) -> Telemetry:
+def telemetry(built: Built, live: Live, size: int) -> Telemetry:
     """What was counted, beside what the algorithm declares."""
     if built.telemetry is None:
         return Telemetry()
     counted = asdict(built.telemetry())
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-    declared = getattr(algorithm, "bytes_per_exchange", None)
+    declared = getattr(live.algorithm, "bytes_per_exchange", None)
     counted["contributions_used"] = counted.pop("used")
     counted["contributions_dropped"] = counted.pop("dropped")
     counted["contributions_given_up"] = counted.pop("given_up")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from pathlib import Path
 
+from suite.experiment.live import Live
 from suite.record.part import Part
 from suite.record.specification import Specification
 
@@ -19,6 +21,10 @@ class RankJob(Part):
     clock: str  # of the machine that started it
     deadline: float  # seconds from then; a rank that is still there writes down where it stands and ends itself
     trace: bool = False
+
+    @cached_property
+    def live(self) -> Live:
+        return Live(self.specification)
 
     def since_launch(self, now: float, clock: str) -> float:
         """Seconds until `now`; NaN where that is another machine's time, which may be off by more than a run takes."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from algorithms.mechanisms.elastic.ledger import Recovery
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.cluster.fingerprint import LoadedHorovod
+from suite.experiment.live import Live
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.observer import Stopwatch
 from suite.rank.resident import DevicePeak
@@ -90,9 +91,9 @@ class Side(Protocol):
 
     def join(self, specification: Specification) -> Place: ...
 
-    def build(self, specification: Specification, place: Place) -> Built: ...
+    def build(self, live: Live, place: Place) -> Built: ...
 
-    def changing(self, specification: Specification, place: Place) -> Changing: ...
+    def changing(self, live: Live, place: Place) -> Changing: ...
 
     def watch_layers(self, built: Built, spans: LayerSpans) -> None:
         """Have the layers' own times, exchanges and votes written down, and what of them cannot be seen."""

@@ -15,13 +15,12 @@ from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.tensorflow import DistributedOptimizer, ElasticState, elastic
 from suite.data import Batch
-from suite.experiment import choices
 from suite.experiment.controls import Bare as BareControl
+from suite.experiment.live import Live
 from suite.models import keras_builder, replay_keras
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.side import Built, Changing, Place, Trained
 from suite.record.specification import Optimizer, Specification
-from suite.training import learning_rates
 from suite.training.bare_tensorflow import Bare
 from suite.training.tensorflow_loop import TensorflowSession
 
@@ -48,13 +47,13 @@ def _place() -> Place:
     return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
-def build(specification: Specification, place: Place) -> Built:
-    parts = _parts(specification, place)
+def build(live: Live, place: Place) -> Built:
+    parts = _parts(live, place)
     return parts.built(parts.wrap())
 
 
-def changing(specification: Specification, place: Place) -> Changing:
-    parts = _parts(specification, place)
+def changing(live: Live, place: Place) -> Changing:
+    parts = _parts(live, place)
     state = ElasticState(parts.model, parts.wrap, step=0)
 
     def through(train: Callable[[Place, Built], Trained]) -> Trained:
@@ -80,24 +79,23 @@ class _Parts:
     built: Callable[[Any], Built]
 
 
-def _parts(specification: Specification, place: Place) -> _Parts:
+def _parts(live: Live, place: Place) -> _Parts:
+    specification = live.specification
     if specification.device == "gpu" and not tf.config.list_physical_devices("GPU"):  # it would fall back to the CPU
         raise ValueError("device = gpu: this TensorFlow sees none (set-up installs its CPU build)")
     keras.utils.set_random_seed(specification.seed * 100_003 + place.rank)
-    if specification.model.replay is not None:
-        model = replay_keras.build(choices.replayed_profile(specification.model.replay))
+    if live.profile is not None:
+        model = replay_keras.build(live.profile)
         titles = [variable.path.replace("/", ".") for variable in model.trainable_variables]
         head_weights: Sequence[float] = (1.0,)
     else:
-        net = choices.net_of(specification.model)
-        model = keras_builder.build(net, specification.seed)
-        described = {id(variable): name for name, (variable, _) in keras_builder.variables(net, model).items()}
+        model = keras_builder.build(live.net, specification.seed)
+        described = {id(variable): name for name, (variable, _) in keras_builder.variables(live.net, model).items()}
         titles = [described[id(variable)] for variable in model.trainable_variables]
-        head_weights = net.head_weights
+        head_weights = live.net.head_weights
     size = sum(int(np.prod(variable.shape)) * 4 for variable in model.trainable_variables)
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-    rule = specification.optimizer.schedule
-    rate = None if rule.rule == "constant" else specification.optimizer.learning_rate
+    algorithm = live.algorithm
+    constant = specification.optimizer.schedule.rule == "constant"
 
     def wrap() -> Any:
         inner = make_optimizer(specification.optimizer)
@@ -112,7 +110,7 @@ def _parts(specification: Specification, place: Place) -> _Parts:
             model,
             optimizer,
             head_weights=head_weights,
-            learning_rate=None if rate is None else learning_rates.parse(rule.rule, rate, rule.options),
+            learning_rate=None if constant else live.learning_rate,
             steps_per_call=specification.steps_per_execution,
             barrier=tf.test.experimental.sync_devices if specification.device == "gpu" else lambda: None,
         )

@@ -16,9 +16,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from algorithms.contract import Rounds
 from algorithms.mechanisms.telemetry import Telemetry
-from suite.experiment import choices
 from suite.experiment.controls import Bare as BareControl
 from suite.experiment.controls import Control, TorchDDP
+from suite.experiment.live import Live
 from suite.models import replay_torch, torch_builder
 from suite.models.slept import SleptDevice
 from suite.rank.layer_spans import LayerSpans
@@ -26,7 +26,6 @@ from suite.rank.observer import Stopwatch
 from suite.rank.resident import DevicePeak
 from suite.rank.side import Built, Changing, Place, Trained
 from suite.record.specification import Optimizer, Specification
-from suite.training import learning_rates
 from suite.training.bare_torch import Bare
 from suite.training.torch_loop import TorchOptimizer, TorchSession
 
@@ -45,15 +44,15 @@ def _place() -> Place:
     return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
 
 
-def build(specification: Specification, place: Place) -> Built:
-    parts = _parts(specification, place)
+def build(live: Live, place: Place) -> Built:
+    parts = _parts(live, place)
     return parts.built(parts.wrap())
 
 
-def changing(specification: Specification, place: Place) -> Changing:
+def changing(live: Live, place: Place) -> Changing:
     from algorithms.torch import ElasticState
 
-    parts = _parts(specification, place)
+    parts = _parts(live, place)
     state = ElasticState(parts.model, parts.wrap, step=0)
 
     def through(train: Callable[[Place, Built], Trained]) -> Trained:
@@ -79,27 +78,26 @@ class _Parts:
     built: Callable[[Any], Built]
 
 
-def _parts(specification: Specification, place: Place) -> _Parts:
+def _parts(live: Live, place: Place) -> _Parts:
+    specification = live.specification
     torch.manual_seed(specification.seed * 100_003 + place.rank)  # dropout and the like differ between ranks
     device = torch.device("cpu") if specification.device == "cpu" else card(place.local_rank)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     slept = SleptDevice()
-    if specification.model.replay is not None:
-        model = replay_torch.build(choices.replayed_profile(specification.model.replay), slept)
+    if live.profile is not None:
+        model = replay_torch.build(live.profile, slept)
         head_weights: Sequence[float] = (1.0,)
     else:
-        net = choices.net_of(specification.model)
-        model = torch_builder.build(net, specification.seed)
-        head_weights = net.head_weights
+        model = torch_builder.build(live.net, specification.seed)
+        head_weights = live.net.head_weights
     model = model.to(device)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     inner = make_optimizer(specification.optimizer, model)
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    algorithm = live.algorithm
     if isinstance(algorithm, TorchDDP):
         devices = [device.index] if device.type == "cuda" else None
         model = torch.nn.parallel.DistributedDataParallel(model, devices, bucket_cap_mb=algorithm.bucket_mb)
-    rule = specification.optimizer.schedule
     peak = None
     if device.type == "cuda":
         peak = DevicePeak(torch.cuda.reset_peak_memory_stats, torch.cuda.max_memory_allocated)
@@ -127,7 +125,7 @@ def _parts(specification: Specification, place: Place) -> _Parts:
             model,
             optimizer if updating is None else _Timed(optimizer, telemetry, updating),
             head_weights=head_weights,
-            learning_rate=learning_rates.parse(rule.rule, specification.optimizer.learning_rate, rule.options),
+            learning_rate=live.learning_rate,
             device=str(device),
             barrier=torch.cuda.synchronize if device.type == "cuda" else lambda: None,
         )

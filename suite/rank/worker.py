@@ -29,7 +29,7 @@ from algorithms.contract import Exchange, Rounds  # noqa: E402
 from suite.cluster import stragglers  # noqa: E402
 from suite.cluster.stragglers import Injector, Straggler  # noqa: E402
 from suite.data import Source  # noqa: E402
-from suite.experiment import choices  # noqa: E402
+from suite.experiment.live import Live  # noqa: E402
 from suite.rank import job, samples  # noqa: E402
 from suite.rank.accounts import Account, Spent, digest, telemetry  # noqa: E402
 from suite.rank.changes import Changes  # noqa: E402
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     left = given.left(time.time(), job.clock_of_this_machine())
     faulthandler.dump_traceback_later(max(1.0, left), exit=True)  # a hang shows where it hangs, and ends
     try:
-        with slowed(given.specification, rank):
+        with slowed(given.live.straggler, rank):
             run(given, writer)
     except BaseException as error:
         writer.failure(describe(error))
@@ -76,13 +76,14 @@ def own_rank() -> int:
 
 
 def run(given: job.RankJob, writer: samples.RankWriter) -> None:
-    specification = given.specification
+    live = given.live
+    specification = live.specification
     side = import_side(specification)
     imported = time.time()
     place = side.join(specification)
     joined = time.time()
     memory = psutil.Process().memory_info().rss
-    made = side.build(specification, place) if specification.faults is None else side.changing(specification, place)
+    made = side.build(live, place) if specification.faults is None else side.changing(live, place)
     was_built = time.time()
     source = open_source(specification, "train", place.rank, place.size)
     test = open_source(specification, "test", place.rank, place.size) if specification.evaluate_every else None
@@ -105,13 +106,13 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
     if isinstance(made, Built):
         if spans is not None:
             side.watch_layers(made, spans)
-        trained = train_together(specification, writer, account, place, made, source, test, spans=spans)
+        trained = train_together(live, writer, account, place, made, source, test, spans=spans)
     else:
         changes = Changes(specification, writer, made.state)
 
         def train_anew(place: Place, built: Built) -> Trained:
             mine = open_source(specification, "train", place.rank, place.size)
-            return train_together(specification, writer, account, place, built, mine, None, changes=changes)
+            return train_together(live, writer, account, place, built, mine, None, changes=changes)
 
         trained = made.through(train_anew)
     spent = account.end()
@@ -120,7 +121,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
         writer.event("diverged", step=result.diverged.step, message=result.diverged.reason)
     built.optimizer.finish()
     waited = sum(call.waited_seconds for call in result.calls if not call.warm_up)
-    end(built, writer, specification, place, spent, account.peak, result.verdict, waited)
+    end(built, writer, live, place, spent, account.peak, result.verdict, waited)
     place.exchange("end")  # a rank that leaves while another still exchanges would end the job
     if spans is not None:  # only now: Horovod's thread may still be at the last landing when the step is over
         spans.write(Path(given.folder) / f"spans-{place.rank}.json")
@@ -128,7 +129,7 @@ def run(given: job.RankJob, writer: samples.RankWriter) -> None:
 
 
 def train_together(
-    specification: Specification,
+    live: Live,
     writer: samples.RankWriter,
     account: Account,
     place: Place,
@@ -143,14 +144,16 @@ def train_together(
     from suite.data.contents import check_same
     from suite.training.loop import train
 
+    specification = live.specification
+
     observer = Observer(
         built.session,
         writer,
         telemetry=built.telemetry or (lambda: None),
         samples_at=source.samples_until,
         warmup=specification.warmup,
-        injector=injector(specification, place, built.late),
-        compute=replayed_seconds(specification),
+        injector=injector(live, place, built.late),
+        compute=None if live.profile is None else live.profile.forward_seconds + live.profile.backward_seconds,
         updating=built.updating,
         keeper=changes,
     )
@@ -176,7 +179,7 @@ def train_together(
     result = train(
         observer,
         source,
-        plan_of(specification),
+        plan_of(live),
         test=test,
         exchange=place.exchange,
         finish=built.optimizer.finish,
@@ -185,15 +188,14 @@ def train_together(
     return Trained(place, built, result)
 
 
-def plan_of(specification: Specification) -> Plan:
+def plan_of(live: Live) -> Plan:
     """How long to train and when to meet.
 
     Ranks that go on without the slowest do not come to a common step: they meet by time, or those that came first would
     wait for the others while the others' rounds wait for them.
     """
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
-    free = isinstance(algorithm, Rounds) and algorithm.quorum(specification.workers) < specification.workers
-    by_time = free and specification.evaluate_every > 0
+    specification = live.specification
+    by_time = live.waits_for < specification.workers and specification.evaluate_every > 0
     return Plan(
         steps=specification.warmup + specification.steps,
         warm_up=specification.warmup,
@@ -201,7 +203,7 @@ def plan_of(specification: Specification) -> Plan:
         meet_every=FREE_MEETING_SECONDS if by_time else None,
         targets=specification.targets,
         stop_at_targets=specification.stop_at_target,
-        weighted=averages_gradients(algorithm),
+        weighted=averages_gradients(live.algorithm),
     )
 
 
@@ -225,7 +227,7 @@ def import_side(specification: Specification) -> Side:
 def end(
     built: Built,
     writer: samples.RankWriter,
-    specification: Specification,
+    live: Live,
     place: Place,
     spent: Spent,
     peak: ResidentPeak,
@@ -240,7 +242,7 @@ def end(
     writer.event(
         "end",
         verdict=verdict,
-        telemetry=telemetry(built, specification, place.size).model_dump(),
+        telemetry=telemetry(built, live, place.size).model_dump(),
         digest=shared,
         own_digest=None if own == shared else own,
         memory_peak_bytes=peak.whole_life,
@@ -257,32 +259,20 @@ def evaluated(built: Built) -> AbstractContextManager[object]:
     return cast(AbstractContextManager[object], built.optimizer.evaluation())
 
 
-def straggler(specification: Specification) -> Straggler | None:
-    return None if specification.straggler is None else stragglers.parse(specification.straggler)
-
-
-def injector(specification: Specification, place: Place, late: Event | None) -> Injector | None:
+def injector(live: Live, place: Place, late: Event | None) -> Injector | None:
     """None on ranks that are not slowed down: they then pay nothing for it. A delay ends when the rank is `late`."""
-    chosen = straggler(specification)
+    chosen = live.straggler
     if chosen is None or not chosen.affects(place.rank):
         return None
     sleep = time.sleep if late is None else late.wait
-    return Injector(chosen, place.rank, place.size, specification.seed, sleep=sleep)
+    return Injector(chosen, place.rank, place.size, live.specification.seed, sleep=sleep)
 
 
-def slowed(specification: Specification, rank: int) -> AbstractContextManager[None]:
+def slowed(chosen: Straggler | None, rank: int) -> AbstractContextManager[None]:
     """A CPU quota, where that is how this rank is slowed down."""
-    chosen = straggler(specification)
     if chosen is None or chosen.cores is None or not chosen.affects(rank):
         return nullcontext()
     return stragglers.quota(chosen.cores)
-
-
-def replayed_seconds(specification: Specification) -> float | None:
-    if specification.model.replay is None:
-        return None
-    profile = choices.replayed_profile(specification.model.replay)
-    return profile.forward_seconds + profile.backward_seconds
 
 
 def describe(error: BaseException) -> samples.Failure:

@@ -8,7 +8,7 @@ import numpy as np
 
 import algorithms
 from algorithms.contract import Algorithm
-from suite.experiment.choices import make_algorithm, replayed_profile
+from suite.experiment.live import Live
 from suite.record.schema import Record
 from suite.record.specification import Specification
 from suite.report.timing import timing
@@ -54,8 +54,8 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
     name = specification.algorithm.name
     if name not in algorithms.CATALOGUE:
         raise CannotTellError(f"{name} is a control of the harness, none of the algorithms that are simulated")
-    replay = specification.model.replay
-    if replay is None:
+    live = Live(specification)
+    if live.profile is None:
         raise CannotTellError("its computing is real: how long that takes here is not known beforehand")
     network = specification.network
     if network.rate_mbit is None or network.hosts is None:
@@ -64,7 +64,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
         raise CannotTellError(f"its network loses {network.loss:.3%} of the packets, which is not simulated")
     if specification.steps_per_execution > 1:
         raise CannotTellError("its steps are unrolled in one traced function, which is not simulated")
-    workload = Workload.from_profile(replayed_profile(replay))
+    workload = Workload.from_profile(live.profile)
     machines = Machines(
         workers=specification.workers,
         per_host=-(-specification.workers // network.hosts),
@@ -80,7 +80,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
     return Run(
         workload=Workload(layers=workload.layers, batch=batch, name=workload.name, source=workload.source),
         machines=machines,
-        algorithm=make_algorithm(name, specification.algorithm.options),
+        algorithm=live.algorithm,
         wire=specification.form,
         seed=specification.seed,
         steps=specification.steps,

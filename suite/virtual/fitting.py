@@ -8,14 +8,14 @@ import algorithms
 from algorithms.contract import Rounds
 from algorithms.virtual import SGD, AdamW, RMSProp
 from algorithms.virtual.optimizers import Scheduled
-from suite.experiment import choices
-from suite.record.specification import Optimizer, Specification
+from suite.experiment.live import Live
+from suite.record.specification import Optimizer
 from suite.training import learning_rates
 
 
-def refuse_what_has_no_virtual_form(specification: Specification) -> None:
+def refuse_what_has_no_virtual_form(live: Live) -> None:
     """One line for what only real ranks have."""
-    asked = specification
+    asked = live.specification
     if asked.framework != "torch":
         raise ValueError(f"framework {asked.framework!r} has no virtual form: virtual workers compute with torch")
     if asked.model.replay is not None:
@@ -32,9 +32,10 @@ def refuse_what_has_no_virtual_form(specification: Specification) -> None:
         if value != default:
             raise ValueError(f"{name} = {value!r} has no virtual form: leave it out")
     made = optimizer_of(asked.optimizer)
-    kind = choices.make_algorithm(asked.algorithm.name, asked.algorithm.options)
-    if kind.virtual_only and not (isinstance(made, SGD) and not made.momentum):
-        raise ValueError(f"algorithm {kind.name!r} holds plain SGD: leave out momentum, schedule and other optimizers")
+    if live.algorithm.virtual_only and not (isinstance(made, SGD) and not made.momentum):
+        raise ValueError(
+            f"algorithm {live.algorithm.name!r} holds plain SGD: leave out momentum, schedule and other optimizers"
+        )
 
 
 def refuse_too_many_workers(workers: int, samples: int) -> None:

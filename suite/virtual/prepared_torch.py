@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from algorithms.contract import Rounds
 from algorithms.virtual import Cluster, Compute
 from algorithms.virtual import gradients as dear
 from algorithms.virtual.gradients import GradientFunction
 from suite.cluster.local import usable_cores
 from suite.data import Source
-from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank.sources import open_source
 from suite.record.specification import Specification
 from suite.virtual import fitting, memory
@@ -31,13 +30,20 @@ EVALUATED_AT_ONCE = 256  # samples
 class Prepared:
     """A net, its data, and the cluster that trains it."""
 
-    specification: Specification
-    algorithm: Any
+    live: Live
     net: FlatNet
     batches: Batches
     test: Source | None
     needs: int  # bytes, at most
     began: float
+
+    @property
+    def specification(self) -> Specification:
+        return self.live.specification
+
+    @property
+    def algorithm(self) -> Any:
+        return self.live.algorithm
 
     @cached_property
     def free(self) -> bool:
@@ -46,8 +52,7 @@ class Prepared:
     @cached_property
     def partly(self) -> bool:
         """Whether rounds go on without some of the workers."""
-        workers = self.specification.workers
-        return isinstance(self.algorithm, Rounds) and self.algorithm.quorum(workers) < workers
+        return self.live.waits_for < self.specification.workers
 
     def cluster(self, gradient: dear.Source | GradientFunction, compute: Compute) -> Cluster:
         """The workers, as the specification has them."""
@@ -82,18 +87,18 @@ class Prepared:
 
 
 def prepare(specification: Specification, dtype: torch.dtype = torch.float32) -> Prepared:
-    fitting.refuse_what_has_no_virtual_form(specification)
+    live = Live(specification)
+    fitting.refuse_what_has_no_virtual_form(live)
     began = time.time()
     torch.set_num_threads(specification.threads)
     workers = specification.workers
-    algorithm = choices.make_algorithm(specification.algorithm.name, specification.algorithm.options)
+    algorithm = live.algorithm
     algorithm.check(workers)
     device = "cuda" if specification.device == "gpu" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'gpu': PyTorch finds no GPU here; use cpu")
-    described = choices.net_of(specification.model)
     samples = max(specification.batch_size, min(PASS, specification.batch_size * workers))
-    needs = memory.needed(described, algorithm, specification.optimizer, workers, samples, usable_cores())
+    needs = memory.needed(live.net, algorithm, specification.optimizer, workers, samples, usable_cores())
     memory.refuse_what_does_not_fit(needs, memory.free(), workers)
     source = open_source(specification, "train", 0, workers, every_rank=True)
     fitting.refuse_too_many_workers(workers, source.total_samples)
@@ -101,5 +106,5 @@ def prepare(specification: Specification, dtype: torch.dtype = torch.float32) ->
     if specification.evaluate_every:
         larger = specification.model_copy(update={"batch_size": EVALUATED_AT_ONCE})
         test = open_source(larger, "test", 0, 1)
-    net = FlatNet(described, specification.seed, device, dtype)
-    return Prepared(specification, algorithm, net, Batches(source), test, needs, began)
+    net = FlatNet(live.net, specification.seed, device, dtype)
+    return Prepared(live, net, Batches(source), test, needs, began)

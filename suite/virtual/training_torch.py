@@ -8,9 +8,9 @@ from pathlib import Path
 
 from algorithms.virtual.gradients import Ended, NotFiniteError
 from suite.cluster.local import usable_cores
+from suite.experiment.live import Live
 from suite.harness import expected
 from suite.rank.job import RankJob
-from suite.record.specification import Specification
 from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.net_torch import FlatNet
 from suite.virtual.prepared_torch import Prepared, prepare
@@ -22,11 +22,12 @@ __all__ = ["Prepared", "Progress", "prepare", "train"]
 WORTH_SECONDS = 30.0  # of computing, for processes that take some seconds to start
 
 
-def processes_for(specification: Specification, net: FlatNet) -> int:
+def processes_for(live: Live, net: FlatNet) -> int:
     """All cores, where there is more to compute than processes take to start."""
+    specification = live.specification
     if not net.joins or specification.device != "cpu":
         return 1  # statistics and the device are this process's
-    worth = expected.compute_seconds(specification) * (specification.warmup + specification.steps) > WORTH_SECONDS
+    worth = expected.compute_seconds(live) * (specification.warmup + specification.steps) > WORTH_SECONDS
     return max(1, min(usable_cores() // specification.threads, specification.workers)) if worth else 1
 
 
@@ -45,7 +46,7 @@ def train(
     specification = prepared.specification
     steps = specification.warmup + specification.steps
     net, batches = prepared.net, prepared.batches
-    count = processes or processes_for(specification, net)
+    count = processes or processes_for(prepared.live, net)
     try:
         with (
             InProcesses(specification, count, net, batches, watch.lost)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from suite.experiment.live import Live
 from suite.harness import compose
 from suite.rank.samples import EvaluationPart, RankFile, RankWriter, Step, read_rank
 from suite.record.specification import Algorithm
@@ -24,7 +25,9 @@ def step(number, started, compute, blocked, injected=0.0, update=0.0):
 
 
 def composed(found, name, **options):
-    return compose.ranks_of(found, specification(algorithm=Algorithm(name=name, options=options), workers=len(found)))
+    return compose.ranks_of(
+        found, Live(specification(algorithm=Algorithm(name=name, options=options), workers=len(found)))
+    )
 
 
 def test_a_fast_rank_waits_for_the_slow_one_and_then_both_for_the_wire():
@@ -71,7 +74,7 @@ def test_votes_are_told_apart_from_the_wire():
 def test_a_traced_function_waits_for_its_own_layers():
     fast, slow = [step(0, 0.0, 0.1, 0.35)], [step(0, 0.0, 0.4, 0.05)]
     of = specification(framework="tensorflow", algorithm=Algorithm(name="layerwise", options={"order": "forward"}))
-    one, other = compose.ranks_of(files(fast, slow), of)
+    one, other = compose.ranks_of(files(fast, slow), Live(of))
     assert one.steps.wait == pytest.approx((0.3,))
     assert other.steps.wait == pytest.approx((0.0,))
 
@@ -136,7 +139,7 @@ def test_targets_are_reached_at_their_first_evaluation_or_never():
 def test_promises_of_equal_parameters():
     def promise(name, last_step=9, **options):
         chosen = specification(algorithm=Algorithm(name=name, options=options))
-        return compose.replicas_agree(chosen, last_step)
+        return compose.replicas_agree(Live(chosen), last_step)
 
     assert promise("synchronous")
     assert promise("delayed", steps=2)

@@ -28,6 +28,7 @@ import numpy as np
 from suite.cli.specify import Wanted, specification
 from suite.data import Batch
 from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank.observer import Observer
 from suite.rank.samples import RankWriter
 from suite.rank.sources import open_source
@@ -133,7 +134,7 @@ def compare(
     chosen = specification(wanted, 1)
     side = importlib.import_module(f"suite.rank.{framework}_side")
     place = side.join(chosen)
-    built = side.build(chosen, place)
+    built = side.build(Live(chosen), place)
     source = open_source(chosen, "train", 0, 1)
     with tempfile.TemporaryDirectory() as folder:
         observer = Observer(

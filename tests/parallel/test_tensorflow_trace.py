@@ -11,6 +11,7 @@ import pytest
 
 from suite.cli.specify import Wanted, specification
 from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank import tensorflow_side
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.side import Place
@@ -33,7 +34,7 @@ def test_every_update_and_every_exchange_is_seen(
     )
     chosen = specification(wanted, ranks)
     exchange = tensorflow_side._exchange
-    built = tensorflow_side.build(chosen, Place(rank, ranks, rank, exchange))
+    built = tensorflow_side.build(Live(chosen), Place(rank, ranks, rank, exchange))
     spans = LayerSpans()
     tensorflow_side.watch_layers(built, spans)
     batches = open_source(chosen, "train", rank, ranks).batches(0)

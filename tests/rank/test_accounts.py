@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from algorithms.mechanisms.telemetry import Telemetry
+from suite.experiment.live import Live
 from suite.rank import accounts
 from tests.record.examples import specification
 
@@ -19,7 +20,7 @@ class Newer(Telemetry):
 def test_every_counter_is_kept() -> None:
     counted = Newer(steps=5, exposed_vote_seconds=0.25, used=4, bytes_per_exchange=12)
     built: Any = SimpleNamespace(telemetry=lambda: counted, parameter_bytes=400)
-    kept = accounts.telemetry(cast(Any, built), specification(), size=2)
+    kept = accounts.telemetry(cast(Any, built), Live(specification()), size=2)
     assert kept.exposed_vote_seconds == 0.25
     assert kept.bytes_per_exchange == 12
     assert kept.contributions_used == 4

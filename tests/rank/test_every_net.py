@@ -11,6 +11,7 @@ from suite import models
 from suite.cli.errors import BadInputError
 from suite.cli.specify import Wanted, specification
 from suite.data import Source
+from suite.experiment.live import Live
 from suite.rank.side import Place
 from suite.rank.sources import open_source
 from suite.training import Plan, train
@@ -38,7 +39,7 @@ def wanted(name: str, framework: str = "torch", **more):
 def test_two_steps_and_an_evaluation(name: str, framework: str) -> None:
     chosen = specification(wanted(name, framework, steps=2, warmup=0), 1)
     side = importlib.import_module(f"suite.rank.{framework}_side")
-    built = side.build(chosen, Place(0, 1, 0, lambda mine: [mine]))
+    built = side.build(Live(chosen), Place(0, 1, 0, lambda mine: [mine]))
     limited = chosen.model_copy(update={"evaluate_samples": 4})
     source, test = open_source(chosen, "train", 0, 1), open_source(limited, "test", 0, 1)
     # All nets that answer with classes are evaluated alike, and tracing the large ones once more takes seconds.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from suite.experiment.live import Live
+
 
 def test_without_a_gpu_a_run_on_gpus_is_refused(monkeypatch):
     import tensorflow as tf
@@ -15,7 +17,7 @@ def test_without_a_gpu_a_run_on_gpus_is_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     chosen = specification(Wanted(framework="tensorflow", model="tiny-cnn", algorithm="bare", device="gpu"), 1)
     with pytest.raises(ValueError, match="device = gpu"):
-        tensorflow_side.build(chosen, Place(0, 1, 0, lambda mine: [mine]))
+        tensorflow_side.build(Live(chosen), Place(0, 1, 0, lambda mine: [mine]))
 
 
 def test_agreement_is_asked_for_as_often_as_the_run_says(monkeypatch):
@@ -35,5 +37,5 @@ def test_agreement_is_asked_for_as_often_as_the_run_says(monkeypatch):
     monkeypatch.setattr(tensorflow_side, "DistributedOptimizer", wrapper)
     wanted = Wanted(framework="tensorflow", model="tiny-cnn", algorithm="synchronous", agreement_every=7)
     with pytest.raises(AskedError):
-        tensorflow_side.build(specification(wanted, 1), Place(0, 1, 0, lambda mine: [mine]))
+        tensorflow_side.build(Live(specification(wanted, 1)), Place(0, 1, 0, lambda mine: [mine]))
     assert asked["check_every"] == 7

@@ -11,6 +11,7 @@ import torch
 
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.experiment import choices
+from suite.experiment.live import Live
 from suite.rank import torch_side
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.samples import RankFile
@@ -145,7 +146,7 @@ def test_the_layers_of_a_traced_function_are_seen(tmp_path, model, replay):
 
     wanted = Wanted(framework="tensorflow", model=model, replay=replay, algorithm="bare", momentum=0.9)
     chosen = specification(wanted, 1)
-    built = tensorflow_side.build(chosen, Place(0, 1, 0, lambda mine: [mine]))
+    built = tensorflow_side.build(Live(chosen), Place(0, 1, 0, lambda mine: [mine]))
     batch = next(iter(open_source(chosen, "train", 0, 1).batches(0)))
     built.session.steps([batch])
     spans = LayerSpans()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from suite.experiment.choices import make_algorithm
 from suite.harness.facts import facts_of
 from suite.record.schema import Facts, Record
 from suite.report import facts
@@ -19,7 +20,7 @@ SHIPPED = ("quick", "delay", "floor-quorum", "floor-period", "stragglers", "adas
 def test_records_of_before_are_read_as_records_of_now(name: str) -> None:
     for record in scripted.records(name, repetitions=1):
         algorithm, workers = record.specification.algorithm, record.specification.workers
-        now, then = facts_of(algorithm.name, algorithm.options, workers), facts.of(record)
+        now, then = facts_of(make_algorithm(algorithm.name, algorithm.options), workers), facts.of(record)
         assert record.facts is None, "as all were, and those in the golden report are"
         assert facts.of(record.model_copy(update={"facts": now})) == now
         assert then is not None
@@ -77,7 +78,7 @@ def test_an_algorithm_that_nobody_has_heard_of_has_a_colour_of_its_own() -> None
 
 def test_facts_follow_from_the_algorithm_and_its_options() -> None:
     def of(name: str, **options: object) -> Facts:
-        return facts_of(name, options, 4)
+        return facts_of(make_algorithm(name, options), 4)
 
     assert of("backup_workers", spares=1).waits_for == 3
     assert of("backup_workers", spares=1).drops_late
