@@ -18,25 +18,16 @@ from suite.cluster.kinds import asked
 from suite.cluster.local import LocalNetwork
 from suite.cluster.network import Network
 from suite.experiment import choices
-from suite.experiment.strict import Strict, arrays, named
+from suite.experiment.written import arrays, named
 from suite.record import faults
 from suite.record.axes import AXES
-from suite.record.part import Count, NonNegative, Options, Positive, PositiveNumber
-from suite.record.specification import Model
+from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
+from suite.record.specification import Algorithm, Model
 
 
-class Choice(Strict):
-    name: str
+class AlgorithmChoice(Algorithm):
     label: str | None = None
-    options: Options = Field(default_factory=dict)
 
-    def called(self) -> str:
-        """What people read: the label, or the name with what was chosen for it."""
-        chosen = [f"{key}={_short(value)}" for key, value in self.options.items()]
-        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
-
-
-class AlgorithmChoice(Choice):
     @cached_property
     def made(self) -> Any:
         """The live object, as `Live.algorithm` is."""
@@ -47,8 +38,11 @@ class AlgorithmChoice(Choice):
         self.made  # noqa: B018  made now, so that what is wrong with it is told with its line
         return self
 
+    def called(self) -> str:
+        return self.label or _called(self.name, self.options)
 
-class ReplayChoice(Strict):
+
+class ReplayChoice(Part):
     """Checked in full when the run is resolved: the profile may differ by framework (`{framework}` in its name)."""
 
     profile: str
@@ -58,25 +52,29 @@ class ReplayChoice(Strict):
     backward: NonNegative | None = None
 
 
-class ModelChoice(Choice):
-    image: Positive | None = None
-    width: PositiveNumber = 1.0
-    classes: Positive | None = None
-    replay: ReplayChoice | None = None
+class ModelChoice(Model):
+    label: str | None = None
+    replay: ReplayChoice | None = None  # type: ignore[assignment]  # without the digest, which the run will pin
 
     @model_validator(mode="after")
     def _known(self) -> ModelChoice:
-        choices.net_of(self.model())
+        choices.net_of(self)
         return self
 
-    def model(self) -> Model:
-        return Model(name=self.name, image=self.image, width=self.width, classes=self.classes, options=self.options)
+    def alone(self) -> Model:
+        """Without what is replayed."""
+        return Model(**self.model_dump(exclude={"label", "replay"}))
 
     def called(self) -> str:
         sizes = {"image": self.image, "width": None if self.width == 1 else self.width, "classes": self.classes}
-        chosen = [f"{key}={_short(value)}" for key, value in (sizes | self.options).items() if value is not None]
-        chosen += ["replayed"] * (self.replay is not None)
-        return self.label or self.name + (f"({', '.join(chosen)})" if chosen else "")
+        written = {key: value for key, value in (sizes | self.options).items() if value is not None}
+        return self.label or _called(self.name, written, *["replayed"] * (self.replay is not None))
+
+
+def _called(name: str, options: Mapping[str, Any], *others: str) -> str:
+    """What people read: the name with what was chosen for it."""
+    chosen = [*(f"{key}={_short(value)}" for key, value in options.items()), *others]
+    return name + (f"({', '.join(chosen)})" if chosen else "")
 
 
 def _readable(straggler: str) -> str:
@@ -100,7 +98,7 @@ def _form(asked: Any) -> str:
     return str(form(asked))
 
 
-class Axes(Strict):
+class Axes(Part):
     framework: tuple[Literal["torch", "tensorflow"], ...] = Field(min_length=1)
     model: tuple[Annotated[ModelChoice, BeforeValidator(named("image", "width", "classes", "replay"))], ...] = Field(
         min_length=1
@@ -121,7 +119,7 @@ class Axes(Strict):
 
 Selector = str | int | float | tuple[str | int | float, ...]
 
-_EveryAxis = create_model("_EveryAxis", __base__=Strict, **dict.fromkeys(AXES, (Selector | None, None)))  # type: ignore[call-overload]
+_EveryAxis = create_model("_EveryAxis", __base__=Part, **dict.fromkeys(AXES, (Selector | None, None)))  # type: ignore[call-overload]
 
 
 class Where(_EveryAxis):  # type: ignore[misc, valid-type]  # a field for each row of the table
@@ -140,7 +138,7 @@ class Where(_EveryAxis):  # type: ignore[misc, valid-type]  # a field for each r
 
 def names(value: Any, label: str) -> tuple[object, ...]:
     """Every name that a value of an axis answers to: its label, and its name without options."""
-    if isinstance(value, Choice):
+    if isinstance(value, AlgorithmChoice | ModelChoice):
         return (label, value.name)
     if isinstance(value, Network):
         return (label, value.kind)

@@ -286,7 +286,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[_Case], object]], ...] = (
 
 def _model(case: _Case) -> Model:
     asked = case.at.model
-    model = choices.resolve_model(asked.model(), case.shared.data.name)
+    model = choices.resolve_model(asked.alone(), case.shared.data.name)
     if asked.replay is None:
         return model
     name = asked.replay.profile.replace("{framework}", case.at.framework)

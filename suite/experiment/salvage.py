@@ -29,38 +29,30 @@ def without(raw: Mapping[str, Any], wrong: set[Path]) -> dict[str, Any] | None:
     """None if what is wrong leaves nothing to combine. Axes that lose all their elements are added to `wrong`."""
     if not isinstance(raw.get("axes"), dict) or wrong & {("axes",), ("exclude",)}:
         return None
-    left = {"question": "?"} | _table(raw, (), wrong)
-    left["axes"] = _STAND_INS | _axes(raw["axes"], wrong)
-    if "run" in left:
-        left["run"] = _table(left["run"], ("run",), wrong)
+    left = {"question": "?"} | _less(raw, (), wrong)
+    axes = left["axes"]
+    wrong |= {("axes", axis) for axis, values in axes.items() if not values}
+    left["axes"] = _STAND_INS | {axis: values for axis, values in axes.items() if values}
     for kind in {"override", "exclude"} & left.keys():
-        left[kind] = [_selection(entry, (kind, index), wrong) for index, entry in enumerate(left[kind])]
+        left[kind] = [_selection(entry, (kind, index), wrong) for index, entry in enumerate(raw[kind])]
     return left
 
 
-def _table(table: Mapping[str, Any], path: Path, wrong: Set[Path]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if (*path, key) not in wrong}
-
-
-def _axes(axes: Mapping[str, Any], wrong: set[Path]) -> dict[str, list[Any]]:
-    left = {}
-    for axis, values in _table(axes, ("axes",), wrong).items():
-        if kept := [value for index, value in enumerate(values) if ("axes", axis, index) not in wrong]:
-            left[axis] = kept
-        else:
-            wrong.add(("axes", axis))
-    return left
+def _less(value: Any, path: Path, wrong: Set[Path]) -> Any:
+    if isinstance(value, dict):
+        return {key: _less(item, (*path, key), wrong) for key, item in value.items() if (*path, key) not in wrong}
+    if isinstance(value, list):
+        return [_less(item, (*path, at), wrong) for at, item in enumerate(value) if (*path, at) not in wrong]
+    return value
 
 
 def _selection(entry: Any, path: Path, wrong: Set[Path]) -> dict[str, Any]:
     """Without a wrong word it selects more. An exclude then hides runs that may be meant to be left out."""
-    changes: dict[str, Any] = {"set": {}} if path[0] == "override" else {}
-    if wrong & {path, (*path, "where"), (*path, "set")}:
-        return {"where": _NOTHING} | changes
-    where = _table(entry["where"], (*path, "where"), wrong)
-    if changes:
-        changes["set"] = _table(entry["set"], (*path, "set"), wrong)
-    return {"where": where if where or not entry["where"] else _NOTHING} | changes
+    lost = wrong & {path, (*path, "where"), (*path, "set")}
+    left = {"where": {}, "set": {}} if lost else _less(entry, path, wrong)
+    if lost or (entry["where"] and not left["where"]):
+        left["where"] = _NOTHING
+    return left if path[0] == "override" else {"where": left["where"]}
 
 
 def relocated(lines: Mapping[Path, int], raw: Mapping[str, Any], wrong: Set[Path]) -> dict[Path, int]:

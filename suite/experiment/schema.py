@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from algorithms.mechanisms.suggest import unknown
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment.axes import Axes, Where
-from suite.experiment.strict import Strict, arrays, named
-from suite.record.part import Count, Positive, PositiveNumber
+from suite.experiment.written import arrays, named
+from suite.record.part import Count, Part, Positive, PositiveNumber
 from suite.record.specification import Data, Horovod, Optimizer, ascending
 from suite.training import learning_rates
 
@@ -27,7 +27,7 @@ class DataChoice(Data):
         return self
 
 
-class Shared(Strict):
+class Shared(Part):
     """What all runs have in common; the fields mean what they mean in a specification."""
 
     data: Annotated[DataChoice, BeforeValidator(named("folder"))] = DataChoice()
@@ -61,16 +61,16 @@ class Shared(Strict):
         return size
 
 
-class Override(Strict):
+class Override(Part):
     where: Where
     set: dict[str, Any]
 
 
-class Exclude(Strict):
+class Exclude(Part):
     where: Where
 
 
-class ExperimentFile(Strict):
+class ExperimentFile(Part):
     question: str = Field(min_length=1)
     title: str = ""
     minutes: PositiveNumber | None = Field(default=None, description="how long it should take; shown, not enforced")

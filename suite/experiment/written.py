@@ -1,15 +1,9 @@
-"""What the parts of an experiment file's schema have in common."""
+"""How experiment files write what the schema has: names without a table around them, arrays, options among the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def arrays(value: Any) -> Any:
