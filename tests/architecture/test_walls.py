@@ -101,6 +101,21 @@ def test_the_nearest_name_is_looked_for_in_one_place() -> None:
     ]
 
 
+def test_nobody_asks_which_kind_of_network_it_is() -> None:
+    """What is different about a kind it says itself (`suite/cluster/network.py`)."""
+    asks = re.compile(r"network\.kind\s*(==|!=|in\b|not\b)")
+    assert not [named(path) for path in modules("suite") if asks.search(path.read_text())]
+
+
+def test_a_run_s_algorithm_is_made_in_one_place() -> None:
+    """`Live` makes it for what runs, `AlgorithmChoice` for what people write."""
+    calls = {named(path): len(re.findall(r"(?<!def )make_algorithm\(", path.read_text())) for path in modules("suite")}
+    assert {name: count for name, count in calls.items() if count} == {
+        "suite/experiment/axes.py": 1,
+        "suite/experiment/live.py": 1,
+    }
+
+
 def test_setup_needs_nothing_but_the_standard_library() -> None:
     ours = ("suite.setup", "suite.horovod")
     for path in modules("suite/setup", "suite/horovod"):
