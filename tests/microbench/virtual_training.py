@@ -34,7 +34,7 @@ def measure(net: str, algorithm: str, workers: int) -> tuple[int, float, float]:
     specification = Specification(
         framework="torch",
         model=choices.resolve_model(model, data),
-        algorithm=choices.resolve_algorithm(algorithm, ALGORITHMS[algorithm]),
+        algorithm=choices.written_out(choices.make_algorithm(algorithm, ALGORITHMS[algorithm])),
         data=Data(name=data),
         workers=workers,
         network=VirtualNetwork(compute_seconds=0.1),

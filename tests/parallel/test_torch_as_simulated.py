@@ -48,7 +48,7 @@ def specified(algorithm: Algorithm, ranks: int) -> Specification:
     return Specification(
         framework="torch",
         model=choices.resolve_model(Model(name="tiny-cnn", image=8), "digits"),
-        algorithm=choices.resolve_algorithm(algorithm.name, algorithm.__dict__),
+        algorithm=choices.written_out(algorithm),
         data=Data(name="digits"),
         optimizer=Optimizer(learning_rate=0.02, momentum=0.5),
         workers=ranks,

@@ -19,7 +19,7 @@ def specified(algorithm: str = "synchronous", options: dict[str, Any] | None = N
     made: dict[str, Any] = {
         "framework": "torch",
         "model": model,
-        "algorithm": choices.resolve_algorithm(algorithm, options or {}),
+        "algorithm": choices.written_out(choices.make_algorithm(algorithm, options or {})),
         "data": Data(name="digits"),
         "optimizer": Optimizer(learning_rate=0.05),
         "workers": 4,
