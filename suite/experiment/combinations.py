@@ -248,7 +248,7 @@ def _happens(case: _Case) -> None:
             f"{refuse}hosts of a network of kind {case.network.kind!r} do not come and go, those of 'local' do"
         )
     algorithm = case.at.algorithm
-    made = choices.make_algorithm(algorithm.name, algorithm.options)
+    made = algorithm.made
     if algorithm.name not in algorithms.CATALOGUE:
         raise ValueError(f"{refuse}{algorithm.name} is a control without an elastic state; exclude the pair")
     if isinstance(made, Rounds) and made.reduction is Reduction.ADASUM:

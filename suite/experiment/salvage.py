@@ -29,7 +29,7 @@ def without(raw: Mapping[str, Any], wrong: set[Path]) -> dict[str, Any] | None:
     """None if what is wrong leaves nothing to combine. Axes that lose all their elements are added to `wrong`."""
     if not isinstance(raw.get("axes"), dict) or wrong & {("axes",), ("exclude",)}:
         return None
-    left = {"question": "?"} | _less(raw, (), wrong)
+    left: dict[str, Any] = {"question": "?"} | _less(raw, (), wrong)
     axes = left["axes"]
     wrong |= {("axes", axis) for axis, values in axes.items() if not values}
     left["axes"] = _STAND_INS | {axis: values for axis, values in axes.items() if values}
