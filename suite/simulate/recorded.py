@@ -54,8 +54,7 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
     name = specification.algorithm.name
     if name not in algorithms.CATALOGUE:
         raise CannotTellError(f"{name} is a control of the harness, none of the algorithms that are simulated")
-    live = Live(specification)
-    if live.profile is None:
+    if not specification.replayed:
         raise CannotTellError("its computing is real: how long that takes here is not known beforehand")
     network = specification.network
     if network.rate_mbit is None or network.hosts is None:
@@ -64,6 +63,8 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
         raise CannotTellError(f"its network loses {network.loss:.3%} of the packets, which is not simulated")
     if specification.steps_per_execution > 1:
         raise CannotTellError("its steps are unrolled in one traced function, which is not simulated")
+    live = Live(specification)
+    assert live.profile is not None
     workload = Workload.from_profile(live.profile)
     machines = Machines(
         workers=specification.workers,
