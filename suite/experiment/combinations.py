@@ -11,18 +11,17 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-import algorithms
-from algorithms.contract import Reduction, Rounds
+from algorithms.contract import Rounds
 from suite.cluster.network import Network
 from suite.experiment import choices
 from suite.experiment.axes import names
+from suite.experiment.changing import refuse_what_cannot_change
 from suite.experiment.file import Experiment
 from suite.experiment.live import Live
 from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.experiment.salvage import Path as Place
 from suite.experiment.schema import Shared
 from suite.experiment.validation import Problem
-from suite.record import faults
 from suite.record.axes import AXES, Labels
 from suite.record.specification import Data, Model, Optimizer, Replay, Specification, refuse_targets_without_evaluations
 from suite.virtual.fitting import refuse_what_has_no_virtual_form
@@ -236,44 +235,17 @@ def _carries(case: _Case) -> None:
         raise ValueError(f"{error}; exclude the pair") from error
 
 
-def _happens(case: _Case) -> None:
-    """What does not go together with a change of the workers."""
-    if case.at.faults == "none":
-        return
-    fault = faults.parse(case.at.faults)
-    fault.check(case.at.workers, case.shared.steps)
-    refuse = f"faults {fault.text!r}: "
-    if not case.network.elastic:
-        raise ValueError(
-            f"{refuse}hosts of a network of kind {case.network.kind!r} do not come and go, those of 'local' do"
-        )
-    algorithm = case.at.algorithm
-    made = algorithm.made
-    if algorithm.name not in algorithms.CATALOGUE:
-        raise ValueError(f"{refuse}{algorithm.name} is a control without an elastic state; exclude the pair")
-    if isinstance(made, Rounds) and made.reduction is Reduction.ADASUM:
-        raise ValueError(f"{refuse}{algorithm.called()} needs MPI, and elastic jobs talk over Gloo; exclude the pair")
-    if case.shared.evaluate_every:
-        raise ValueError(
-            f"{refuse}evaluate_every = {case.shared.evaluate_every}, must be 0: it counts samples of all workers"
-        )
-    if case.at.framework == "tensorflow" and case.shared.steps_per_execution > 1:
-        raise ValueError(
-            f"{refuse}steps_per_execution = {case.shared.steps_per_execution}, must be 1: each step is committed"
-        )
-    try:
-        made.check(len(fault.staying(case.at.workers)))
-    except ValueError as error:
-        raise ValueError(f"{refuse}{algorithm.called()} cannot go on with those who are left: {error}") from error
-
-
 # What refuses a combination: where in the file to say so, what else has to be known for it, and the check.
 CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[_Case], object]], ...] = (
     ("algorithm", ("workers",), _takes_part),
     ("algorithm", ("framework",), _runs_on),
     ("wire", ("algorithm", "workers"), _carries),
     ("straggler", ("workers",), lambda case: resolve_straggler(case.at.straggler, case.at.workers)),
-    ("faults", ("workers", "algorithm", "network", "framework", "steps", "evaluate_every"), _happens),
+    (
+        "faults",
+        ("workers", "algorithm", "network", "framework", "steps", "evaluate_every"),
+        lambda case: refuse_what_cannot_change(case.at, case.network, case.shared),
+    ),
     ("framework", ("optimizer",), lambda case: choices.checked_optimizer(case.at.framework, case.optimizer)),
     ("network", ("workers",), lambda case: case.network.check_room(case.at.workers)),
     (
