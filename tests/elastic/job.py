@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from suite.harness.elastic import Hosts
 
@@ -112,8 +115,13 @@ class ElasticJob:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        for process in processes:  # its own workers alone: they wrote the journals
-            command = Path(f"/proc/{process}/environ")
-            if command.exists() and str(self.journal).encode() in command.read_bytes():
+        for process in processes:
+            if self._writes(process):
                 os.kill(process, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _writes(self, process: int) -> bool:
+        """Whether this is still one of the job's workers. A copy of a warm process does not show its own environment."""
+        with contextlib.suppress(psutil.Error):  # it has ended
+            return any(opened.path.startswith(str(self.journal)) for opened in psutil.Process(process).open_files())
+        return False

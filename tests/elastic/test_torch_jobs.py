@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import psutil
 import pytest
 
 from suite.harness.elastic import host
@@ -12,6 +13,7 @@ from suite.warm.owner import WarmPython
 from tests.elastic.figures import after_kill, latest
 from tests.elastic.job import ElasticJob, Event
 from tests.elastic.torch_problem import BATCH
+from tests.patience import eventually
 
 PATIENCE = 90.0
 GLOO = {"HOROVOD_GLOO_TIMEOUT_SECONDS": "20"}  # when survivors who wait for each other notice; 30 if nothing is said
@@ -63,3 +65,5 @@ def test_workers_come_and_go(warm_torch: WarmPython, algorithm: tuple[str, ...],
         job.hosts = [name for name in job.hosts if name != gone]
         events = job.wait_for(lambda seen: trains(seen, 3, met[-1].seconds), PATIENCE)
         assert gone not in {event.host for event in latest(events)}
+        processes = {event.process for event in job.events()}
+    eventually(lambda: not processes & set(psutil.pids()))
