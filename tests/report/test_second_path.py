@@ -158,7 +158,8 @@ def again(row: dict[str, str], records: dict[tuple[str, str, str], dict[str, Any
             [math.log(work_over_time(a) / work_over_time(b)) for a, b in matched(ours, theirs, block)], math.exp
         )
     if row["measure"] == "final accuracy":
-        return around([one["evaluations"][-1]["top1"] for one in best(ours) if one["evaluations"]], float)
+        middle, low, high = around([one["evaluations"][-1]["top1"] for one in best(ours) if one["evaluations"]], float)
+        return middle, max(low, 0.0), min(high, 1.0)  # of all accuracies
     if row["measure"] == "copies of the parameters":
         alone = [one for one in here if one["labels"]["algorithm"] == "no_communication"]
         copies = (held(ours) - held(alone)) / ours[0]["ranks"][0]["parameter_bytes"]
