@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.cluster.horovodrun import elastic_horovodrun
+from suite.cluster.ssh import FIND_HOST
 from suite.harness.progress import Progress
 from suite.record.faults import Fault, Kind
 from suite.record.specification import Specification
@@ -22,18 +23,8 @@ from suite.record.specification import Specification
 # held up. Those who are there wait as long for one who joins, who has to import a framework first.
 GLOO_TIMEOUT_SECONDS: Mapping[Kind, int] = {"kill": 20, "leave": 20, "join": 120}
 ELASTIC_TIMEOUT_SECONDS = 120  # for hosts to be there, and to come back
-# The name comes behind ssh's own options, and some more may follow; the rest is one line for the remote shell.
-SSH = """\
-#!/bin/sh
-host=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -o|-p|-i|-l|-F) shift 2 ;;
-    -*) shift ;;
-    *) if [ -z "$host" ]; then host=$1; shift; else break; fi ;;
-  esac
-done
-exec /bin/sh -c "$*"
+# Every host is this machine.
+SSH = f"""{FIND_HOST}exec /bin/sh -c "$*"
 """
 
 

@@ -144,7 +144,9 @@ def written() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], epilog="example: python -m tests.environments 2.16 2.21"
+        prog="python -m tests.environments",
+        description=__doc__.splitlines()[0],
+        epilog="example: python -m tests.environments 2.16 2.21",
     )
     parser.add_argument("words", nargs="*", help=f"of {'; '.join(row.name for row in ROWS)}; all if none is given")
     words = parser.parse_args().words

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.cluster.emulated import leftovers
+from suite.cluster.ssh import FIND_HOST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +37,15 @@ export {mark} PATH
 exec nsenter --target {pid} {user}--net --mount --uts --wd="$PWD" -- "$@"
 """
 
-# Options come before and after the host name; the rest is one line for the remote shell, as with the real ssh.
-_SSH = """\
-#!/bin/sh
-host=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -o|-p|-i|-l|-F) shift 2 ;;
-    -*) shift ;;
-    *) if [ -z "$host" ]; then host=$1; shift; else break; fi ;;
-  esac
-done
+_SSH = (
+    FIND_HOST
+    + """\
 case "$host" in
 {cases}  *) echo "ssh: no emulated host $host" >&2; exit 255 ;;
 esac
 exec nsenter --target "$pid" --net --mount --uts -- /bin/sh -c "$*"
 """
+)
 
 
 def write(folder: Path, doors: Sequence[Door], *, user_namespace: bool) -> Path:
