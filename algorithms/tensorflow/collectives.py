@@ -8,6 +8,7 @@ others wait for ever; and `column` stands before it, or it may happen once, whil
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import horovod.tensorflow as hvd
@@ -16,7 +17,29 @@ import tensorflow as tf
 
 from algorithms.tensorflow.folding import column
 
-_leaving = threading.Lock()
+SUBMITTED = 0.2  # seconds after the call of a function within which its exchange is in Horovod's hands
+
+
+class _Door:
+    """Held by who ends Horovod: two at once would end the process.
+
+    Horovod loses what is submitted while it ends: it looks whether it has ended before it queues, and at its end empties
+    the queue. Whoever waits for such an exchange waits for ever. A function of TensorFlow submits in threads of its own, so
+    what can be done is to end Horovod some time after the last call.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.called = 0.0
+
+
+_door = _Door()
+
+
+def calls() -> None:
+    """Say that a thread beside the one that may leave Horovod is about to call a function that exchanges."""
+    with _door.lock:
+        _door.called = time.monotonic()
 
 
 def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
@@ -39,7 +62,8 @@ def gather(row: np.ndarray, name: str) -> np.ndarray:
 
 def leave() -> None:
     """End Horovod here, and with it what is under way, on all ranks. A helper thread may do so at the same time."""
-    with _leaving:  # two that join Horovod's one thread would end the process
+    with _door.lock:
+        time.sleep(max(0.0, _door.called + SUBMITTED - time.monotonic()))
         hvd.shutdown()
 
 

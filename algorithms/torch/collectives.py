@@ -15,9 +15,18 @@ from horovod.torch import mpi_ops
 from algorithms.mechanisms.errors import TrainingError
 from algorithms.torch.errors import RankStopped
 
-_leaving = threading.Lock()
+# Horovod loses what is submitted while it ends: it looks whether it has ended before it queues, and at its end empties the
+# queue. Whoever waits for such an exchange waits for ever. Two that end it at once would end the process.
+_door = threading.Lock()
 
 REST = 0.0005  # seconds between two looks at a handle
+
+
+def submit(tensor: torch.Tensor, name: str, op: int, among: hvd.ProcessSet) -> int:
+    """A reduction in place, from a thread beside the one that may leave Horovod meanwhile."""
+    with _door:
+        handle: int = hvd.allreduce_async_(tensor, name=name, op=op, process_set=among)
+    return handle
 
 
 def wait(handle: int) -> torch.Tensor:
@@ -95,9 +104,13 @@ def meet() -> None:
 
 def leave() -> None:
     """End Horovod here, and with it what is under way, on all ranks. A helper thread may do so at the same time."""
-    with _leaving:  # two that join Horovod's one thread would end the process
+    with _door:
         hvd.shutdown()
-        mpi_ops._handle_map.clear()  # of exchanges that nobody will ask for
+
+
+def forget() -> None:
+    """Free the tensors of exchanges that nobody will ask for: no helper is left."""
+    mpi_ops._handle_map.clear()  # what is not in it `synchronize` takes for done, and no longer raises for
 
 
 def same(values: Sequence[object], what: str, name: str, among: hvd.ProcessSet) -> None:

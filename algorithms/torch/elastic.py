@@ -57,6 +57,7 @@ class ElasticState(life.ElasticLife, ObjectState):  # type: ignore[misc]
         if hasattr(self, "optimizer"):
             self.optimizer.detach(at_once=True)
         collectives.leave()
+        collectives.forget()
 
     def _interrupt(self) -> NoReturn:
         raise HostsUpdatedInterrupt(skip_sync=False)

@@ -100,7 +100,8 @@ def test_staleness_never_exceeds_its_bound(bound: int, rank: int) -> None:
     assert run.telemetry.used + run.telemetry.dropped == 40
     dropped = total(run.telemetry.dropped, f"dropped.{bound}")
     noted = sum(len(record.dropped) for record in run.records)
-    assert noted <= dropped <= noted + hvd.size(), "what is dropped after the last round stands in no record"
+    # What is dropped after the last round stands in no record: a step on offer, and one that began beside it.
+    assert noted <= dropped <= noted + 2 * hvd.size()
 
 
 def test_softsync_keeps_late_gradients(rank: int, ranks: int) -> None:

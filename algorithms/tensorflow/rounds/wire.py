@@ -14,7 +14,7 @@ from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.clock import Clock
-from algorithms.tensorflow.collectives import broadcast, exchange, leave
+from algorithms.tensorflow.collectives import broadcast, calls, exchange, leave
 from algorithms.tensorflow.exchange.pieces import exchanged
 from algorithms.tensorflow.exchange.profile import PIECE, WINDOW
 from algorithms.tensorflow.exchange.wire import Carrier
@@ -64,6 +64,7 @@ class RoundsWire:
         if length not in self._votes:
             name = f"{self._names.prefix}.rounds.vote.{length}"
             self._votes[length] = tf.function(lambda mine: exchange(mine, name, hvd.Sum), autograph=False)
+        calls()
         total: Vector = self._votes[length](tf.constant(vector)).numpy()
         return total
 
@@ -75,6 +76,7 @@ class RoundsWire:
     def exchange(self, arrays: Sequence[Array], *, present: bool = True) -> list[Array]:
         """The sums over all workers. `present`: this one has something to add; else these are zeros."""
         begun = self._clock()
+        calls()
         totals = self._add_up([tf.constant(array) for array in arrays], tf.constant(present))
         seconds = self._clock() - begun
         self.payload_seconds += seconds

@@ -66,7 +66,7 @@ class TorchWire:
     def vote(self, vector: Vector) -> Vector:
         tensor = torch.from_numpy(vector.copy())
         name = f"{self.prefix}vote.{len(vector)}"
-        self._wait(hvd.allreduce_async_(tensor, op=hvd.Sum, name=name, process_set=self.among))
+        self._wait(collectives.submit(tensor, name, hvd.Sum, self.among))
         total: Vector = tensor.numpy()
         return total
 
@@ -136,9 +136,7 @@ class TorchWire:
 
     def _submit(self, leg: Leg, name: str) -> int:
         self.bytes_sent += leg.array.numel() * leg.array.element_size()
-        op = self.ops[leg.reduce]
-        handle: int = hvd.allreduce_async_(leg.array, op=op, name=self.prefix + name, process_set=self.among)
-        return handle
+        return collectives.submit(leg.array, self.prefix + name, self.ops[leg.reduce], self.among)
 
     def broadcast(self, flat: Flat) -> None:
         """Make a flat array equal to rank 0's, bit for bit."""
