@@ -6,7 +6,6 @@ what everyone has said: one all-reduce, exact because the numbers are whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -98,12 +97,6 @@ class Verdict:
 
     def drops(self, worker: int) -> bool:
         return any(contribution.worker == worker for contribution in self.dropped)
-
-
-def share(terms: Sequence[Terms], mine: int) -> float:
-    """What one contribution is multiplied by, so that a mean over contributions is one over samples."""
-    weights = [term.weight for term in terms]
-    return 1.0 if min(weights) == max(weights) else float(weights[mine] * len(weights) / sum(weights))
 
 
 def counted(ballots: tuple[Ballot, ...], rules: Rules, round: int) -> Verdict:  # noqa: A002 - the contract's word

@@ -11,6 +11,7 @@ import numpy as np
 
 from algorithms.contract import Centre, Own, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.part import part_in
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.rounds.replica import Held, Replica
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire
@@ -93,24 +94,21 @@ class CopyWork:
 
     def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
         """Add up what is offered and let the algorithm's rules move the centre, which is returned."""
-        mine = next((offer for offer in verdict.taken if offer.worker == self.rank), None)
-        rate = verdict.terms[verdict.leader].rate
-        closing = replace(self._situation(), round=verdict.round, contributions=len(verdict.taken), learning_rate=rate)
+        part = part_in(verdict, self.rank, workers=self.workers, rate=verdict.terms[verdict.leader].rate)
         centres = [self.replica.at(number) for number in range(self.count)]
-        if mine is not None and self.given:
-            offering = replace(closing, contributions=1, staleness=verdict.round - mine.read)
-            parts = zip(self.given, centres, strict=True)
-            sent = tuple(self.algorithm.offer(own, centre, offering) for own, centre in parts)
+        if part.present and self.given:
+            pairs = zip(self.given, centres, strict=True)
+            sent = tuple(self.algorithm.offer(own, centre, part.offering) for own, centre in pairs)
         else:
             sent = tuple(np.zeros(variable.shape, variable.dtype) for variable in self.variables)
-        totals = wire.exchange(sent, present=mine is not None)
-        closed = tuple(self.algorithm.close(*pair, closing) for pair in zip(centres, totals, strict=True))
+        totals = wire.exchange(sent, present=part.present)
+        closed = tuple(self.algorithm.close(*pair, part.closing) for pair in zip(centres, totals, strict=True))
         with self.whole:
             for number, centre in enumerate(closed):
                 self.replica.put(number, centre)
                 self.replica.grow_average(number, verdict.round + 1)
             self.rounds = verdict.round + 1
-        if mine is not None:
+        if part.present:
             self.outcome = ClosedRound(sent, closed, self.rounds)
             self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in sent)
         return [centre.parameters for centre in closed]

@@ -20,6 +20,7 @@ from algorithms.life import Standing, Verb
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.helper import Helper
 from algorithms.mechanisms.quorum.record import RoundRecord
+from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
@@ -35,8 +36,6 @@ from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
 from algorithms.tensorflow.update import update
 from algorithms.wire.format import Reduce
-
-REBROADCAST = 1000  # rounds between two broadcasts of rank 0's centre: unlike processors may round differently
 
 
 class RoundsDriver:
@@ -399,7 +398,7 @@ class RoundsDriver:
         if not isinstance(self.work, CopyWork) or not (step or rounds):
             return
         new = not survivors[self._attached.rank]
-        if "parameters" not in self.work.replica.parts:
+        if "parameters" not in self.work.replica.kept:
             self._begin_at_mean(survivors)
         elif new or (self._algorithm.overlap and self.work.anchor is not None):
             # What has travelled is in the centre: a worker that had not adopted it would offer it once more.

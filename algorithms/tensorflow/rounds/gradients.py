@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from algorithms.contract import Own, Rounds, Situation
-from algorithms.mechanisms.quorum.ballot import Terms, Verdict, share
+from algorithms.contract import Own, Rounds
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.part import part_in
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.rounds.replica import Replica
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire
@@ -32,7 +33,7 @@ class GradientWork:
         refuse_unfit(optimizer)
         self.algorithm, self.optimizer, self.rank, self.workers = algorithm, optimizer, attached.rank, attached.workers
         self.replica = Replica(algorithm, variables, attached.outer.add_variable_from_reference)
-        self.centre = self.replica.parts["parameters"].variables
+        self.centre = self.replica.kept["parameters"].variables
         for centre, variable in zip(self.centre, variables, strict=True):
             centre.constraint = variable.constraint
         optimizer.build(list(self.centre))
@@ -77,24 +78,17 @@ class GradientWork:
     def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
         """Add up the gradients taken, and let the optimizer move the centre, which is returned."""
         self._agree_on_rate(verdict)
-        rate = float(self.optimizer.learning_rate)
-        mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.rank), None)
-        part = 0.0 if mine is None else share(verdict.terms, mine)
-        closing = Situation(
-            workers=self.workers, round=verdict.round, contributions=len(verdict.taken), learning_rate=rate
-        )
+        part = part_in(verdict, self.rank, workers=self.workers, rate=float(self.optimizer.learning_rate))
         sent = [np.zeros(centre.shape, centre.dtype) for centre in self.centre]
-        if mine is not None and part:
-            age = verdict.round - verdict.taken[mine].read
-            offering = Situation(workers=self.workers, round=verdict.round, staleness=age, learning_rate=rate)
+        if part.weighs:
             for number, gradient in zip(self.present, self.gradients, strict=True):
                 own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
-                offer = self.algorithm.offer(own, self.replica.at(number), offering)
-                sent[number] = offer if part == 1.0 else offer * gradient.dtype.type(part)
-        totals = wire.exchange(sent, present=part > 0)
-        combined = [tf.constant(self.algorithm.combine(totals[number], closing)) for number in self.present]
+                offer = self.algorithm.offer(own, self.replica.at(number), part.offering)
+                sent[number] = offer if part.share == 1.0 else offer * gradient.dtype.type(part.share)
+        totals = wire.exchange(sent, present=part.weighs)
+        combined = [tf.constant(self.algorithm.combine(totals[number], part.closing)) for number in self.present]
         with self.whole:
-            if mine is not None:
+            if part.present:
                 self.gradients = ()
             if any(term.weight for term in verdict.terms):  # else nobody had a sample
                 self.move(combined)

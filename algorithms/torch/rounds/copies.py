@@ -16,9 +16,11 @@ import torch
 
 from algorithms.contract import Moment, Own, Reads, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.part import part_in
+from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.torch.driver import Attached
 from algorithms.torch.rounds import options
-from algorithms.torch.rounds.replica import REBROADCAST, Replica
+from algorithms.torch.rounds.replica import Replica
 from algorithms.torch.rounds.space import Flat, Space, Stretch
 from algorithms.torch.rounds.wire import TorchWire
 
@@ -29,7 +31,6 @@ class CopyWork:
     def __init__(self, algorithm: Rounds, attached: Attached, space: Space, wire: TorchWire) -> None:
         self.algorithm, self.attached, self.space, self.wire = algorithm, attached, space, wire
         self.replica = Replica(algorithm, space)
-        self.keeps_centre = self.replica.parameters is not None
         self.anchor: Flat | None = None
         self.contribution: Flat | None = None  # of this worker, until it adopts what came of it
         self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
@@ -136,24 +137,22 @@ class CopyWork:
     @torch.no_grad()
     def carry(self, verdict: Verdict) -> None:
         """Add up what is offered and let the algorithm's rules move the centre and, where it waits, this worker."""
-        mine = next((offer for offer in verdict.taken if offer.worker == self.attached.rank), None)
         rate = verdict.terms[verdict.leader].rate
-        closing = Situation(
-            workers=self.attached.workers, round=verdict.round, contributions=len(verdict.taken), learning_rate=rate
-        )
-        offering = closing if mine is None else replace(closing, contributions=1, staleness=verdict.round - mine.read)
-        if mine is not None and self.late:
+        part = part_in(verdict, self.attached.rank, workers=self.attached.workers, rate=rate)
+        if part.present and self.late:
             self.contribution = self.contribution or self.space.empty()
+        if self.ahead:
+            self.replica.keep("parameters")  # which the worker adopts when it comes to it
 
         def fill(piece: Stretch, buffer: torch.Tensor) -> tuple[Own, torch.Tensor] | None:
-            if mine is None:
+            if not part.present:
                 buffer.zero_()
                 return None
             if self.ahead and self.contribution is not None:
                 buffer.copy_(self.contribution.at(piece))
                 return None
             own = self._own(piece)
-            contribution = self.algorithm.offer(own, self.replica.at(piece), offering)
+            contribution = self.algorithm.offer(own, self.replica.at(piece), part.offering)
             buffer.copy_(contribution)
             if self.late and self.contribution is not None:
                 self.contribution.put(piece, contribution)
@@ -163,17 +162,16 @@ class CopyWork:
         def land(piece: Stretch, buffer: torch.Tensor, kept: tuple[Own, torch.Tensor] | None) -> None:
             group = self.space.groups[piece.group]
             total = buffer.to(group.device, group.dtype)
-            centre = self.algorithm.close(self.replica.at(piece), total, closing)
-            if self.replica.parameters is not None or self.ahead:
-                self.replica.put(piece, centre)
-                self.replica.grow_average(piece, verdict.round + 1)
+            centre = self.algorithm.close(self.replica.at(piece), total, part.closing)
+            self.replica.put(piece, centre)
+            self.replica.grow_average(piece, verdict.round + 1)
             if kept is not None:
                 self._keep(piece, self.algorithm.adopt(*kept, centre))
 
         with self.whole:
-            self.wire.exchange(self.space.pieces, fill, land, present=mine is not None)
+            self.wire.exchange(self.space.pieces, fill, land, present=part.present)
             self.rounds = verdict.round + 1
-            if mine is not None:
+            if part.present:
                 self.adopted = self.rounds
             if self.rounds % REBROADCAST == 0:
                 self.replica.take_first(self.wire)

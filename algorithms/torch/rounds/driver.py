@@ -297,7 +297,7 @@ class RoundsDriver:
         if not isinstance(self.work, CopyWork):
             return  # parameters are the centre's, which is rank 0's
         with torch.no_grad():
-            if self.work.replica.parameters is None:
+            if "parameters" not in self.work.replica.kept:
                 self._begin_at_mean(new=own is None)
             elif own is None or (self.algorithm.overlap and self.work.anchor is not None):
                 # What has travelled is in the centre: a worker that had not adopted it would offer it once more.

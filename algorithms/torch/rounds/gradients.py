@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from algorithms.contract import Own, Rounds, Situation
-from algorithms.mechanisms.quorum.ballot import Terms, Verdict, share
+from algorithms.contract import Own, Rounds
+from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.part import part_in
+from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.torch.driver import Attached
 from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import like, size_in_bytes
 from algorithms.torch.rounds import options
-from algorithms.torch.rounds.replica import REBROADCAST, Replica
+from algorithms.torch.rounds.replica import Replica
 from algorithms.torch.rounds.shadow import Shadow
 from algorithms.torch.rounds.space import Space, Stretch, laid_out
 from algorithms.torch.rounds.wire import TorchWire
@@ -33,14 +35,13 @@ class GradientWork:
     def __init__(self, algorithm: Rounds, attached: Attached, space: Space, wire: TorchWire) -> None:
         self.algorithm, self.attached, self.space, self.wire = algorithm, attached, space, wire
         self.replica = Replica(algorithm, space)
-        if self.replica.parameters is None:
+        if "parameters" not in self.replica.kept:
             raise TypeError(f"{algorithm.name} has its optimizer at the centre but keeps no centre")
         self.total = space.empty()
         for array in self.total:
             array.zero_()
-        self.shadow = Shadow(
-            attached.optimizer, attached.parameters, self.replica.parameters.views(), self.total.views()
-        )
+        centre = self.replica.kept["parameters"]
+        self.shadow = Shadow(attached.optimizer, attached.parameters, centre.views(), self.total.views())
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.gradients: Sequence[torch.Tensor | None] = ()
@@ -103,13 +104,10 @@ class GradientWork:
     def carry(self, verdict: Verdict) -> None:
         """Add up the gradients taken, and let the optimizer move the centre."""
         self._agree_on_options(verdict)
-        workers, count = self.attached.workers, len(verdict.taken)
-        situation = Situation(workers=workers, round=verdict.round, contributions=count, learning_rate=self._rate())
-        mine = next((i for i, offer in enumerate(verdict.taken) if offer.worker == self.attached.rank), None)
-        part = 0.0 if mine is None else share(verdict.terms, mine)
+        part = part_in(verdict, self.attached.rank, workers=self.attached.workers, rate=self._rate())
 
         def fill(piece: Stretch, buffer: torch.Tensor) -> None:
-            if mine is None or not part:
+            if not part.weighs:
                 buffer.zero_()
                 return
             group = self.space.groups[piece.group]
@@ -119,20 +117,15 @@ class GradientWork:
                 gradient=self.space.gather(piece, self.gradients, gradient),
                 gradient_norm=self.norm,
             )
-            age = verdict.round - verdict.taken[mine].read
-            offer = self.algorithm.offer(
-                own,
-                self.replica.at(piece),
-                Situation(workers=workers, round=verdict.round, staleness=age, learning_rate=situation.learning_rate),
-            )
-            buffer.copy_(offer if part == 1.0 else offer * part)
+            offer = self.algorithm.offer(own, self.replica.at(piece), part.offering)
+            buffer.copy_(offer if part.share == 1.0 else offer * part.share)
 
         def land(piece: Stretch, buffer: torch.Tensor, kept: None) -> None:
-            self.total.put(piece, self.algorithm.combine(buffer, situation))
+            self.total.put(piece, self.algorithm.combine(buffer, part.closing))
 
-        self.wire.exchange(self.space.pieces, fill, land, present=part > 0)
+        self.wire.exchange(self.space.pieces, fill, land, present=part.weighs)
         with self.whole:
-            if mine is not None:
+            if part.present:
                 self.gradients = ()
             if any(term.weight for term in verdict.terms):  # else nobody had a gradient
                 self._clip()
