@@ -10,7 +10,7 @@ from algorithms.contract import Centre
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.part import part_in
 from algorithms.mechanisms.quorum.record import Contribution
-from algorithms.mechanisms.quorum.replica import Replica
+from algorithms.mechanisms.quorum.replica import AnyReplica
 
 
 def verdict(*weights: float) -> Verdict:
@@ -59,11 +59,11 @@ class Row:
 
 
 def test_a_replica_keeps_what_its_algorithm_keeps_and_no_more() -> None:
-    none = Replica[int, Row](algorithms.LocalSGD(period=2), lambda part: Row())
+    none = AnyReplica[int, Row](algorithms.LocalSGD(period=2), lambda part: Row())
     none.put(0, Centre(parameters=np.ones(2)))
     assert none.kept == {} and none.evaluated is None and none.bytes == 0
 
-    kept = Replica[int, Row](algorithms.Downpour(average="running"), lambda part: Row())
+    kept = AnyReplica[int, Row](algorithms.Downpour(average="running"), lambda part: Row())
     kept.put(0, kept.algorithm.centre(np.ones(2)))
     assert set(kept.kept) == {"parameters", "average"} and kept.evaluated is kept.kept["average"]
     kept.put(0, Centre(parameters=np.full(2, 3.0), average=np.ones(2)))
@@ -72,7 +72,7 @@ def test_a_replica_keeps_what_its_algorithm_keeps_and_no_more() -> None:
 
 
 def test_what_is_asked_for_is_kept_from_then_on() -> None:
-    replica = Replica[int, Row](algorithms.LocalSGD(period=2, overlap=1), lambda part: Row())
+    replica = AnyReplica[int, Row](algorithms.LocalSGD(period=2, overlap=1), lambda part: Row())
     assert replica.keep("parameters") is replica.keep("parameters")
     replica.put(0, Centre(parameters=np.full(2, 5.0)))
     assert list(replica.at(0).parameters) == [5.0, 5.0] and replica.evaluated is replica.kept["parameters"]

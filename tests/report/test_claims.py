@@ -11,6 +11,7 @@ import pytest
 from suite.experiment import file as experiments
 from suite.experiment.plan import Planned
 from suite.record.schema import Evaluation, Record
+from suite.record.specification import Algorithm
 from suite.report.claims.claim import FILE, PROVENANCE, Claim, Finding, Judgement, load
 from suite.report.claims.judging import RULES, judge
 from suite.report.study import Study
@@ -223,8 +224,33 @@ def test_staleness() -> None:
     stale = [_aged(record) for record in records]
     assert judgement("delay-is-exact", *stale) is Judgement.REFUTED
     assert judgement("backups-never-stale", *stale) is Judgement.REFUTED
-    memory = scripted.records("memory", "framework=torch")
-    assert judgement("asynchronous-staleness", *memory) in (Judgement.CONFIRMED, Judgement.NOT_CONFIRMED)
+    quorum = scripted.records("floor-quorum")
+    assert judgement("asynchronous-staleness", *quorum) in (Judgement.CONFIRMED, Judgement.NOT_CONFIRMED)
+
+
+def test_no_verdict_on_staleness_rests_on_one_run() -> None:
+    counting = [record for record in worlds.quick() if record.labels.algorithm.startswith("delayed")]
+    assert judgement("delay-is-exact", *counting) is Judgement.CONFIRMED
+    assert judgement("delay-is-exact", counting[0]) is Judgement.NOT_TESTABLE
+
+
+@pytest.mark.parametrize(("seeds", "wanted"), [(1, Judgement.NOT_TESTABLE), (2, Judgement.CONFIRMED)])
+def test_no_verdict_on_stability_rests_on_one_seed(seeds: int, wanted: Judgement) -> None:
+    stable = [
+        record for record in scripted.records("period", "algorithm=elastic_averaging") if record.labels.seed < seeds
+    ]
+    # What would be ADMM's: the same runs under its name, all diverged.
+    algorithm = stable[0].specification.algorithm.model_copy(update={"name": "admm", "options": {}})
+    falling = [_diverged(record, algorithm) for record in stable]
+    assert judgement("easgd-stable-admm-not", *stable, *falling, kind="measured") is wanted
+
+
+def _diverged(record: Record, algorithm: Algorithm) -> Record:
+    specification = record.specification.model_copy(update={"algorithm": algorithm})
+    labels = record.labels.model_copy(update={"algorithm": algorithm.name})
+    outcome = record.outcome.model_copy(update={"status": "diverged", "reason": "the loss is not a number"})
+    changed = {"specification": specification, "labels": labels, "outcome": outcome, "identity": record.identity[::-1]}
+    return record.model_copy(update=changed)
 
 
 def test_admm_leaves_no_records() -> None:

@@ -16,7 +16,7 @@ K = TypeVar("K", contravariant=True)
 KEY = TypeVar("KEY")
 
 
-class Held(Protocol[K]):
+class PartArrays(Protocol[K]):
     """A binding's arrays for one number beside each element of the parameters, which it cuts as it likes."""
 
     def at(self, key: K) -> Any: ...
@@ -27,10 +27,10 @@ class Held(Protocol[K]):
     def bytes(self) -> int: ...
 
 
-H = TypeVar("H", bound=Held[Any])
+H = TypeVar("H", bound=PartArrays[Any])
 
 
-class Replica(Generic[KEY, H]):
+class AnyReplica(Generic[KEY, H]):
     """As much of a `Centre` as the algorithm keeps."""
 
     def __init__(self, algorithm: Rounds, create: Callable[[str], H]) -> None:

@@ -35,7 +35,7 @@ class Held:
         return sum(variable.value.dtype.size * variable.shape.num_elements() for variable in self.variables)
 
 
-class Replica(replica.Replica[int, Held]):
+class Replica(replica.AnyReplica[int, Held]):
     """As much of a `Centre` as the algorithm keeps; a piece is a parameter."""
 
     def __init__(self, algorithm: Rounds, references: Sequence[Any], create: Create) -> None:

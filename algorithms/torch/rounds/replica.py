@@ -11,7 +11,7 @@ from algorithms.torch.rounds.space import Flat, Space, Stretch
 from algorithms.torch.rounds.wire import TorchWire
 
 
-class Replica(replica.Replica[Stretch, Flat]):
+class Replica(replica.AnyReplica[Stretch, Flat]):
     """Flat arrays for as much of a `Centre` as the algorithm keeps."""
 
     def __init__(self, algorithm: Rounds, space: Space) -> None:

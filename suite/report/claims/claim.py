@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# One says nothing about how another would have gone: too little to judge a paper by.
+LEAST_RUNS = 2
 FILE = Path(__file__).with_name("claims.toml")
 
 Provenance = Literal["paper", "workshop version", "review", "authors' code", "derived"]

@@ -7,7 +7,7 @@ import numpy as np
 from suite import statistics
 from suite.report import formats
 from suite.report.arms import Run
-from suite.report.claims.claim import Claim, Finding, Judgement, untestable
+from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, untestable
 from suite.report.claims.scope import Scope, chosen
 from suite.report.sections.wording import plural
 
@@ -31,8 +31,8 @@ def staleness(scope: Scope, claim: Claim) -> Finding:
                 if mean is not None and group.setting.workers > 1:
                     means.append(mean)
                     gaps.append(mean - _expected(expect, run, group.setting.workers))
-    if not gaps:
-        return untestable(f"no finished run of {first.name} on several workers that counted staleness")
+    if len(gaps) < LEAST_RUNS:
+        return untestable(f"no {LEAST_RUNS} finished runs of {first.name} on several workers that counted staleness")
     margin = claim.terms.margin
     figure = f"{formats.digits(float(np.mean(means)))} rounds on average over {plural(len(means), 'run')}"
     close = sum(abs(gap) <= margin for gap in gaps)
@@ -59,12 +59,18 @@ def stable_beside(scope: Scope, claim: Claim) -> Finding:
         lacking = " or ".join(select.name for select in second) if not theirs else first.name
         why = f" ({claim.terms.absent})" if claim.terms.absent else ""
         return untestable(f"there are no records of {lacking}{why}")
+    if min(_seeds(ours), _seeds(theirs)) < LEAST_RUNS:
+        return untestable(f"no runs of both with at least {LEAST_RUNS} seeds or repetitions")
     mine, other = (sum(run.record.outcome.status == "diverged" for run in runs) for runs in (ours, theirs))
     figure = f"{mine} of {len(ours)} runs diverged, against {other} of {len(theirs)}"
     if mine == 0 and other:
         return Finding(Judgement.CONFIRMED, figure, "only the second diverged")
     refuted = mine > 0 and other == 0
     return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, "diverged runs were counted")
+
+
+def _seeds(runs: list[Run]) -> int:
+    return len({(run.record.labels.seed, run.record.repetition) for run in runs})
 
 
 def mean_staleness(run: Run) -> float | None:

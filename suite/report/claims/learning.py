@@ -10,14 +10,13 @@ from scipy import stats
 from suite import statistics
 from suite.report import formats
 from suite.report.arms import Group
-from suite.report.claims.claim import Claim, Finding, Judgement, Select, untestable
+from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, untestable
 from suite.report.claims.scope import Scope, chosen
 from suite.report.convergence import Tuned, at_rate, converges, ratio, tuned
 from suite.report.sections.wording import plural
 from suite.statistics import Interval
 
 Pair = tuple[Tuned, Tuned, Group]
-LEAST_SEEDS = 2  # one says nothing about how training with another would have gone
 
 
 def needs_samples(scope: Scope, claim: Claim) -> Finding:
@@ -34,7 +33,7 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
             found.append(
                 (f"{formats.around(interval, places='ratio', unit='×')} {goal}", interval.low, interval.high, True)
             )
-        elif effort.reached * 2 < effort.runs and effort.runs >= LEAST_SEEDS:
+        elif effort.reached * 2 < effort.runs and effort.runs >= LEAST_RUNS:
             found.append(
                 (f"never in {effort.runs - effort.reached} of {effort.runs} runs {goal}", math.inf, math.inf, True)
             )
@@ -99,7 +98,7 @@ def grows_with(scope: Scope, claim: Claim) -> Finding:
             if one is not None and isinstance(size, int | float) and arm is not base[0].arm:
                 sized.append((float(size), one))
         measured = [(size, _errors(one) if target is None or error else _samples(one, target)) for size, one in sized]
-        measured = [(size, values) for size, values in measured if len(values) >= LEAST_SEEDS]
+        measured = [(size, values) for size, values in measured if len(values) >= LEAST_RUNS]
         sizes = sorted({size for size, _ in measured})
         if len(sizes) < 3:
             continue
@@ -118,7 +117,7 @@ def grows_with(scope: Scope, claim: Claim) -> Finding:
         because = f"{'more' if grows else 'less' if error else 'fewer'} {noun} with more {option}"
         return Finding(Judgement.CONFIRMED if grows else Judgement.REFUTED, figure, because)
     return untestable(
-        f"no group with at least three values of {option}, each with {LEAST_SEEDS} seeds, that was trained to a target"
+        f"no group with at least three values of {option}, each with {LEAST_RUNS} seeds, that was trained to a target"
     )
 
 

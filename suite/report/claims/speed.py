@@ -10,7 +10,7 @@ from suite import statistics
 from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm, Group
-from suite.report.claims.claim import Claim, Finding, Judgement, Select, untestable
+from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, untestable
 from suite.report.claims.scope import Scope, chosen, place
 from suite.report.convergence import Tuned, ratio, tuned
 from suite.report.measures import Comparison, compare, pairs
@@ -19,8 +19,6 @@ from suite.statistics import Interval, Verdict
 
 # A floor is computed from declared bytes and the rate asked for: what beats it by less than this may be rounding.
 SLACK = 0.03
-# A single run says nothing about how runs differ: too little to judge a paper by.
-LEAST_ROUNDS = 2
 # Iterations to converge fall with the number of contributions N as N^-0.85, from the two points that the paper states.
 ITERATIONS_POWER = 0.85
 
@@ -36,13 +34,11 @@ def reaches(scope: Scope, claim: Claim) -> Finding:
             measures = scope.study.of(arm)
             comparison = measures.over_reference if claim.terms.of == "synchronous" else measures.of_ceiling
             room = _room(scope, arm, group) if claim.terms.of == "synchronous" else math.inf
-            if comparison is not None and comparison.rounds >= LEAST_ROUNDS:
+            if comparison is not None and comparison.rounds >= LEAST_RUNS:
                 found.append((comparison, group, room))
     if not found:
         other = "synchronous" if claim.terms.of == "synchronous" else "no_communication"
-        return untestable(
-            f"no finished runs of {first.name} beside {other} in {LEAST_ROUNDS} interleaved rounds or more"
-        )
+        return untestable(f"no finished runs of {first.name} beside {other} in {LEAST_RUNS} interleaved rounds or more")
     best = max(found, key=lambda one: one[0].ratio.value)
     write = _share if claim.terms.of == "ceiling" else _times
     goal = f"{value:.0%}" if claim.terms.of == "ceiling" else f"{value:g}"
@@ -76,7 +72,7 @@ def faster(scope: Scope, claim: Claim) -> Finding:
             continue
         best = max(ours, key=lambda arm: _rate(scope, arm))
         against = [one for rival in rivals for one in [compare(best, rival)] if one is not None]
-        against = [one for one in against if one.rounds >= LEAST_ROUNDS]
+        against = [one for one in against if one.rounds >= LEAST_RUNS]
         if not against:
             continue
         closest = min(against, key=lambda one: one.ratio.value)
@@ -86,7 +82,7 @@ def faster(scope: Scope, claim: Claim) -> Finding:
     if not ratios:
         names = ", ".join(dict.fromkeys(select.name for select in claim.terms.second))
         where = "under stragglers " if claim.terms.stragglers else ""
-        rounds = f"{LEAST_ROUNDS} interleaved rounds or more"
+        rounds = f"{LEAST_RUNS} interleaved rounds or more"
         return untestable(f"no setting {where}has finished runs of {first.name} and {names} in {rounds}")
     middle = sorted(ratios, key=lambda one: one[0].value)[len(ratios) // 2]
     where = f"the middle one of {len(ratios)} settings" if len(ratios) > 1 else "the one setting there is"
@@ -105,10 +101,10 @@ def exposed_share(scope: Scope, claim: Claim) -> Finding:
         for arm in chosen(group, first):
             parts = [run.parts for run in arm.finished if run.parts is not None]
             known = [one.exposed / one.seconds for one in parts if one.exposed is not None and one.seconds > 0]
-            if len(known) >= LEAST_ROUNDS and group.setting.workers > 1:
+            if len(known) >= LEAST_RUNS and group.setting.workers > 1:
                 shares.append((float(np.mean(known)), group))
     if not shares:
-        return untestable(f"no {LEAST_ROUNDS} finished runs of {first.name} that could tell exposed communication")
+        return untestable(f"no {LEAST_RUNS} finished runs of {first.name} that could tell exposed communication")
     low, high = min(shares, key=lambda one: one[0]), max(shares, key=lambda one: one[0])
     figure = f"{low[0]:.1%} to {high[0]:.1%} of a step" if len(shares) > 1 else f"{low[0]:.1%} of a step"
     because = f"below {value:.0%} in {sum(share < value for share, _ in shares)} of {plural(len(shares), 'setting')}"
@@ -128,11 +124,11 @@ def layer_bound(scope: Scope, claim: Claim) -> Finding:
             replay = arm.runs[0].record.specification.model.replay
             measures = scope.study.of(arm)
             wire = None if measures.floor is None else measures.floor.wire
-            step = measures.step if len(arm.timed) >= LEAST_ROUNDS else None
+            step = measures.step if len(arm.timed) >= LEAST_RUNS else None
             if replay is not None and replay.forward is not None and wire and step is not None:
                 found.append((step.value / (replay.forward + wire), group))
     if not found:
-        return untestable(f"no {LEAST_ROUNDS} runs of {first.name} over a network of known rate with replayed compute")
+        return untestable(f"no {LEAST_RUNS} runs of {first.name} over a network of known rate with replayed compute")
     low = min(found, key=lambda one: one[0])
     figure = f"{formats.ratio(low[0])} of the bound at least ({place(low[1])})"
     broken = sum(ratio < 1 - SLACK for ratio, _ in found)
@@ -155,7 +151,7 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
             quorum = group.setting.workers - spares
             predicted = _predicted(reference.timed[0].record, quorum)
             rounds = pairs(arm, reference)
-            if predicted is None or len(rounds) < LEAST_ROUNDS:
+            if predicted is None or len(rounds) < LEAST_RUNS:
                 continue
             # A round takes `quorum` of the contributions that a step of the whole job would.
             share = quorum / group.setting.workers
@@ -163,7 +159,7 @@ def order_statistics(scope: Scope, claim: Claim) -> Finding:
             found.append((predicted, statistics.paired_ratio(scaled), arm.title))
     if not found:
         return untestable(
-            f"no {LEAST_ROUNDS} rounds of backup workers beside synchronous ones with the delays that were asked for"
+            f"no {LEAST_RUNS} rounds of backup workers beside synchronous ones with the delays that were asked for"
         )
     margin = claim.terms.margin
     said = "; ".join(f"{label}: {_times(ratio)}, predicted {formats.ratio(wanted)}" for wanted, ratio, label in found)
@@ -219,7 +215,7 @@ def _soonest(group: Group, first: Select) -> tuple[list[int], str] | None:
     splits: dict[int, Tuned] = {}
     for arm in chosen(group, first):
         one, spares = tuned(arm), arm.runs[0].record.specification.algorithm.options.get("spares")
-        if one is not None and isinstance(spares, int) and len(one.counted) >= LEAST_ROUNDS:
+        if one is not None and isinstance(spares, int) and len(one.counted) >= LEAST_RUNS:
             splits[spares] = one
     efforts = {spares: {effort.target: effort for effort in one.efforts} for spares, one in splits.items()}
     always = [
