@@ -127,7 +127,8 @@ def compare(algorithm: Algorithm, dtype: torch.dtype, real: Sequence[Trained], r
     for rank, one in enumerate(real):
         assert again.keys() == one.parameters.keys()
         for name, value in again.items():
-            assert np.abs(value - one.parameters[name]).max() <= tolerance * largest, f"{name} of rank {rank}"
+            apart = np.abs(value - one.parameters[name]).max() / largest
+            assert apart <= tolerance, f"{name} of rank {rank}: {apart:.1e} of the largest"
     assert len(losses) > 0.6 * STEPS * len(real)
     for (worker, step), loss in losses.items():
         assert loss == pytest.approx(real[worker].losses[step], rel=tolerance, abs=tolerance)

@@ -15,32 +15,30 @@ from algorithms.contract import Algorithm, Rounds
 from algorithms.tensorflow import DistributedOptimizer
 from suite.experiment import choices
 from suite.models import keras_builder
-from tests.parallel.simulated_problem import CLOSE, MOMENTUM, RATE, TRIED, Trained, compare, specified, trained, uneven
+from tests.parallel.simulated_problem import MOMENTUM, RATE, TRIED, Trained, compare, specified, trained
 
 pytestmark = [pytest.mark.ranks(4), pytest.mark.usefixtures("tensorflow_job")]
 
 
-# In float32 where arrivals are fixed: elsewhere a unit near its kink may go another way (CLOSE_BESIDE_KINKS).
-CASES = [
-    (algorithm, dtype) for algorithm in TRIED for dtype in CLOSE if dtype is torch.float64 or not uneven(algorithm, 4)
-]
+# Float32 is not compared: kernels of two frameworks round differently, so now and then a unit near its kink goes another
+# way (CLOSE_BESIDE_KINKS) even with fixed arrivals: SlowMo in one run of two.
+DTYPE = torch.float64
 
 
 @pytest.fixture
-def numbers(dtype: torch.dtype) -> Iterator[None]:
-    """Keras counts in PyTorch's `dtype`, too."""
+def numbers() -> Iterator[None]:
+    """Keras counts in float64."""
     before = keras.config.floatx()
-    name = str(dtype).removeprefix("torch.")
-    keras.config.set_floatx(name)
-    keras.config.set_dtype_policy(name)
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx(before)
     keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.usefixtures("numbers")
-@pytest.mark.parametrize(("algorithm", "dtype"), CASES, ids=lambda value: getattr(value, "name", str(value)))
-def test_simulated_is_real(algorithm: Algorithm, dtype: torch.dtype, rank: int, ranks: int) -> None:
+@pytest.mark.parametrize("algorithm", TRIED, ids=lambda algorithm: algorithm.name)
+def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
     specification = specified(algorithm, ranks)
     net = choices.net_of(specification.model)
     model = keras_builder.build(net, specification.seed)
@@ -68,6 +66,6 @@ def test_simulated_is_real(algorithm: Algorithm, dtype: torch.dtype, rank: int, 
             name: keras_builder.described(variable.numpy(), axes)
             for name, (variable, axes) in keras_builder.variables(net, model).items()
         }
-    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}.{dtype}")
+    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}")
     if rank == 0:
-        compare(algorithm, dtype, real, records)
+        compare(algorithm, DTYPE, real, records)
