@@ -29,6 +29,24 @@ class Place:
     exchange: Callable[[Any], Sequence[Any]]
     horovod: LoadedHorovod | None = None
 
+    @classmethod
+    def of(cls, horovod: RunningHorovod) -> Place:
+        """Where Horovod, which has begun, sees this process."""
+
+        def exchange(mine: Any) -> Sequence[Any]:
+            return horovod.allgather_object(mine, name="harness")
+
+        return cls(horovod.rank(), horovod.size(), horovod.local_rank(), exchange, horovod)
+
+
+class RunningHorovod(LoadedHorovod, Protocol):
+    """What it says and does between `init` and `shutdown`."""
+
+    def rank(self) -> int: ...
+    def size(self) -> int: ...
+    def local_rank(self) -> int: ...
+    def allgather_object(self, obj: Any, name: str) -> Sequence[Any]: ...
+
 
 @dataclass(frozen=True)
 class Built:
@@ -84,6 +102,35 @@ class Changing:
     parameter_bytes: int
     state: ElasticState
     through: Callable[[Callable[[Place, Built], Trained]], Trained]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The user's own model, and how to wrap an optimizer for it; `built` makes a session of a wrapped one."""
+
+    model: Any
+    size: int
+    wrap: Callable[[], Any]
+    built: Callable[[Any], Built]
+
+    def build(self) -> Built:
+        return self.built(self.wrap())
+
+    def changing(
+        self, state: ElasticState, loop: Callable[[Callable[[Any], Trained]], Any], horovod: RunningHorovod
+    ) -> Changing:
+        """`loop`: the framework's decorator that calls a training function again whenever workers have changed."""
+
+        def through(train: Callable[[Place, Built], Trained]) -> Trained:
+            def again(state: Any) -> Trained:
+                built = self.built(state.optimizer)
+                built.session.steps_taken = state.step
+                return train(Place.of(horovod), built)
+
+            trained: Trained = loop(again)(state)
+            return trained
+
+        return Changing(self.size, state, through)
 
 
 class Side(Protocol):

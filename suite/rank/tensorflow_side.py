@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -19,7 +18,7 @@ from suite.experiment.controls import Bare as BareControl
 from suite.experiment.live import Live
 from suite.models import keras_builder, replay_keras
 from suite.rank.layer_spans import LayerSpans
-from suite.rank.side import Built, Changing, Place, Trained
+from suite.rank.side import Built, Changing, Parts, Place
 from suite.record.specification import Optimizer, Specification
 from suite.training.bare_tensorflow import Bare
 from suite.training.tensorflow_loop import TensorflowSession
@@ -40,46 +39,19 @@ def join(specification: Specification) -> Place:
     if cards:
         visible = [cards[hvd.local_rank()]] if specification.device == "gpu" else []
         tf.config.set_visible_devices(visible, "GPU")
-    return _place()
-
-
-def _place() -> Place:
-    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
+    return Place.of(hvd)
 
 
 def build(live: Live, place: Place) -> Built:
-    parts = _parts(live, place)
-    return parts.built(parts.wrap())
+    return _parts(live, place).build()
 
 
 def changing(live: Live, place: Place) -> Changing:
     parts = _parts(live, place)
-    state = ElasticState(parts.model, parts.wrap, step=0)
-
-    def through(train: Callable[[Place, Built], Trained]) -> Trained:
-        @elastic.run
-        def again(state: ElasticState) -> Trained:
-            built = parts.built(state.optimizer)
-            built.session.steps_taken = state.step
-            return train(_place(), built)
-
-        trained: Trained = again(state)
-        return trained
-
-    return Changing(parts.size, state, through)
+    return parts.changing(ElasticState(parts.model, parts.wrap, step=0), elastic.run, hvd)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The user's own model, and how to wrap an optimizer; `built` makes a session of a wrapped one."""
-
-    model: keras.Model
-    size: int
-    wrap: Callable[[], Any]
-    built: Callable[[Any], Built]
-
-
-def _parts(live: Live, place: Place) -> _Parts:
+def _parts(live: Live, place: Place) -> Parts:
     specification = live.specification
     if specification.device == "gpu" and not tf.config.list_physical_devices("GPU"):  # it would fall back to the CPU
         raise ValueError("device = gpu: this TensorFlow sees none (set-up installs its CPU build)")
@@ -117,7 +89,7 @@ def _parts(live: Live, place: Place) -> _Parts:
         telemetry = Telemetry if isinstance(algorithm, BareControl) else optimizer.telemetry
         return Built(session, model, optimizer, telemetry, size, rounds=isinstance(algorithm, Rounds), titles=titles)
 
-    return _Parts(model, size, wrap, built)
+    return Parts(model, size, wrap, built)
 
 
 class _Session(TensorflowSession):
@@ -163,8 +135,3 @@ def make_optimizer(chosen: Optimizer) -> keras.optimizers.Optimizer:
         return keras.optimizers.RMSprop(rate, momentum=chosen.momentum, weight_decay=decay, **options)
     kind = keras.optimizers.Adam if chosen.name == "adam" else keras.optimizers.AdamW
     return kind(rate, weight_decay=decay, **options)
-
-
-def _exchange(mine: Any) -> Sequence[Any]:
-    found: Sequence[Any] = hvd.allgather_object(mine, name="harness")
-    return found

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import horovod.torch as hvd
@@ -24,7 +23,7 @@ from suite.models.slept import SleptDevice
 from suite.rank.layer_spans import LayerSpans
 from suite.rank.observer import Stopwatch
 from suite.rank.resident import DevicePeak
-from suite.rank.side import Built, Changing, Place, Trained
+from suite.rank.side import Built, Changing, Parts, Place
 from suite.record.specification import Optimizer, Specification
 from suite.training.bare_torch import Bare
 from suite.training.torch_loop import TorchOptimizer, TorchSession
@@ -37,48 +36,21 @@ def join(specification: Specification) -> Place:
     hvd.init()
     if specification.algorithm.name == TorchDDP.name:
         return _join_gloo()
-    return _place()
-
-
-def _place() -> Place:
-    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), _exchange, hvd)
+    return Place.of(hvd)
 
 
 def build(live: Live, place: Place) -> Built:
-    parts = _parts(live, place)
-    return parts.built(parts.wrap())
+    return _parts(live, place).build()
 
 
 def changing(live: Live, place: Place) -> Changing:
     from algorithms.torch import ElasticState
 
     parts = _parts(live, place)
-    state = ElasticState(parts.model, parts.wrap, step=0)
-
-    def through(train: Callable[[Place, Built], Trained]) -> Trained:
-        @hvd.elastic.run  # type: ignore[untyped-decorator]
-        def again(state: ElasticState) -> Trained:
-            built = parts.built(state.optimizer)
-            built.session.steps_taken = state.step
-            return train(_place(), built)
-
-        trained: Trained = again(state)
-        return trained
-
-    return Changing(parts.size, state, through)
+    return parts.changing(ElasticState(parts.model, parts.wrap, step=0), hvd.elastic.run, hvd)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The user's own model and optimizer, and how to wrap the optimizer; `built` makes a session of a wrapped one."""
-
-    model: torch.nn.Module
-    size: int
-    wrap: Callable[[], Any]
-    built: Callable[[Any], Built]
-
-
-def _parts(live: Live, place: Place) -> _Parts:
+def _parts(live: Live, place: Place) -> Parts:
     specification = live.specification
     torch.manual_seed(specification.seed * 100_003 + place.rank)  # dropout and the like differ between ranks
     device = torch.device("cpu") if specification.device == "cpu" else card(place.local_rank)
@@ -132,7 +104,7 @@ def _parts(live: Live, place: Place) -> _Parts:
         rounds = isinstance(algorithm, Rounds)
         return Built(session, model, optimizer, telemetry, size, updating, rounds, late, device_peak=peak)
 
-    return _Parts(model, size, wrap, built)
+    return Parts(model, size, wrap, built)
 
 
 def card(local_rank: int) -> torch.device:
@@ -208,11 +180,6 @@ def make_optimizer(chosen: Optimizer, model: torch.nn.Module) -> torch.optim.Opt
         return torch.optim.RMSprop(parameters, lr=rate, momentum=chosen.momentum, weight_decay=decay, **options)
     kind = torch.optim.Adam if chosen.name == "adam" else torch.optim.AdamW
     return kind(parameters, lr=rate, weight_decay=decay, **options)
-
-
-def _exchange(mine: Any) -> Sequence[Any]:
-    found: Sequence[Any] = hvd.allgather_object(mine, name="harness")
-    return found
 
 
 def _join_gloo() -> Place:

@@ -33,8 +33,8 @@ def test_every_update_and_every_exchange_is_seen(
         framework="tensorflow", model="tiny-cnn", algorithm=algorithm, momentum=0.9, steps_per_execution=steps
     )
     chosen = specification(wanted, ranks)
-    exchange = tensorflow_side._exchange
-    built = tensorflow_side.build(Live(chosen), Place(rank, ranks, rank, exchange))
+    place = Place.of(hvd)
+    built = tensorflow_side.build(Live(chosen), place)
     spans = LayerSpans()
     tensorflow_side.watch_layers(built, spans)
     batches = open_source(chosen, "train", rank, ranks).batches(0)
@@ -47,7 +47,7 @@ def test_every_update_and_every_exchange_is_seen(
         built.session.steps(held)
     built.optimizer.finish()  # what is delayed has one exchange more
     rounds = built.telemetry().rounds - before
-    exchange("end")  # Horovod's thread is done with the landings before
+    place.exchange("end")  # Horovod's thread is done with the landings before
     spans.write(tmp_path / "spans")
 
     told = json.loads((tmp_path / "spans").read_text())
