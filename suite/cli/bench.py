@@ -34,6 +34,7 @@ def bench(
 
     from suite.experiment import file as experiments
     from suite.experiment.plan import expand, refuse_unknown_hosts
+    from suite.harness import shares
     from suite.harness.sweep import Options, Sweeper
     from suite.record.store import Store, StoreError
 
@@ -70,6 +71,8 @@ def bench(
     if done.failed:
         failed = f"[red]{_runs(len(done.failed))} failed[/]; `farandole records ls{where}` says why."
         console.print(failed, highlight=False)
+    for line in shares.told(done.records):
+        console.print(line, highlight=False)
     console.print(f"The report of what is recorded: farandole report{where}", highlight=False)
     return FAILED if done.failed else OK
 

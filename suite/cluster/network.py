@@ -16,6 +16,8 @@ from pydantic import AliasChoices, Field, ValidationInfo
 from suite.cluster.contract import Cluster
 from suite.record.part import Kind, NonNegative, Part, Positive, PositiveNumber, Share
 
+RANKS = ("suite.rank.trace", "suite.rank.sources", "suite.data.contents", "suite.training.loop")
+
 
 class Network(Part):
     """Where the ranks run and what joins them.
@@ -26,6 +28,12 @@ class Network(Part):
 
     evidence: ClassVar[Kind] = "measured"  # what its runs are
     worker: ClassVar[str] = "suite.rank.worker"  # the module that a rank runs, or one process for all of them
+    # What it imports, by framework; importing any of this neither starts threads nor touches a device. PyTorch imports
+    # `torch._dynamo` at its first optimizer.
+    imported: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "torch": ("suite.rank.torch_side", "torch._dynamo", "algorithms.torch", *RANKS),
+        "tensorflow": ("suite.rank.tensorflow_side", "algorithms.tensorflow", *RANKS),
+    }
     here: ClassVar[bool] = True  # all ranks share the cores of this machine
     wired: ClassVar[bool] = True  # what ranks send leaves their host
     elastic: ClassVar[bool] = False  # a run may lose and gain hosts

@@ -1,12 +1,7 @@
-"""`Virtual`: workers that are no processes. One command trains all of them in virtual time.
-
-PyTorch is imported once for all runs of a sweep: in many short ones that would take longer than what they compute.
-"""
+"""`Virtual`: workers that are no processes. One command trains all of them in virtual time."""
 
 from __future__ import annotations
 
-import atexit
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,10 +13,8 @@ from suite.cluster import presets
 from suite.cluster.contract import ClusterFacts, Counters
 from suite.cluster.network import Network, written
 from suite.record.part import Kind, NonNegative, PositiveNumber
-from suite.warm.owner import WarmPython
 
 INSTANT = "instant"  # what travels is there at once
-IMPORTED = ("torch", "suite.virtual.training_torch")
 
 
 class VirtualNetwork(Network):
@@ -29,6 +22,7 @@ class VirtualNetwork(Network):
 
     evidence: ClassVar[Kind] = "simulated"
     worker: ClassVar[str] = "suite.virtual.worker_torch"
+    imported: ClassVar[Mapping[str, tuple[str, ...]]] = {"torch": ("torch", "suite.virtual.training_torch")}
     sign: ClassVar[str | None] = "virtual"
     lacks: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("hosts", "loss"), "has no virtual form: each worker has a link of its own, without loss"
@@ -97,9 +91,6 @@ class Virtual:
 
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         self._ranks = ranks
-        match list(argv):
-            case [_, "-m", module, *arguments]:
-                return _warm().command(module, *arguments)
         return list(argv)
 
     def environment(self) -> dict[str, str]:
@@ -111,10 +102,3 @@ class Virtual:
 
     def counters(self) -> tuple[Counters, ...]:
         return ()
-
-
-@functools.cache
-def _warm() -> WarmPython:
-    python = WarmPython(IMPORTED)
-    atexit.register(python.close)
-    return python

@@ -28,7 +28,8 @@ from suite.harness.executor import Ended, Executor, Job, Processes
 from suite.harness.facts import facts_of
 from suite.harness.progress import Follower, Progress
 from suite.harness.signals import held
-from suite.rank.job import RankJob, clock_of_this_machine
+from suite.harness.warm import WarmRanks
+from suite.rank.job import NAME, RankJob, clock_of_this_machine
 from suite.rank.samples import RankFile, read_ranks
 from suite.rank.trace import HOROVOD_TIMELINE, merge
 from suite.record.faults import Fault
@@ -56,6 +57,7 @@ class Request:
     command: str  # repeats it
     deadline: float
     trace: Path | None = None
+    network_seconds: float = 0.0
 
     @cached_property
     def live(self) -> Live:
@@ -71,6 +73,7 @@ class Launcher:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
     python: str = sys.executable
+    warm: WarmRanks | None = None  # None: every rank is a Python of its own
 
     def launch(
         self,
@@ -82,18 +85,18 @@ class Launcher:
         """`cluster` is entered. `watch` is told now and then how far the run is. Once the command has ended, signals wait
         until the caller has written the record and closes `written`."""
         specification = request.planned.specification
-        created, start = self.now(), self.clock()
         token = tokens.new()
         folder = self.work / token
+        argv = self._argv(specification, folder)
+        created, start = self.now(), self.clock()
         before: tuple[Counters, ...] = ()
         files: Sequence[RankFile] = ()
         warnings: list[str] = []
         try:
             folder.mkdir(parents=True)
-            path = self._job(request, folder).write()
+            self._job(request, folder).write()
             before = cluster.counters()
             staged = Staged.of(specification, folder)
-            argv = [self.python, "-m", specification.network.worker, str(path)]
             if staged is None:
                 command = cluster.command(specification.workers, argv, mpi=choices.needs_mpi(specification))
                 place, look = cluster.environment(), watch
@@ -148,6 +151,12 @@ class Launcher:
         outcome = Failed(reason=Reason.CLUSTER, message=str(error))
         return self._compose(request, self.now(), 0.0, outcome, (), None, ())
 
+    def _argv(self, specification: Specification, folder: Path) -> Sequence[str]:
+        """What a rank executes. Whatever is imported once for many runs is imported before the clock of this one starts."""
+        job = str(folder.resolve() / NAME)
+        warm = None if self.warm is None else self.warm.command(specification, environment(specification), job)
+        return warm or [self.python, "-m", specification.network.worker, job]
+
     def _job(self, request: Request, folder: Path) -> RankJob:
         return RankJob(
             specification=request.planned.specification,
@@ -184,6 +193,7 @@ class Launcher:
             command=request.command,
             created=created.replace(microsecond=0),
             wall_seconds=round(seconds, 3),
+            network_seconds=round(request.network_seconds, 3),
             deadline_seconds=request.deadline,
             outcome=outcome,
             facts=facts_of(request.live.algorithm, specification.workers),

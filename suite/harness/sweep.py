@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,9 @@ from suite.harness.display import Display, dry_run
 from suite.harness.executor import end_leftovers
 from suite.harness.launch import Launcher, Request
 from suite.harness.signals import held, termination_is_interruption
+from suite.harness.warm import WarmRanks
 from suite.record.schema import Failed, Reason, Record, Sweep
+from suite.record.specification import Specification
 from suite.record.store import WORK, DiskFullError, Store, Unreadable, Writer
 
 WIDTH = 160  # of a table that goes into a file or a pipe
@@ -113,8 +116,9 @@ class Sweeper:
                 self.console.print(f"damaged record set aside: {hole.path} ({hole.why})", markup=False)
             writer.reserve()
             outline = self.outline(plan, options)
-            launcher = self.launcher or Launcher(work=work)
-            return replace(self._runs(outline, options, launcher, writer), set_aside=set_aside)
+            with WarmRanks() as warm:
+                launcher = self.launcher or Launcher(work=work, warm=warm)
+                return replace(self._runs(outline, options, launcher, writer), set_aside=set_aside)
 
     def _runs(self, outline: Outline, options: Options, launcher: Launcher, writer: Writer) -> Done:
         plan = outline.plan
@@ -130,7 +134,9 @@ class Sweeper:
                     with contextlib.ExitStack() as written:
                         try:
                             display.preparing("making the network")
-                            cluster = clusters.get(run.specification.network, run.specification.workers)
+                            begun = time.monotonic()
+                            cluster = clusters.get(run.specification)
+                            request = replace(request, network_seconds=time.monotonic() - begun)
                             display.started(run, request.deadline)
                             record = launcher.launch(request, cluster, display.watch, written)
                         except ClusterError as error:
@@ -151,7 +157,7 @@ class Sweeper:
                     interrupted = True
                     break
                 if disturbances or reason in (Reason.CLUSTER, Reason.UNREACHABLE):
-                    clusters.close()  # the next run gets a new one, whose wire is measured again
+                    clusters.doubt(run.specification)
         return Done(tuple(records), len(outline.present), interrupted, (), stopped)
 
 
@@ -219,33 +225,39 @@ def _estimates(plan: Plan) -> list[float]:
 
 
 class _Clusters:
-    """Keeps the last cluster up while it is the one that is wanted: making one and measuring it takes seconds."""
+    """Keeps every cluster up from the first run on it until the sweep ends: making one and measuring it takes seconds."""
 
     def __init__(self, opener: Callable[[Network, int], Cluster]) -> None:
         self._opener = opener
-        self._key: tuple[str, int] | None = None
-        self._open: Cluster | None = None
+        self._open: dict[tuple[str, int], Cluster] = {}
 
     def __enter__(self) -> _Clusters:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        with held():  # else a signal would leave namespaces and processes behind
+            with contextlib.ExitStack() as all_of_them:
+                for opened in self._open.values():
+                    all_of_them.push(opened)
+            self._open.clear()
 
-    def get(self, network: Network, workers: int) -> Cluster:
-        key = (network.model_dump_json(), workers)
-        if self._open is None or key != self._key:
-            self.close()
-            opened = self._opener(network, workers)
-            opened.__enter__()
-            self._key, self._open = key, opened
-        return self._open
+    def get(self, specification: Specification) -> Cluster:
+        key = _where(specification)
+        if key not in self._open:
+            opened = self._opener(specification.network, specification.workers)
+            self._open[key] = opened.__enter__()
+        return self._open[key]
 
-    def close(self) -> None:
-        opened, self._open = self._open, None
+    def doubt(self, specification: Specification) -> None:
+        """The next run there gets a new one, whose wire is measured again."""
+        opened = self._open.pop(_where(specification), None)
         if opened is not None:
-            with held():  # else a signal would leave namespaces and processes behind
+            with held():
                 opened.__exit__(None, None, None)
+
+
+def _where(specification: Specification) -> tuple[str, int]:
+    return specification.network.model_dump_json(), specification.workers
 
 
 def _remove_orphans(work: Path) -> None:

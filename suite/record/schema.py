@@ -328,6 +328,9 @@ class Record(Part):
     command: str = Field(description="repeats the run")
     created: AwareDatetime
     wall_seconds: float = Field(description="launch to end, as the harness saw it")
+    network_seconds: float | None = Field(
+        default=None, description="before the launch: to make the network and measure it; 0: it was up already"
+    )
     deadline_seconds: float
     outcome: Outcome
     facts: Facts | None = Field(default=None, description="absent in records of before algorithms declared them")

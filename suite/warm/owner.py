@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,11 @@ class Entrance:
 class WarmPython:
     """A Python that has imported `modules` and lives as long as this object's process, or until `close`.
 
-    Clients may ask from the first moment on: they wait until the imports are done.
+    Clients may ask from the first moment on: they wait until the imports are done. `environment`: what the modules are to
+    find there beside the owner's own when they are imported.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.modules = tuple(modules)
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self.entrance = Entrance(self.folder / "socket")
@@ -45,6 +47,7 @@ class WarmPython:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "suite.warm.zygote", str(listener.fileno()), *self.modules],
                 cwd=ROOT,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -55,6 +58,13 @@ class WarmPython:
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    def wait(self) -> None:
+        """Until the imports are done, or the process has died."""
+        with socket.socket(socket.AF_UNIX) as asking, contextlib.suppress(OSError):
+            asking.connect(str(self.entrance.path))
+            asking.shutdown(socket.SHUT_WR)
+            asking.recv(1)  # it hangs up on who asks for nothing
 
     def command(self, module: str, *arguments: str) -> list[str]:
         return self.entrance.command(module, *arguments)

@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from suite.warm.client import ANSWER, LENGTH
+from suite.warm.client import ANSWER, LENGTH, NAMESPACES
 
 OWNER = 0  # standard input: at its end, so is this process
 
@@ -32,18 +32,19 @@ class Request:
     environment: dict[str, str]
     folder: str
     streams: list[int]
+    namespaces: list[int]
 
 
 def read(connection: socket.socket) -> Request | None:
     """Nothing where the client died before it had finished asking."""
-    head, streams, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
-    if len(head) == LENGTH.size and len(streams) == 3:
+    head, files, _, _ = socket.recv_fds(connection, LENGTH.size, 3 + len(NAMESPACES))
+    if len(head) == LENGTH.size and len(files) >= 3:
         (length,) = LENGTH.unpack(head)
         data = connection.recv(length, socket.MSG_WAITALL) if length else b""
         if len(data) == length:
-            return Request(**json.loads(data), streams=streams)
-    for stream in streams:
-        os.close(stream)
+            return Request(**json.loads(data), streams=files[:3], namespaces=files[3:])
+    for file in files:
+        os.close(file)
     return None
 
 
@@ -88,8 +89,8 @@ class Zygote:
         if copy == 0:
             self._let_go(connection)
             return request
-        for stream in request.streams:
-            os.close(stream)
+        for file in (*request.streams, *request.namespaces):
+            os.close(file)
         self.copies[copy] = connection
         self.selector.register(connection, selectors.EVENT_READ, copy)
         tell(connection, copy)
@@ -127,6 +128,16 @@ def end(copy: int) -> None:
             kill(copy, signal.SIGKILL)
 
 
+def enter(namespaces: list[int]) -> None:
+    """Move to where the client is, an emulated host, say. A process may not enter the user namespace that it is in."""
+    for name, file in zip(NAMESPACES, namespaces, strict=False):
+        if os.fstat(file).st_ino != os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
+            from suite.cluster.emulated import linux
+
+            linux.enter_namespace(file)
+        os.close(file)
+
+
 def become(request: Request) -> None:
     """Take over what the client came with, then run the module as `python -m` would."""
     for number, stream in enumerate(request.streams):
@@ -134,6 +145,7 @@ def become(request: Request) -> None:
         os.close(stream)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    enter(request.namespaces)
     os.environ.clear()
     os.environ.update(request.environment)
     os.chdir(request.folder)

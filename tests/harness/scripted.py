@@ -126,7 +126,7 @@ class Scripted:
         return self.scripts.get(seed, finish)(job)
 
 
-def plan(seeds: int = 3, repetitions: int = 1, algorithms: tuple[str, ...] = ("synchronous",), **run):
+def plan(seeds: int = 3, repetitions: int = 1, algorithms: tuple[str, ...] = ("synchronous",), workers=(2,), **run):
     """A plan of one run per seed; the seed tells them apart."""
     settings = {"steps": 6, "warmup": 2, "evaluate_every": 64} | run
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
@@ -139,7 +139,7 @@ repetitions = {repetitions}
 framework = ["torch"]
 model = ["lenet"]
 algorithm = {json.dumps(algorithms)}
-workers = [2]
+workers = {list(workers)}
 seed = {list(range(seeds))}
 """
     return expand(parse(text, Path("faults.toml")))

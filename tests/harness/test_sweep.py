@@ -113,6 +113,27 @@ def test_a_cluster_that_fell_over_is_replaced(tmp_path):
     assert all(one.entered == 0 for one in opened)
 
 
+def test_every_cluster_is_kept_until_the_end_and_only_a_doubtful_one_is_made_anew(tmp_path):
+    opened = []
+
+    class Counted(FakeCluster):
+        def command(self, ranks, argv, *, mpi=False):
+            if ranks == 4 and [ranks for ranks, _ in opened].count(4) == 1:
+                raise ClusterError("the hosts are gone")
+            return super().command(ranks, argv, mpi=mpi)
+
+    def opener(network, workers):
+        opened.append((workers, Counted()))
+        return opened[-1][1]
+
+    made = sweeper(tmp_path / "results", Scripted())
+    made = type(made)(made.store, made.console, made.launcher, opener)
+    records = made.run(plan(seeds=1, repetitions=4, workers=(2, 4)), Options()).records
+    assert [one.outcome.status for one in records].count("failed") == 1
+    assert sorted(workers for workers, _ in opened) == [2, 4, 4]
+    assert all(cluster.entered == 0 for _, cluster in opened)
+
+
 def sweep_slowly(folder, ready, stop):
     def run(job):
         ready.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -131,6 +132,35 @@ def test_the_process_and_its_copies_end_with_their_owner(tmp_path: Path) -> None
     eventually(lambda: gone(copy))
     assert not python.alive
     assert not python.folder.exists()
+
+
+def test_a_copy_is_in_the_namespaces_of_its_client(warm: WarmPython, tmp_path: Path) -> None:
+    """Else what runs in an emulated host would talk over the machine's own network."""
+    names = ("user", "mnt", "uts", "net")
+    (tmp_path / "told.py").write_text(f"import os\nfor one in {names}: print(os.readlink('/proc/self/ns/' + one))")
+    elsewhere = ["unshare", "--user", "--map-root-user", "--mount", "--uts", "--net"]
+    client = shlex.join(warm.command("told"))
+    script = f"for one in {' '.join(names)}; do readlink /proc/self/ns/$one; done; {client}"
+    ended = subprocess.run([*elsewhere, "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    if "unshare failed" in ended.stderr:
+        pytest.skip(f"no namespaces here: {ended.stderr.strip()}")
+    own = [str(Path(f"/proc/self/ns/{one}").readlink()) for one in names]
+    said = ended.stdout.split()
+    assert said[:4] == said[4:], ended.stderr
+    assert not set(said) & set(own)
+
+
+def test_one_can_wait_for_the_imports(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time, pathlib\ntime.sleep(0.3)\n(pathlib.Path(__file__).parent / 'imported').touch()"
+    )
+    python = WarmPython(["slow"], {"PYTHONPATH": str(tmp_path)})
+    try:
+        python.wait()
+        assert (tmp_path / "imported").exists()
+    finally:
+        python.close()
+    python.wait()  # nobody is there any more
 
 
 def test_a_client_says_that_there_is_no_warm_process(tmp_path: Path) -> None:
