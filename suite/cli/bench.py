@@ -72,7 +72,7 @@ def bench(
         failed = f"[red]{_runs(len(done.failed))} failed[/]; `farandole records ls{where}` says why."
         console.print(failed, highlight=False)
     for line in shares.told(done.records):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"The report of what is recorded: farandole report{where}", highlight=False)
     return FAILED if done.failed else OK
 

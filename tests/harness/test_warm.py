@@ -103,5 +103,6 @@ def test_copies_run_in_the_hosts_that_they_are_meant_for_and_the_time_is_told(tm
         parts = shares.shares(one)
         assert sum(parts.values()) == pytest.approx(one.wall_seconds + one.network_seconds, abs=0.01)
         assert parts["imports"] < 1.0  # of a Python of its own: seconds
+    assert shares.shares(records[0].model_copy(update={"kind": "simulated"})) is None
     (line,) = shares.told(records)
     assert line.startswith("Of a torch run ")
