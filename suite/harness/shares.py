@@ -14,11 +14,16 @@ OWN = ("network", *Startup.model_fields, "ending")
 
 
 def shares(record: Record) -> Mapping[str, float] | None:
-    """Seconds of a run by part, as the slowest rank had them; None of runs that failed, and of virtual ones, whose seconds are none of ours.
+    """Seconds of a run by part, as the slowest rank had them; None of a run that failed, or took place in virtual time.
 
     The parts add up to what the run took. On hosts with clocks of their own the launch is part of the ending.
     """
-    if record.failed or record.kind == "simulated" or any(rank.startup is None for rank in record.ranks):
+    if (
+        record.failed
+        or record.kind == "simulated"
+        or not record.ranks
+        or any(rank.startup is None for rank in record.ranks)
+    ):
         return None
     startups = [rank.startup.model_dump() for rank in record.ranks if rank.startup is not None]
     slowest = {name: max(one[name] for one in startups) for name in Startup.model_fields}
