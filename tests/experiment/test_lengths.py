@@ -52,6 +52,18 @@ def test_luck_does_not_decide_how_many_slow_steps_there_are(name: str) -> None:
         assert len(runs) * asked.steps >= needed, runs[0].labels
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_nothing_rests_on_one_run(name: str) -> None:
+    """A round holds everything once: repetitions, or other seeds, which alone make another run in virtual time."""
+    runs = expand(experiments.load(name)).runs
+    rounds = (
+        {run.round for run in runs}
+        if runs[0].specification.kind != "simulated"
+        else {run.specification.seed for run in runs}
+    )
+    assert len(rounds) >= 2
+
+
 def test_what_is_needed_is_what_a_binomial_says() -> None:
     """One rank, 4 x slower in a tenth of its steps: (1.96 s / (0.1 m))^2 with mean m = 1.4 and s^2 = 16 x 0.09."""
     needed = stragglers.steps_needed("bimodal:probability=0.1,slow=4x,rank=0", 2, 0.1)
