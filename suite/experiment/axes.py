@@ -6,7 +6,7 @@ name in `suite.record.specification`; what they do not go together with, a row o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -77,20 +77,19 @@ def _called(name: str, options: Mapping[str, Any], *others: str) -> str:
     return name + (f"({', '.join(chosen)})" if chosen else "")
 
 
-def _readable(straggler: str) -> str:
-    if straggler != "none":
-        stragglers.parse(straggler)
-    return straggler
+def _read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """The text "none", or one that this can read."""
+
+    def readable(text: str) -> str:
+        if text != "none":
+            parse(text)
+        return text
+
+    return AfterValidator(readable)
 
 
 def _network(value: Any) -> Network:
     return asked(arrays(value))
-
-
-def _happens(fault: str) -> str:
-    if fault != "none":
-        faults.parse(fault)
-    return fault
 
 
 def _form(asked: Any) -> str:
@@ -107,8 +106,8 @@ class Axes(Part):
     wire: tuple[Annotated[str, BeforeValidator(_form)], ...] = Field(default=("none",), min_length=1)
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
     network: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(default=(LocalNetwork(),), min_length=1)
-    straggler: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(default=("none",), min_length=1)
-    faults: tuple[Annotated[str, AfterValidator(_happens)], ...] = Field(default=("none",), min_length=1)
+    straggler: tuple[Annotated[str, _read_by(stragglers.parse)], ...] = Field(default=("none",), min_length=1)
+    faults: tuple[Annotated[str, _read_by(faults.parse)], ...] = Field(default=("none",), min_length=1)
     learning_rate: tuple[PositiveNumber, ...] | None = Field(
         default=None,
         min_length=1,

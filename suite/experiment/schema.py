@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from algorithms.mechanisms.suggest import unknown
 from suite.data import NAMES as DATA_NAMES
 from suite.experiment.axes import Axes, Where
 from suite.experiment.written import arrays, named
 from suite.record.part import Count, Part, Positive, PositiveNumber
-from suite.record.specification import Data, Horovod, Optimizer, ascending
+from suite.record.specification import Data, Optimizer, Settings
 from suite.training import learning_rates
 
 
@@ -27,25 +27,13 @@ class DataChoice(Data):
         return self
 
 
-class Shared(Part):
-    """What all runs have in common; the fields mean what they mean in a specification."""
+class Shared(Settings):
+    """What all runs have in common."""
 
     data: Annotated[DataChoice, BeforeValidator(named("folder"))] = DataChoice()
     optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Optimizer()
     batch_size: Positive | None = Field(default=None, description="per worker")
     effective_batch_size: Positive | None = Field(default=None, description="of all workers together")
-    steps: Positive = 20
-    warmup: Count = 3
-    evaluate_every: Count = 0
-    evaluate_samples: Positive | None = None
-    targets: Annotated[tuple[PositiveNumber, ...], AfterValidator(ascending)] = ()
-    stop_at_target: bool = False
-    steps_per_execution: Positive = 1
-    agreement_every: Count = 0
-    device: Literal["cpu", "gpu"] = "cpu"
-    threads: Positive = 1
-    horovod: Horovod = Horovod()
-    measure_memory: Literal[True] | None = None
 
     @field_validator("optimizer", mode="after")
     @classmethod

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from suite.cluster.kinds import Recorded
 from suite.cluster.local import LocalNetwork
@@ -78,7 +78,7 @@ class Optimizer(Part):
     options: Options = Field(default_factory=dict)
 
 
-def ascending(targets: tuple[float, ...]) -> tuple[float, ...]:
+def _ascending(targets: tuple[float, ...]) -> tuple[float, ...]:
     if list(targets) != sorted(set(targets)):
         raise ValueError(f"targets = {list(targets)}: must ascend, each once")
     return targets
@@ -96,7 +96,34 @@ class Horovod(Part):
     fusion_mb: NonNegative | None = None
 
 
-class Specification(Part):
+class Settings(Part):
+    """What is set for all runs of an experiment alike, and means the same in the specification of each."""
+
+    steps: Positive = Field(default=20, description="steps that count, per worker")
+    warmup: Count = Field(default=3, description="steps before them, timed but kept apart")
+    evaluate_every: Count = Field(
+        default=0, description="samples, of all workers together, between evaluations; 0: no evaluation at all"
+    )
+    evaluate_samples: Positive | None = Field(
+        default=None, description="held-out samples per evaluation, a fixed random choice; None: all"
+    )
+    targets: Annotated[tuple[PositiveNumber, ...], AfterValidator(_ascending)] = Field(
+        default=(), description="test accuracies to reach, ascending"
+    )
+    stop_at_target: bool = Field(default=False, description="end the run once the last target is reached")
+    steps_per_execution: Positive = Field(default=1, description="TensorFlow: steps unrolled in one traced function")
+    agreement_every: Count = Field(
+        default=0, description="steps between checks that replicas agree; 0 means only at the end"
+    )
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: Positive = Field(default=1, description="compute threads per rank")
+    horovod: Horovod = Horovod()
+    measure_memory: Literal[True] | None = Field(
+        default=None, description="give freed memory back at once, so that what is resident is what is held; slower"
+    )
+
+
+class Specification(Settings):
     schema_version: Literal[1] = 1
     framework: Literal["torch", "tensorflow"]
     model: Model
@@ -110,30 +137,9 @@ class Specification(Part):
     faults: str | None = Field(default=None, description="as suite.record.faults.parse reads it")
     seed: Count = 0
     batch_size: Positive = Field(default=8, description="samples per worker and step")
-    steps: Positive = Field(default=20, description="steps that count, per worker")
-    warmup: Count = Field(default=3, description="steps before them, timed but kept apart")
-    evaluate_every: Count = Field(
-        default=0, description="samples, of all workers together, between evaluations; 0: no evaluation at all"
-    )
-    evaluate_samples: Positive | None = Field(
-        default=None, description="held-out samples per evaluation, a fixed random choice; None: all"
-    )
-    targets: tuple[PositiveNumber, ...] = Field(default=(), description="test accuracies to reach, ascending")
-    stop_at_target: bool = Field(default=False, description="end the run once the last target is reached")
-    steps_per_execution: Positive = Field(default=1, description="TensorFlow: steps unrolled in one traced function")
-    agreement_every: Count = Field(
-        default=0, description="steps between checks that replicas agree; 0 means only at the end"
-    )
-    device: Literal["cpu", "gpu"] = "cpu"
-    threads: Positive = Field(default=1, description="compute threads per rank")
-    horovod: Horovod = Horovod()
-    measure_memory: Literal[True] | None = Field(
-        default=None, description="give freed memory back at once, so that what is resident is what is held; slower"
-    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Specification:
-        ascending(self.targets)
         refuse_targets_without_evaluations(self.targets, self.evaluate_every)
         self.network.check(self.workers)
         return self
