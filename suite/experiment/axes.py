@@ -88,6 +88,9 @@ def _read_by(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(readable)
 
 
+STRAGGLER, FAULT = _read_by(stragglers.parse), _read_by(faults.parse)
+
+
 def _network(value: Any) -> Network:
     return asked(arrays(value))
 
@@ -106,8 +109,8 @@ class Axes(Part):
     wire: tuple[Annotated[str, BeforeValidator(_form)], ...] = Field(default=("none",), min_length=1)
     workers: tuple[Positive, ...] = Field(default=(2,), min_length=1)
     network: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(default=(LocalNetwork(),), min_length=1)
-    straggler: tuple[Annotated[str, _read_by(stragglers.parse)], ...] = Field(default=("none",), min_length=1)
-    faults: tuple[Annotated[str, _read_by(faults.parse)], ...] = Field(default=("none",), min_length=1)
+    straggler: tuple[Annotated[str, STRAGGLER], ...] = Field(default=("none",), min_length=1)
+    faults: tuple[Annotated[str, FAULT], ...] = Field(default=("none",), min_length=1)
     learning_rate: tuple[PositiveNumber, ...] | None = Field(
         default=None,
         min_length=1,
