@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -52,7 +53,9 @@ def digest(value: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda start, total: start < size, add, (zero, zero), parallel_iterations=1)[1]
 
 
-def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: str, step: tf.Tensor) -> None:
+def require_agreement(
+    values: Sequence[tf.Tensor], paths: Sequence[str], name: str, step: tf.Tensor, among: hvd.ProcessSet
+) -> None:
     """In a traced step: fail on every rank, naming what differs, unless all ranks hold the same bits."""
 
     def compare(everyone: NDArray[np.int64], step: Any) -> bool:
@@ -60,10 +63,12 @@ def require_agreement(values: Sequence[tf.Tensor], paths: Sequence[str], name: s
         return True
 
     # Stateful, or nobody would ask it: what it returns is of no use.
-    tf.numpy_function(compare, [gathered(tf.stack([digest(value) for value in values]), name), step], tf.bool)
+    tf.numpy_function(compare, [gathered(tf.stack([digest(value) for value in values]), name, among), step], tf.bool)
 
 
-def require_equal_arrays(arrays: Sequence[NDArray[np.generic]], paths: Sequence[str], name: str, when: str) -> None:
+def require_equal_arrays(
+    arrays: Sequence[NDArray[np.generic]], paths: Sequence[str], name: str, when: str, among: hvd.ProcessSet
+) -> None:
     """The same of arrays, outside of traces: raise RanksDisagree."""
     mine = np.array([agreement.digest(array) for array in arrays], np.int64)
-    require_equal(gather(mine, name).tolist(), paths, when)
+    require_equal(gather(mine, name, among).tolist(), paths, when)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -35,11 +36,11 @@ class _Process:
 _process = _Process()
 
 
-def begin_alike(description: str, variables: Sequence[tf.Variable], names: Names) -> None:
+def begin_alike(description: str, variables: Sequence[tf.Variable], names: Names, among: hvd.ProcessSet) -> None:
     """Refuse ranks that wrapped something else, then broadcast. May be called while a function is being traced."""
     with tf.init_scope():
         # Always the same name: a rank that began with another optimizer is met here, and told, rather than waited for.
-        everyone = gather(np.array([*_hashed(description), _process.begun], np.int32), "farandole.begin")
+        everyone = gather(np.array([*_hashed(description), _process.begun], np.int32), "farandole.begin", among)
         number = int(everyone[:, -1].max())
         names.take(number)
         _process.begun = number + 1
@@ -49,7 +50,7 @@ def begin_alike(description: str, variables: Sequence[tf.Variable], names: Names
                 f"Ranks {others} wrapped another optimizer, algorithm or set of variables than rank 0; "
                 f"this rank has: {description}"
             )
-        broadcast(variables, f"{names.prefix}.start")
+        broadcast(variables, f"{names.prefix}.start", among)
 
 
 def _hashed(text: str) -> NDArray[np.int32]:
@@ -60,10 +61,10 @@ def _unlike_first(rows: NDArray[np.int32]) -> list[int]:
     return [rank for rank, row in enumerate(rows) if not np.array_equal(row, rows[0])]
 
 
-def require_same_gradients(paths: Sequence[str], name: str) -> None:
+def require_same_gradients(paths: Sequence[str], name: str, among: hvd.ProcessSet) -> None:
     """Refuse ranks that have gradients for other variables: each would wait for what the others never send."""
     with tf.init_scope():
-        others = _unlike_first(gather(_hashed(str(sorted(paths))), f"{name}.gradients"))
+        others = _unlike_first(gather(_hashed(str(sorted(paths))), f"{name}.gradients", among))
         if others:
             raise ValueError(
                 f"Ranks {others} have gradients for other variables than rank 0; this rank has them for: "
@@ -71,12 +72,12 @@ def require_same_gradients(paths: Sequence[str], name: str) -> None:
             )
 
 
-def require_alike(variables: Sequence[tf.Variable]) -> None:
+def require_alike(variables: Sequence[tf.Variable], among: hvd.ProcessSet) -> None:
     """Refuse ranks with different weights: their first gradients were taken before rank 0's could arrive."""
     digest = hashlib.sha256()
     for variable in variables:
         digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
-    everyone = gather(np.frombuffer(digest.digest(), np.uint8).astype(np.int32), "farandole.eager")
+    everyone = gather(np.frombuffer(digest.digest(), np.uint8).astype(np.int32), "farandole.eager", among)
     if not (everyone == everyone[:1]).all():
         raise ValueError(
             "Ranks took their first gradient at different weights, because this loop is not traced: call "

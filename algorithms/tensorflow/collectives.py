@@ -14,7 +14,9 @@ from collections.abc import Sequence
 import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
+from horovod.common import process_sets
 
+from algorithms.mechanisms.process_sets import first
 from algorithms.tensorflow.folding import column
 
 SUBMITTED = 0.2  # seconds after the call of a function within which its exchange is in Horovod's hands
@@ -42,22 +44,32 @@ def calls() -> None:
         _door.called = time.monotonic()
 
 
-def exchange(tensor: tf.Tensor, name: str, op: int = hvd.Average) -> tf.Tensor:
-    """The mean (or another reduction) of a tensor over all ranks."""
+def exchange(tensor: tf.Tensor, name: str, among: hvd.ProcessSet, op: int = hvd.Average) -> tf.Tensor:
+    """The mean (or another reduction) of a tensor over these ranks."""
     if tensor.dtype == tf.bfloat16:  # unknown to Horovod
-        return tf.cast(exchange(tf.cast(tensor, tf.float32), name, op), tf.bfloat16)
-    reduced = hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True)
+        return tf.cast(exchange(tf.cast(tensor, tf.float32), name, among, op), tf.bfloat16)
+    reduced = hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True, process_set=among)
     return tf.reshape(reduced, tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor))
 
 
-def gathered(row: tf.Tensor, name: str) -> tf.Tensor:
-    """The rows of all ranks, of equal length, one below the other in order of rank."""
-    return hvd.allgather(tf.reshape(column(row), (1, *row.shape)), name=name, ignore_name_scope=True)
+def gathered(row: tf.Tensor, name: str, among: hvd.ProcessSet) -> tf.Tensor:
+    """The rows of these ranks, of equal length, one below the other in order of rank."""
+    return hvd.allgather(tf.reshape(column(row), (1, *row.shape)), name=name, ignore_name_scope=True, process_set=among)
 
 
-def gather(row: np.ndarray, name: str) -> np.ndarray:
+def gather(row: np.ndarray, name: str, among: hvd.ProcessSet) -> np.ndarray:
     """The same outside of traces, or inside `tf.init_scope`."""
-    return np.asarray(tf.function(lambda mine: gathered(mine, name), autograph=False)(tf.constant(row)).numpy())
+    return np.asarray(tf.function(lambda mine: gathered(mine, name, among), autograph=False)(tf.constant(row)).numpy())
+
+
+def known_set(ranks: Sequence[int] | None) -> hvd.ProcessSet:
+    """The set of these ranks, with whom a saved optimizer trained; None: of all. Its number is None if there is none."""
+    if ranks is None:
+        return hvd.global_process_set
+    found = hvd.ProcessSet(ranks)
+    known = process_sets._basics._get_process_set_ids_and_ranks()
+    found.process_set_id = next((number for number, held in known.items() if held == found.ranks), None)
+    return found
 
 
 def leave() -> None:
@@ -67,14 +79,16 @@ def leave() -> None:
         hvd.shutdown()
 
 
-def broadcast(variables: Sequence[tf.Variable], name: str) -> None:
-    """Give all ranks what rank 0 holds. Called outside of traces, or inside `tf.init_scope`."""
+def broadcast(variables: Sequence[tf.Variable], name: str, among: hvd.ProcessSet) -> None:
+    """Give these ranks what the first of them holds. Called outside of traces, or inside `tf.init_scope`."""
+
+    root = first(among, hvd.global_process_set)
 
     def take() -> None:
         for i, variable in enumerate(variables):
             value = variable.read_value()
             wide = tf.cast(value, tf.float32) if value.dtype == tf.bfloat16 else value
-            got = hvd.broadcast(wide, 0, name=f"{name}.{i}", ignore_name_scope=True)
+            got = hvd.broadcast(wide, root, name=f"{name}.{i}", ignore_name_scope=True, process_set=among)
             variable.assign(tf.cast(got, variable.dtype))
 
     if variables:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
 
@@ -25,8 +26,9 @@ class Attached:
 
     optimizer: keras.optimizers.Optimizer  # the user's
     outer: keras.optimizers.Optimizer  # whose variables are saved with the model
+    among: hvd.ProcessSet  # the ranks that train together
     workers: int
-    rank: int
+    rank: int  # of this process among them
     form: Format  # of what travels
     checks: Checks
     clock: Clock

@@ -102,7 +102,9 @@ class ElasticState(life.ElasticLife, ObjectState):  # type: ignore[misc]
         raise HostsUpdatedInterrupt(skip_sync=False)
 
     def _gather(self, value: bool) -> Sequence[bool]:
-        everyone = collectives.gather(np.array([value], np.int32), "farandole.elastic.survivors")
+        everyone = collectives.gather(
+            np.array([value], np.int32), "farandole.elastic.survivors", hvd.global_process_set
+        )
         return [bool(said) for said in everyone[:, 0]]
 
     def _meet(self, survivors: Sequence[bool]) -> None:

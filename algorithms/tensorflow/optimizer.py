@@ -20,6 +20,7 @@ from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
 from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients
 from algorithms.tensorflow.clock import Clock
+from algorithms.tensorflow.collectives import known_set
 from algorithms.tensorflow.driver import Attached, Driver
 from algorithms.tensorflow.exchange.driver import ExchangeDriver
 from algorithms.tensorflow.passes import Passes
@@ -46,6 +47,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
                are averaged over all samples. `weigh(0)`: no sample, whatever the gradients are.
     clip_norm: the averaged gradient is made no longer than this, as by `global_clipnorm` of the wrapped optimizer; layers
                then wait for the norm of all of them, also with `LayerWise`.
+    process_set: the ranks that train together, as Horovod's; only they wrap, and "all ranks" are then these.
     """
 
     def __init__(
@@ -59,10 +61,11 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         check_agreement: bool = True,
         check_every: int = 0,
         wire: Asked = "none",
+        process_set: hvd.ProcessSet = hvd.global_process_set,
         clock: Clock = time.perf_counter,
         name: str | None = None,
     ) -> None:
-        refuse_unwrappable(optimizer, algorithm, passes=passes, weighted=weighted)
+        refuse_unwrappable(optimizer, algorithm, passes=passes, weighted=weighted, among=process_set)
         if clip_norm is not None:
             clip_average(optimizer, algorithm, clip_norm)
         super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
@@ -73,14 +76,16 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.wire = str(named(wire))
         self.passes = passes
         self.weighted = weighted
+        self._among = process_set
         checks = Checks(first=check_agreement, every=check_every)
         self._samples = Samples() if weighted else None
         attached = Attached(
             optimizer=optimizer,
             outer=self,
-            workers=hvd.size(),
-            rank=hvd.rank(),
-            form=fitting(wire, algorithm, hvd.size()),
+            among=process_set,
+            workers=process_set.size(),
+            rank=process_set.rank(),
+            form=fitting(wire, algorithm, process_set.size()),
             checks=checks,
             clock=clock,
             passes=passes,
@@ -182,6 +187,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             "check_agreement": self.check_agreement,
             "check_every": self.check_every,
             "wire": self.wire,
+            "process_set": None if self._among is hvd.global_process_set else list(self._among.ranks),
         }
 
     @classmethod
@@ -189,6 +195,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         inner = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects=custom_objects)
         algorithm = algorithms.CATALOGUE[config["algorithm"]](**config["options"])
         others = {key: value for key, value in config.items() if key not in ("optimizer", "algorithm", "options")}
+        others["process_set"] = known_set(others.get("process_set"))
         return cls(inner, algorithm, **others)
 
     def save_own_variables(self, store: Any) -> None:
@@ -269,11 +276,11 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
                 self.build(variables)
         self._check_variables(grads, variables)
         if tf.executing_eagerly() and not self._begun:
-            require_alike([variable.value for variable in variables])
+            require_alike([variable.value for variable in variables], self._among)
         self._begin()
         if self._begun and not self._met:
             present = [v.path for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
-            require_same_gradients(present, self._driver.names.prefix)
+            require_same_gradients(present, self._driver.names.prefix, self._among)
             self._met = True
         if tf.executing_eagerly():
             self._apply_eagerly(grads, variables)
@@ -315,7 +322,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, passes={self.passes}, "
             f"weighted={self.weighted}, {self._driver.description}, {shapes}"
         )
-        begin_alike(description, self._driver.common(), self._driver.names)
+        begin_alike(description, self._driver.common(), self._driver.names, self._among)
         with tf.init_scope():
             self._driver.begin()
         self._begun = True

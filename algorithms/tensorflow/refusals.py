@@ -13,7 +13,8 @@ import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
 
-from algorithms.contract import Algorithm, Exchange, Place, Reads, Role, Rounds
+from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Role, Rounds
+from algorithms.mechanisms.process_sets import NO_ADASUM, NO_CONTROL, refuse_set
 from algorithms.mechanisms.refusals import refuse_unfit_rounds
 from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.tensorflow.scaling import innermost
@@ -33,7 +34,7 @@ INSIDE = frozenset(
 )
 
 
-def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted: bool) -> None:
+def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted: bool, among: hvd.ProcessSet) -> None:
     """Raise ValueError for what cannot be wrapped, or not with these wishes."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"Keras runs on {keras.backend.backend()!r}: must be 'tensorflow' (KERAS_BACKEND)")
@@ -49,7 +50,16 @@ def refuse_unwrappable(optimizer: Any, algorithm: Any, *, passes: int, weighted:
         raise ValueError(f"algorithm={algorithm.name!r}: runs in algorithms.virtual only")
     if not hvd.is_initialized():
         raise ValueError("call horovod.tensorflow.init() before wrapping an optimizer")
-    algorithm.check(hvd.size())
+    refuse_set(among, hvd.global_process_set, hvd.rank())
+    if among is not hvd.global_process_set and algorithm.role is Role.CONTROL:
+        raise ValueError(NO_CONTROL)
+    if (
+        among is not hvd.global_process_set
+        and isinstance(algorithm, Rounds)
+        and algorithm.reduction is Reduction.ADASUM
+    ):
+        raise ValueError(NO_ADASUM)
+    algorithm.check(among.size())
     whole("passes", passes, 1)
     flag("weighted", weighted)
     if weighted and algorithm.role is Role.CONTROL:
@@ -120,11 +130,11 @@ def inter_op_threads() -> int:
     return int(told) if str(told).isdigit() and int(told) else len(os.sched_getaffinity(0))
 
 
-def refuse_unfit(algorithm: Rounds) -> None:
+def refuse_unfit(algorithm: Rounds, workers: int) -> None:
     """Raise ValueError for what the rounds of this binding cannot do here."""
     refuse_unfit_rounds(
         algorithm,
-        workers=hvd.size(),
+        workers=workers,
         mpi=hvd.mpi_enabled(),
         unseen=Reads.BEFORE | Reads.CENTRE | Reads.ROUND,
         because="which a traced step of TensorFlow does not see",

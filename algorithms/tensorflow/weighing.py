@@ -30,9 +30,9 @@ class Samples:
         return said
 
 
-def shares(weight: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+def shares(weight: tf.Tensor, name: str, among: hvd.ProcessSet) -> tuple[tf.Tensor, tf.Tensor]:
     """This rank's samples and the mean number of all, which no rank goes without having said."""
-    everyone = tf.reshape(gathered(tf.reshape(weight, [1]), name), [-1])
+    everyone = tf.reshape(gathered(tf.reshape(weight, [1]), name, among), [-1])
     silent = tf.reshape(tf.where(everyone < 0), [-1])
     said = tf.debugging.Assert(
         tf.size(silent) == 0, ["rank", silent, ": weighted=True needs weigh(samples) before each apply()"]
@@ -41,18 +41,18 @@ def shares(weight: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
         tf.reduce_sum(everyone) > 0, ["no rank had a sample: at least one must call weigh() with more than 0"]
     )
     with tf.control_dependencies([said, some]):
-        return tf.identity(weight), tf.reduce_sum(everyone) / hvd.size()
+        return tf.identity(weight), tf.reduce_sum(everyone) / among.size()
 
 
 def weighed(
-    gradients: Mapping[int, tf.Tensor], weight: tf.Tensor, name: str, *, for_good: bool
+    gradients: Mapping[int, tf.Tensor], weight: tf.Tensor, name: str, among: hvd.ProcessSet, *, for_good: bool
 ) -> tuple[dict[int, tf.Tensor], tf.Tensor | None]:
     """What travels, so that the mean over ranks is one over samples, and what that must still be multiplied by.
 
     Relatively, or half precision could not hold it; but where a format remembers what it has not sent (`for_good`), a
     sample counts the same in every step.
     """
-    mine, mean = shares(weight, name)
+    mine, mean = shares(weight, name, among)
     share, after = (mine, 1 / mean) if for_good else (mine / mean, None)
 
     def times(gradient: tf.Tensor) -> tf.Tensor:

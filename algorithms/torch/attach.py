@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.mechanisms.process_sets import refuse_set
 from algorithms.mechanisms.validation import flag, optional_real, whole
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
@@ -57,7 +58,7 @@ def attach(
     if not hvd.is_initialized():
         hvd.init()
     among = wishes.among
-    _check_set(among)
+    refuse_set(among, hvd.global_process_set, hvd.rank())
     prefix = f"farandole.{_number(among)}."
     problem: str | None = None
     description: tuple[object, ...] = ()
@@ -117,19 +118,6 @@ def _densify(parameter: torch.Tensor) -> None:
     gradient = travelling.own(parameter)
     if gradient is not None and gradient.layout is not torch.strided:
         travelling.put(parameter, gradient.to_dense())
-
-
-def _check_set(among: hvd.ProcessSet) -> None:
-    """On each rank by itself: there is nobody yet to tell."""
-    if among is hvd.global_process_set:
-        return  # everyone's, whatever its list of ranks says: Horovod was seen to leave it empty after beginning anew
-    if not isinstance(among, hvd.ProcessSet) or among.process_set_id is None:
-        raise ValueError(
-            f"process_set={among}: must be an hvd.ProcessSet that Horovod knows, from hvd.init(process_sets=[...]) or "
-            "hvd.add_process_set(...)"
-        )
-    if not among.included():
-        raise ValueError(f"process_set={among.ranks}: rank {hvd.rank()} is not in it; only its ranks wrap and train")
 
 
 def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algorithm, wishes: Wishes) -> None:

@@ -13,6 +13,7 @@ from horovod.common.exceptions import HorovodInternalError
 from horovod.torch import mpi_ops
 
 from algorithms.mechanisms.errors import TrainingError
+from algorithms.mechanisms.process_sets import first
 from algorithms.torch.errors import RankStopped
 
 # Horovod loses what is submitted while it ends: it looks whether it has ended before it queues, and at its end empties the
@@ -61,10 +62,8 @@ def answer(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> None:
 
 
 def broadcast_async(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> int:
-    """Rank 0's, in place: the first of the set, which Horovod calls by its rank among all."""
-    # Of all, it is rank 0; that set's list of ranks was seen empty after Horovod had begun anew.
-    root = 0 if among is hvd.global_process_set else among.ranks[0]
-    handle: int = hvd.broadcast_async_(tensor, root, name=name, process_set=among)
+    """The first one's of the set, in place."""
+    handle: int = hvd.broadcast_async_(tensor, first(among, hvd.global_process_set), name=name, process_set=among)
     return handle
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import horovod.torch as hvd
 
 from algorithms.contract import Place, Reads, Reduction, Rounds
+from algorithms.mechanisms.process_sets import NO_ADASUM
 from algorithms.mechanisms.refusals import refuse_unfit_rounds
 from algorithms.torch.driver import Attached
 
@@ -12,7 +13,7 @@ from algorithms.torch.driver import Attached
 def refuse_unfit(algorithm: Rounds, attached: Attached) -> None:
     """Raise ValueError for what this driver cannot do here."""
     if algorithm.reduction is Reduction.ADASUM and not attached.with_all:
-        raise ValueError("process_set: Horovod combines all ranks by Adasum or none; use another algorithm")
+        raise ValueError(NO_ADASUM)
     refuse_unfit_rounds(
         algorithm,
         workers=attached.workers,

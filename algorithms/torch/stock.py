@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from algorithms.contract import Exchange
 from algorithms.mechanisms.errors import TrainingError
+from algorithms.mechanisms.process_sets import NO_CONTROL
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
@@ -49,10 +50,7 @@ class StockDriver:
                 "the number of ranks over all samples, or use Synchronous(overlap=True)"
             )
         if not attached.with_all:
-            raise ValueError(
-                "process_set: stock_horovod is the control, of all ranks; use hvd.DistributedOptimizer(..., "
-                "process_set=...) itself, or Synchronous(overlap=True)"
-            )
+            raise ValueError(NO_CONTROL)
         self._algorithm = algorithm
         self._attached = attached
         state = attached.optimizer.state_dict()

@@ -37,8 +37,8 @@ class Delays:
     def on_the_wire(self, patch: pytest.MonkeyPatch) -> None:
         """Delay every exchange of a traced step, every vote and every payload of a round."""
 
-        def late(tensor: tf.Tensor, name: str, *op: int) -> tf.Tensor:
-            return plain(self.slow(tensor), name, *op)
+        def late(tensor: tf.Tensor, name: str, *how: Any) -> tf.Tensor:
+            return plain(self.slow(tensor), name, *how)
 
         vote, carry = RoundsWire.vote, RoundsWire.exchange
         patch.setattr(wire, "exchange", late)

@@ -196,8 +196,8 @@ def test_ranks_that_drift_apart_later_are_told_where_asked_for(rank: int) -> Non
 def test_replicas_of_the_centre_are_compared(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     asked: list[tuple[str, list[float]]] = []
 
-    def ask(arrays: list[np.ndarray], paths: list[str], name: str, when: str) -> None:
-        agreement.require_equal_arrays(arrays, paths, name, when)
+    def ask(arrays: list[np.ndarray], paths: list[str], name: str, when: str, among: hvd.ProcessSet) -> None:
+        agreement.require_equal_arrays(arrays, paths, name, when, among)
         asked.append((when, [float(array[0]) for array in arrays]))
 
     monkeypatch.setattr(rounds_driver, "require_equal_arrays", ask)
@@ -210,7 +210,9 @@ def test_replicas_of_the_centre_are_compared(monkeypatch: pytest.MonkeyPatch, ra
     assert [when for when, _ in asked] == ["after round 1", "after round 3"] * 2
     assert [values for _, values in asked] == [pytest.approx([1 - 0.1 * count] * 2) for count in (1, 3)] * 2
     with pytest.raises(RanksDisagree, match="after round 9, kernel of rank 1 differs"):
-        agreement.require_equal_arrays([np.ones(3), np.full(3, rank)], ["bias", "kernel"], "differ", "after round 9")
+        agreement.require_equal_arrays(
+            [np.ones(3), np.full(3, rank)], ["bias", "kernel"], "differ", "after round 9", hvd.global_process_set
+        )
 
 
 @pytest.mark.parametrize("options", [{"check_agreement": 1}, {"check_every": -1}, {"check_every": 2.5}], ids=str)

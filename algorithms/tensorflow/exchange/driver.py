@@ -57,7 +57,7 @@ class ExchangeDriver:
         self._variables = tuple(variables)
         attached, outer = self._attached, self._attached.outer
         attached.optimizer.build(list(variables))
-        self._carrier = Carrier(attached.form, variables, outer.add_variable, workers=attached.workers, mean=True)
+        self._carrier = Carrier(attached.form, variables, outer.add_variable, attached.among, mean=True)
         if self._algorithm.delay:
             create = outer.add_variable_from_reference
             self._lines = tuple(Line(self._algorithm, variable, create) for variable in variables)
@@ -102,7 +102,9 @@ class ExchangeDriver:
             return
         ready, self._stopwatch = self._stopwatch.ready, None
         sizes = [variable.shape.num_elements() for variable in self._variables]
-        self.route = planned_route(sizes, ready, f"{self.names.prefix}.plan", self._clock, self._carrier.freight)
+        self.route = planned_route(
+            sizes, ready, f"{self.names.prefix}.plan", self._clock, self._carrier.freight, self._attached.among
+        )
         # In a step of microseconds a gradient may be there before the clock has been read for the first time.
         self._first = min(range(len(ready)), key=lambda i: (ready[i] <= 0, ready[i]))
         self._exposure.undisturbed(max(float(ready[self._first]), 0.0))
@@ -187,7 +189,9 @@ class ExchangeDriver:
             if not self._travels:
                 return dict(sent)
             if weight is not None:
-                sent, after = weighed(sent, weight, f"{prefix}.weights", for_good=self._attached.form.feeds_back)
+                sent, after = weighed(
+                    sent, weight, f"{prefix}.weights", self._attached.among, for_good=self._attached.form.feeds_back
+                )
             if self.route is not None:
                 # Steps of one graph share the wire one after the other: a step can begin only when the averages of the
                 # one before are all there, and what overtook them would come too early.
@@ -231,7 +235,7 @@ class ExchangeDriver:
         def compare() -> tf.Tensor:
             values = [variable.value.read_value() for variable in self._variables]
             paths = [variable.path for variable in self._variables]
-            require_agreement(values, paths, f"{self.names.prefix}.agreement", step)
+            require_agreement(values, paths, f"{self.names.prefix}.agreement", step, self._attached.among)
             self._unchecked.assign(False)
             return tf.constant(True)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.plan import Route, Timing, order
-from algorithms.mechanisms.routes import AS_IT_IS, Freight
+from algorithms.mechanisms.routes import Freight
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.collectives import exchange, gather
 
@@ -58,18 +59,18 @@ def timings(ready: Sequence[float]) -> list[Timing]:
 
 
 def planned_route(
-    sizes: Sequence[int], ready: NDArray[np.float64], name: str, clock: Clock, freight: Freight = AS_IT_IS
+    sizes: Sequence[int], ready: NDArray[np.float64], name: str, clock: Clock, freight: Freight, among: hvd.ProcessSet
 ) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
 
     @cache
     def sent(elements: int) -> Callable[[], tf.Tensor]:
-        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}"), autograph=False)  # type: ignore[no-any-return]
+        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}", among), autograph=False)  # type: ignore[no-any-return]
 
     for elements in (1, routes.MEGABYTE, 4 * routes.MEGABYTE):
         sent(elements)()  # the first call traces
     mine = np.array([*ready, routes.seconds_per_element(lambda elements: sent(elements)(), clock)])
-    *times, cost = gather(mine, f"{name}.times").mean(axis=0).tolist()
+    *times, cost = gather(mine, f"{name}.times", among).mean(axis=0).tolist()
     cost *= freight.ratio
     pieces = freight.pieces(sizes, freight.grain(PIECE))
     largest = max((piece.size for piece in pieces), default=PIECE)

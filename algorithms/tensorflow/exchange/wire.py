@@ -24,8 +24,10 @@ Create = Callable[..., Any]  # a variable of the optimizer's: shape, initializer
 class Carrier:
     """One rank's side of every exchange."""
 
-    def __init__(self, form: Format, variables: Sequence[Any], create: Create, *, workers: int, mean: bool) -> None:
-        self.form, self._workers, self._mean = form, workers, mean
+    def __init__(
+        self, form: Format, variables: Sequence[Any], create: Create, among: hvd.ProcessSet, *, mean: bool
+    ) -> None:
+        self.form, self._among, self._mean = form, among, mean
         self._shapes = [shape_of(variable) for variable in variables]
         self._kinds = [kind_on_wire(variable, form) for variable in variables]
         self._residuals: dict[tuple[int, int], Any] = {}  # by tensor and first element
@@ -82,16 +84,16 @@ class Carrier:
 
     def carry(self, piece: Piece, part: tf.Tensor, name: str, present: tf.Tensor | None = None) -> tf.Tensor:
         """The mean or the sum of one flat piece. Where this rank is not `present` it sends zeros and keeps its residual."""
-        crossing = Crossing(workers=self._workers, shape=self._shapes[piece.tensor], mean=self._mean)
+        crossing = Crossing(workers=self._among.size(), shape=self._shapes[piece.tensor], mean=self._mean)
         if self.form == NONE:
-            return exchange(part, name, OPS[crossing.plain])
+            return exchange(part, name, self._among, OPS[crossing.plain])
         held, sent = self._memory(piece), tf.cast(part, self._kinds[piece.tensor])
         answers = present is not None and held.residual is not None  # for what it remembers, too
         known = held.without(tf.where(present, held.residual, tf.zeros_like(sent))) if answers else held
         journey = self.form.journey(sent, known, crossing, ARRAYS)
         leg, stage = next(journey), 0
         while True:
-            reduced = exchange(leg.array, f"{name}.{stage}" if stage else name, OPS[leg.reduce])
+            reduced = exchange(leg.array, f"{name}.{stage}" if stage else name, self._among, OPS[leg.reduce])
             try:
                 leg, stage = journey.send(reduced), stage + 1
             except StopIteration as end:

@@ -45,7 +45,7 @@ class RoundsDriver:
     planned = True
 
     def __init__(self, algorithm: Rounds, attached: Attached) -> None:
-        refuse_unfit(algorithm)
+        refuse_unfit(algorithm, attached.workers)
         self.names = Names(in_flight=1)
         self._algorithm, self._attached = algorithm, attached
         self._centred = algorithm.optimizer_at is Place.CENTRE
@@ -67,8 +67,8 @@ class RoundsDriver:
         kind = GradientWork if self._centred else CopyWork
         self.work: GradientWork | CopyWork = kind(self._algorithm, attached, variables)
         adasum = self._algorithm.reduction is Reduction.ADASUM and attached.workers > 1  # of one worker it is its own
-        carrier = Carrier(attached.form, variables, outer.add_variable, workers=attached.workers, mean=False)
-        self.wire = RoundsWire(variables, self.names, attached.clock, carrier, adasum=adasum)
+        carrier = Carrier(attached.form, variables, outer.add_variable, attached.among, mean=False)
+        self.wire = RoundsWire(variables, self.names, attached.clock, carrier, attached.among, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = outer.add_variable((4,), dtype="int64", name="rounds")
@@ -331,7 +331,7 @@ class RoundsDriver:
             paths = [variable.path for variable in self._variables]
             when = f"after round {self.work.rounds}"
             self.wire.alike = True  # in here
-            require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when)
+            require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when, self._attached.among)
             self.wire.alike = False
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
@@ -415,7 +415,7 @@ class RoundsDriver:
         new = not survivors[self._attached.rank]
         for number, variable in enumerate(self._variables):
             share = variable.value.read_value() * (0.0 if new else 1.0 / sum(survivors))
-            total = exchange(share, f"farandole.newcomers.{number}", OPS[Reduce.SUM])
+            total = exchange(share, f"farandole.newcomers.{number}", self._attached.among, OPS[Reduce.SUM])
             if new:
                 variable.assign(total)
 

@@ -31,7 +31,17 @@ def shared_memory(tensor: Any) -> Array:
 class RoundsWire:
     """What the helper does with Horovod. Traced functions wait without spinning."""
 
-    def __init__(self, variables: Sequence[Any], names: Names, clock: Clock, carrier: Carrier, *, adasum: bool) -> None:
+    def __init__(
+        self,
+        variables: Sequence[Any],
+        names: Names,
+        clock: Clock,
+        carrier: Carrier,
+        among: hvd.ProcessSet,
+        *,
+        adasum: bool,
+    ) -> None:
+        self._among = among
         self._names, self._clock = names, clock  # ranks agree on names after this, but before anything travels
         self.alike = False  # what has failed has failed on every rank, and none waits for another
         sizes = [variable.shape.num_elements() for variable in variables]
@@ -44,7 +54,7 @@ class RoundsWire:
 
         def add_up(tensors: list[tf.Tensor], present: tf.Tensor) -> list[tf.Tensor]:
             def carry(piece: Piece, part: tf.Tensor, name: str) -> tf.Tensor:
-                return exchange(part, name, hvd.Adasum) if adasum else carrier.carry(piece, part, name, present)
+                return exchange(part, name, among, hvd.Adasum) if adasum else carrier.carry(piece, part, name, present)
 
             return list(exchanged(dict(enumerate(tensors)), route, f"{names.prefix}.rounds.payload", carry).values())
 
@@ -63,7 +73,7 @@ class RoundsWire:
         length = len(vector)
         if length not in self._votes:
             name = f"{self._names.prefix}.rounds.vote.{length}"
-            self._votes[length] = tf.function(lambda mine: exchange(mine, name, hvd.Sum), autograph=False)
+            self._votes[length] = tf.function(lambda mine: exchange(mine, name, self._among, hvd.Sum), autograph=False)
         calls()
         total: Vector = self._votes[length](tf.constant(vector)).numpy()
         return total
@@ -87,7 +97,7 @@ class RoundsWire:
 
     def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:
         """Make variables equal to rank 0's, bit for bit."""
-        broadcast(variables, f"{self._names.prefix}.rounds.{what}")
+        broadcast(variables, f"{self._names.prefix}.rounds.{what}", self._among)
 
     @property
     def traces(self) -> int:
