@@ -13,11 +13,13 @@ from suite.cluster.emulated.network import EmulatedNetwork
 from suite.cluster.hosts import HostsNetwork
 from suite.cluster.local import LocalNetwork
 from suite.cluster.network import Network
+from suite.cluster.on_ray import RayNetwork
 from suite.cluster.virtual import VirtualNetwork
 
 KINDS: dict[str, type[Network]] = {
     "local": LocalNetwork,
     "hosts": HostsNetwork,
+    "ray": RayNetwork,
     "emulated": EmulatedNetwork,
     "virtual": VirtualNetwork,
 }

@@ -74,7 +74,7 @@ def test_in_the_suite_a_framework_is_imported_only_by_files_named_after_it() -> 
     words = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "keras": ("tensorflow", "keras")}
     for path in modules("suite"):
         for package in packages(path) & FRAMEWORKS:
-            allowed = words.get(package, ("torch", "tensorflow", "horovodrun"))
+            allowed = words.get(package, ("torch", "tensorflow", "horovodrun", "rayrun"))
             assert any(word in path.stem for word in allowed), f"{named(path)} imports {package}"
 
 

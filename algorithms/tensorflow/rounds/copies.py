@@ -46,6 +46,11 @@ class CopyWork:
         self.outcome: ClosedRound | None = None
         self.held_bytes = 0
 
+    @property
+    def beside(self) -> tuple[Any, ...]:
+        """Variables that are this worker's own beside its parameters."""
+        return () if self.anchor is None else self.anchor.variables
+
     def begin(self, parameters: Sequence[Array]) -> None:
         """Start from the model's parameters."""
         for number, x in enumerate(parameters):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from algorithms.contract import Moment, Own, Place, Reduction, Rounds
+from algorithms.contract import Own, Place, Reduction, Rounds
 from algorithms.life import Standing, Verb
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.helper import Helper
@@ -32,9 +32,8 @@ from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.refusals import refuse_unfit
 from algorithms.tensorflow.rounds.copies import CopyWork
 from algorithms.tensorflow.rounds.gradients import GradientWork, settable
-from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
+from algorithms.tensorflow.rounds.traced import TracedStep
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
-from algorithms.tensorflow.update import update
 from algorithms.wire.format import Reduce
 
 
@@ -70,6 +69,7 @@ class RoundsDriver:
         carrier = Carrier(attached.form, variables, outer.add_variable, attached.among, mean=False)
         self.wire = RoundsWire(variables, self.names, attached.clock, carrier, attached.among, adasum=adasum)
         self.wire.watcher = self.worker.watcher
+        self._traced = TracedStep(self._algorithm, attached, self._variables, self.work, self)
         # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
         self._saved = outer.add_variable((4,), dtype="int64", name="rounds")
 
@@ -118,126 +118,20 @@ class RoundsDriver:
     def plan(self) -> None:
         """Rounds are planned without it."""
 
-    # -- the traced step
-
     def step(self, gradients: Mapping[int, tf.Tensor]) -> None:
-        rate = tf.cast(tf.convert_to_tensor(self._attached.outer.learning_rate), tf.float64)
-        samples = self._attached.samples
-        weight = tf.constant(1.0, tf.float64) if samples is None else samples.taken()
-        if self._centred:
-            self._centred_step(dict(sorted(gradients.items())), rate, weight)
-        else:
-            self._copied_step(gradients, rate, weight)
-
-    def _centred_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor, weight: tf.Tensor) -> None:
-        assert isinstance(self.work, GradientWork)
-        present = tuple(local)
-        if self.work.present not in ((), present):
-            raise ValueError("With rounds of gradients the same variables must have gradients in every step")
-        self.work.present = present
-        offered = [tf.cast(gradient, self._variables[i].value.dtype) for i, gradient in local.items()]  # as Keras does
-        with in_turn():
-            changed = tf.numpy_function(self._gradients_ready, [rate, weight, *offered], tf.bool)
-        comes_to_its_end(with_=self._take_if(changed))
-
-    def _copied_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor, weight: tf.Tensor) -> None:
-        assert isinstance(self.work, CopyWork)
-        token = tf.constant(False)
-        if self._algorithm.departs is Moment.STEP_BEGINS:
-            token = self._begin_in_graph(rate)
-        if self._attached.samples is None:
-            self._local_step(local, rate)
-        else:  # a worker without a sample stays where it is
-
-            def move() -> tf.Tensor:
-                self._local_step(local, rate)
-                return tf.constant(True)
-
-            tf.cond(self._said(weight) > 0, move, lambda: tf.constant(False))
-
-        def meet() -> tf.Tensor:
-            changed = tf.numpy_function(self._meet, [rate, *self._own_in_graph()], tf.bool)
-            self._take_if(changed)
-            return tf.constant(True)
-
-        with in_turn():  # of steps unrolled into one graph the next may not end before this one has met
-            meets = tf.numpy_function(self._step_ended, [token], tf.bool)
-            meets.set_shape(())
-            met = tf.cond(meets, meet, lambda: tf.constant(False))
-        comes_to_its_end(with_=met)
-
-    def _local_step(self, local: Mapping[int, tf.Tensor], rate: tf.Tensor) -> None:
-        assert isinstance(self.work, CopyWork)
-        applied = [local.get(i) for i in range(len(self._variables))]
-        update(self._attached.optimizer, applied, self._variables)
-        if self._algorithm.local_reads is not None:
-            anchors = self.work.anchor.variables if self.work.anchor is not None else (None,) * len(self._variables)
-            for variable, anchor in zip(self._variables, anchors, strict=True):
-                own = self.work.local(
-                    variable.value.read_value(),
-                    None if anchor is None else anchor.value.read_value(),
-                    tf.cast(rate, variable.value.dtype),
-                )
-                variable.assign(own.parameters)
-                if anchor is not None:
-                    anchor.assign(own.anchor)
-
-    def _said(self, weight: tf.Tensor) -> tf.Tensor:
-        told = f"rank {self._attached.rank}: weighted=True needs weigh(samples) before each apply()"
-        with tf.control_dependencies([tf.debugging.Assert(weight >= 0, [told])]):
-            return tf.identity(weight)
-
-    def _begin_in_graph(self, rate: tf.Tensor) -> tf.Tensor:
-        """STEP BEGINS, as far as a step can know of it: when the parameters are what the step before has left.
-
-        The calls are stateless, though they are not, because TensorFlow would run stateful ones after everything
-        stateful in forward and backward, behind which this exchange is to hide. Their results are used.
-        """
-        begun = self._parameters_in_graph()
-        offers = tf.numpy_function(self._step_begins, [begun[0]], tf.bool, stateful=False)
-        offers.set_shape(())
-
-        def offer() -> tf.Tensor:
-            done = tf.numpy_function(self._offer_at_begin, [rate, *self._own_in_graph()], tf.bool, stateful=False)
-            done.set_shape(())
-            return done
-
-        return tf.cond(offers, offer, lambda: tf.constant(False))
-
-    def _parameters_in_graph(self) -> list[tf.Tensor]:
-        return [variable.value.read_value() for variable in self._variables]
-
-    def _own_in_graph(self) -> list[tf.Tensor]:
-        assert isinstance(self.work, CopyWork)
-        anchors = () if self.work.anchor is None else self.work.anchor.variables
-        return [*self._parameters_in_graph(), *(anchor.value.read_value() for anchor in anchors)]
-
-    def _take_if(self, changed: tf.Tensor) -> tf.Tensor:
-        """Assign what the callback has left in `_taken`."""
-        changed.set_shape(())
-        targets = list(self._variables)
-        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
-            targets += self.work.anchor.variables
-
-        def take() -> tf.Tensor:
-            values = tf.numpy_function(self._values_taken, [], [target.value.dtype for target in targets])
-            for target, value in zip(targets, values if isinstance(values, list) else [values], strict=True):
-                target.assign(tf.ensure_shape(value, target.shape))
-            return tf.constant(True)
-
-        return tf.cond(changed, take, lambda: tf.constant(False))
+        self._traced.step(gradients)
 
     # -- what the step calls back
 
-    def _values_taken(self) -> list[Array]:
+    def values_taken(self) -> list[Array]:
         taken, self._taken = self._taken, []
         values = [own.parameters for own in taken]
-        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
+        if self.work.beside:
             values += [own.anchor for own in taken]
         # Copies: TensorFlow makes the arrays the variables' own memory and updates them in place.
         return [np.array(value) for value in values]
 
-    def _gradients_ready(self, rate: Array, weight: Array, *gradients: Array) -> np.bool_:
+    def gradients_ready(self, rate: Array, weight: Array, *gradients: Array) -> np.bool_:
         if weight < 0:
             raise ValueError(f"rank {self._attached.rank}: weighted=True needs weigh(samples) before each apply()")
         self._start().check()
@@ -252,17 +146,17 @@ class RoundsDriver:
         self._save()
         return np.True_
 
-    def _step_begins(self, token: Array) -> np.bool_:
+    def step_begins(self, token: Array) -> np.bool_:
         self.worker.begins()
         return np.bool_(self.worker.life.verb is not Verb.COMPUTE)
 
-    def _offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
+    def offer_at_begin(self, rate: Array, *own: Array) -> np.bool_:
         self._held, self._rate = self._own(own), float(rate)
         self.worker.carries_on(self)
         self._held = ()
         return np.True_
 
-    def _step_ended(self, token: Array) -> np.bool_:
+    def step_ended(self, token: Array) -> np.bool_:
         """Whether something follows that needs this worker's parameters."""
         worker = self.worker
         self._start().check()
@@ -274,7 +168,7 @@ class RoundsDriver:
         self._save()
         return np.False_
 
-    def _meet(self, rate: Array, *own: Array) -> np.bool_:
+    def meet(self, rate: Array, *own: Array) -> np.bool_:
         self._held, self._rate = self._own(own), float(rate)
         self.worker.carries_on(self)
         self._held = ()
@@ -345,9 +239,8 @@ class RoundsDriver:
         if helper is None:
             return
         self._trainer = threading.current_thread()
-        arrays = [shared_memory(variable.value.read_value()) for variable in self._variables]
-        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
-            arrays += [self.work.anchor.at(number) for number in range(len(self._variables))]
+        held = (*self._variables, *self.work.beside)
+        arrays = [shared_memory(variable.value.read_value()) for variable in held]
         self._held = self._own(arrays)
         del arrays
         self.worker.ends(self)
@@ -361,10 +254,7 @@ class RoundsDriver:
         self._save()
 
     def _assign_taken(self) -> None:
-        targets = list(self._variables)
-        if isinstance(self.work, CopyWork) and self.work.anchor is not None:
-            targets += self.work.anchor.variables
-        for target, value in zip(targets, self._values_taken(), strict=True):
+        for target, value in zip((*self._variables, *self.work.beside), self.values_taken(), strict=True):
             target.assign(value)
 
     @contextmanager
@@ -389,8 +279,7 @@ class RoundsDriver:
         residuals = self.wire.carrier.residuals
         if isinstance(self.work, GradientWork):
             return residuals
-        anchors = () if self.work.anchor is None else self.work.anchor.variables
-        return [*residuals, *self._attached.optimizer.variables, *anchors]
+        return [*residuals, *self._attached.optimizer.variables, *self.work.beside]
 
     def go_on(self, survivors: Sequence[bool]) -> None:
         step, rounds, read, _ = self._saved.numpy().tolist()

@@ -28,6 +28,8 @@ def refuse_unfit(optimizer: keras.optimizers.Optimizer) -> None:
 class GradientWork:
     """What a worker's helper does in a round of gradients, and what its training thread does around it."""
 
+    beside: tuple[Any, ...] = ()  # variables that are this worker's own beside its parameters
+
     def __init__(self, algorithm: Rounds, attached: Attached, variables: Sequence[Any]) -> None:
         optimizer = attached.optimizer
         refuse_unfit(optimizer)
