@@ -79,7 +79,8 @@ REFUSED: dict[tuple[str, str], str] = {
         (program, name): "clip each worker's with torch.nn.utils.clip_grad_norm_" for program in CLIPPED for name in OWN
     },
     **{
-        ("keras_fit.clips_in_the_wrapper", name): "global_clipnorm=0.5 of the optimizer that is wrapped" for name in OWN
+        ("keras_fit.clips_in_the_wrapper", name): "global_clipnorm=0.5 of the optimizer that is wrapped"
+        for name in (*OWN, "adasum")  # which is asked before MPI
     },
 }
 
