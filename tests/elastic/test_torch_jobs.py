@@ -15,7 +15,7 @@ from tests.elastic.job import ElasticJob, Event
 from tests.elastic.torch_problem import BATCH
 from tests.patience import eventually
 
-PATIENCE = 90.0
+PATIENCE = 180.0  # on a busy machine survivors may wait for Gloo several times before all have met
 GLOO = {"HOROVOD_GLOO_TIMEOUT_SECONDS": "20"}  # when survivors who wait for each other notice; 30 if nothing is said
 
 
@@ -28,7 +28,7 @@ def trains(events: Sequence[Event], workers: int, since: float) -> bool:
     return len(met) == workers and {event.process for event in met} <= committed
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("algorithm", "copies"),
     [(("delayed", "steps=1", "wire=powersgd:rank=2"), False), (("elastic_averaging", "period=2"), True)],
