@@ -97,15 +97,16 @@ class Part:
         """How far this rank is from its reference, relative to the largest parameter."""
         ranks = hvd.size()
         arrives = isinstance(self.algorithm, Rounds) and self.algorithm.quorum(ranks) < ranks
-        replay = recording(self.algorithm, self.records, ranks) if arrives else None
         rule = replace(self.loop.rule, layers=tuple(LAYERS[i] for i in self.local.layers))
-        trace, mine, slots = problem.reference(
+        if not arrives:
+            mine, average = problem.ends(self.algorithm, rule, self.local, ranks=ranks, rank=self.rank, steps=steps)
+            return far(self.flat(), mine if average is None else average)
+        replay = recording(self.algorithm, self.records, ranks)
+        trace, _, _ = problem.reference(
             self.algorithm, rule, self.local, ranks=ranks, rank=self.rank, steps=steps, replay=replay
         )
-        if arrives:
-            with self.wrapped.evaluation():
-                return far(self.flat(), trace.averages[-1])
-        return far(self.flat(), np.asarray(slots[3]) if self.loop.way == "averaged" else mine)
+        with self.wrapped.evaluation():
+            return far(self.flat(), trace.averages[-1])
 
     def flat(self) -> np.ndarray:
         return np.concatenate([variable.numpy().ravel() for variable in self.held])

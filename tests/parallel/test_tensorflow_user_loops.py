@@ -27,7 +27,11 @@ from tests.parallel.tensorflow_half_precision import HalfPrecision, half_precisi
 from tests.parallel.tensorflow_user_cell import run
 from tests.parallel.tensorflow_user_loops import CELLS, KINDS, LOOPS, ROWS, refusal
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("few_threads")]
+pytestmark = [
+    # Most of the time goes into tracing; meanwhile Horovod's ranks would ask each other every millisecond.
+    pytest.mark.ranks(2, environment={"HOROVOD_CYCLE_TIME": "5"}),
+    pytest.mark.usefixtures("few_threads"),
+]
 
 PROMPT = 10.0  # seconds in which an error is there
 MEAN = 0.001  # seconds of a delay

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import horovod.torch as hvd
@@ -196,7 +196,7 @@ def arrived(part: Part) -> np.ndarray:
     return trace.averages[-1]
 
 
-@cache
+@lru_cache(maxsize=8)  # a cell runs with several seeds
 def expected(loop: Loop, algorithm: Algorithm, layers: tuple[int, ...], rank: int) -> np.ndarray:
     """What this rank ends with."""
     if averages(algorithm) and not algorithm.delay:
@@ -204,7 +204,7 @@ def expected(loop: Loop, algorithm: Algorithm, layers: tuple[int, ...], rank: in
     local, rule = local_of(loop, algorithm, layers), rule_of(loop, algorithm, layers)
     ranks = hvd.size()
     if not loop.bad:
-        return problem.reference(algorithm, rule, local, ranks=ranks, rank=rank)[1]
+        return problem.ends(algorithm, rule, local, ranks=ranks, rank=rank)[0]
     if averages(algorithm):  # a step that all skip is none
         return _virtual(algorithm, rule, layers, rank, STEPS - 1, lambda w, t, x: local(w, t + (t >= BAD_STEP), x))
     if isinstance(algorithm, Rounds) and algorithm.optimizer_at is Place.CENTRE and len(loop.bad) < ranks:
@@ -216,7 +216,7 @@ def expected(loop: Loop, algorithm: Algorithm, layers: tuple[int, ...], rank: in
 
         return _virtual(algorithm, rule, layers, rank, STEPS, gradient)
     spoiled, skips = replace(local, bad=loop.bad), replace(rule, skips=True)
-    return problem.reference(algorithm, skips, spoiled, ranks=ranks, rank=rank)[1]
+    return problem.ends(algorithm, skips, spoiled, ranks=ranks, rank=rank)[0]
 
 
 def _virtual(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,16 @@ RATE, MOMENTUM = 0.0625, 0.5
 Change = Callable[[list[Vector], int, int], list[Vector]]  # (gradients by layer, worker, step)
 
 
+@cache
 def start() -> Vector:
-    return np.random.default_rng(7).normal(size=sum(LAYERS))
+    return read_only(np.random.default_rng(7).normal(size=sum(LAYERS)))
+
+
+def read_only(x: Vector) -> Vector:
+    """The same vector, which several tests share."""
+    x = np.asarray(x)
+    x.setflags(write=False)
+    return x
 
 
 def split(x: Vector, layers: Sequence[int] = LAYERS) -> list[Vector]:
@@ -144,6 +153,15 @@ def reference(
     )
     trace = cluster.run(steps=0 if replay else steps, record=0, replay=replay)
     return trace, trace.workers[0 if alone else rank], optimizer.slots
+
+
+@lru_cache(maxsize=64)
+def ends(
+    algorithm: Algorithm, rule: Rule, local: Local, *, ranks: int, rank: int, steps: int = STEPS
+) -> tuple[Vector, Vector | None]:
+    """Of `reference`: what this rank ends with, and the moving average. Once for all loops that must end there."""
+    _, mine, slots = reference(algorithm, rule, local, ranks=ranks, rank=rank, steps=steps)
+    return read_only(mine), read_only(slots[3]) if rule.average else None
 
 
 def scale_after(flags: Sequence[bool], *, scale: float, growth: int) -> float:
