@@ -125,7 +125,7 @@ def test_a_kind_opens_what_its_network_says(machines: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "complaint"),
     [
-        ({"kind": "cloud"}, "unknown kind of network 'cloud'; known: local, hosts, emulated, virtual"),
+        ({"kind": "cloud"}, "unknown kind of network 'cloud'; known: local, hosts, ray, emulated, virtual"),
         ({"kind": "emulated", "host": 4}, "unknown key 'host' (did you mean 'hosts'?)"),
         ({"kind": "local", "hosts": 4}, "hosts shapes an emulated network, not one of kind 'local'"),
         ({"kind": "hosts"}, "needs file, the host file"),

@@ -51,7 +51,7 @@ def test_one_worker_is_the_local_optimizer(name: str) -> None:
 
 @pytest.mark.parametrize(("algorithm", "workers"), [case for name in NAMES for case in LAWS[name].impossible], ids=str)
 def test_impossible_clusters_are_refused(algorithm: Algorithm, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hvd, "size", lambda: workers)
+    monkeypatch.setattr(hvd.global_process_set, "size", lambda: workers)
     with pytest.raises(ValueError, match=r"must be|unstable"):
         DistributedOptimizer(keras.optimizers.SGD(0.1), algorithm)
 

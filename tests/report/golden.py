@@ -25,7 +25,7 @@ DECISIVE = ("matplotlib", "numpy", "scipy")
 def records() -> tuple[Record, ...]:
     world = scripted.World(noise=0.03, outcome=_outcome)
     return (
-        *scripted.records("quick", "model=AlexNet", world=world),
+        *scripted.records("quick", "model=AlexNet", world=world, repetitions=1),
         *scripted.records("delay", "algorithm=synchronous", "algorithm=delayed(steps=[12])", world=world),
         *scripted.records("floor-quorum", "framework=torch", world=world, repetitions=2),
     )
