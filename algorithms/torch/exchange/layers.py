@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
-from torch._dynamo.eval_frame import OptimizedModule
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ def find(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Layers:
     for module in model.modules():
         if id(module) in inside:
             continue
-        compiled = isinstance(module, OptimizedModule)
+        compiled = _is_compiled(module)
         if compiled:
             inside.update(map(id, module.modules()))
         used = [index[id(p)] for p in module.parameters(recurse=compiled) if id(p) in index]
         if used:
             users.append((module, tuple(dict.fromkeys(layer_of[number] for number in used))))
     return Layers(tuple(members), tuple(layer_of[number] for number in range(len(parameters))), tuple(users))
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    """Whoever has compiled it has imported PyTorch's compiler, which takes as long as the rest of PyTorch."""
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    return compiler is not None and isinstance(module, compiler.OptimizedModule)
