@@ -77,3 +77,22 @@ class Cluster(Protocol):
     def counters(self) -> tuple[Counters, ...]:
         """Interface counters, one entry per host; empty where the cluster cannot see them."""
         ...
+
+
+class AlwaysThere:
+    """What a cluster of machines that are there anyway has to say of most things: nothing to make, to set or to read."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def counters(self) -> tuple[Counters, ...]:
+        """None: other machines' only the ranks can read, and the loopback carries everything else here too."""
+        return ()

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, ClassVar, Literal, Self
 
 import psutil
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from suite.cluster import host_file
-from suite.cluster.contract import ClusterError, ClusterFacts, Counters
+from suite.cluster.contract import AlwaysThere, ClusterError, ClusterFacts
 from suite.cluster.horovodrun import horovodrun
 from suite.cluster.host_file import Place
 from suite.cluster.network import Network, written
@@ -80,7 +79,7 @@ class HostsNetwork(Network):
 
 
 @dataclass
-class Hosts:
+class Hosts(AlwaysThere):
     """The file is read at once; whether the hosts answer is found out on entering."""
 
     path: Path | str
@@ -107,11 +106,6 @@ class Hosts:
             raise ClusterError("\n".join(mistakes))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         options: list[str] = []
         if self.ssh_port is not None:
@@ -120,9 +114,6 @@ class Hosts:
             options += ["--ssh-identity-file", self.ssh_identity_file]
         used = [(place.name, place.slots) for place in occupied(self.places, ranks)]
         return horovodrun(ranks, used, argv, options, interfaces=self.interfaces, mpi=mpi)
-
-    def environment(self) -> dict[str, str]:
-        return {}
 
     def facts(self) -> ClusterFacts:
         return ClusterFacts(
@@ -135,10 +126,6 @@ class Hosts:
                 "interfaces": list(self.interfaces),
             },
         )
-
-    def counters(self) -> tuple[Counters, ...]:
-        """None: only the ranks can read the counters of other machines."""
-        return ()
 
     def _mistake(self, place: Place) -> str | None:
         if unknown := _unknown(place):

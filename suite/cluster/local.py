@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from suite.cluster.contract import ClusterFacts, Counters
+from suite.cluster.contract import AlwaysThere, ClusterFacts
 from suite.cluster.horovodrun import horovodrun
 from suite.cluster.network import Network
 from suite.record.part import Kind
@@ -42,18 +41,10 @@ class LocalNetwork(Network):
 
 
 @dataclass
-class Local:
+class Local(AlwaysThere):
     name: str = field(default="local", init=False)
     kind: Kind = field(default="measured", init=False)
     _ranks: int = field(default=0, init=False, repr=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         if ranks < 1:
@@ -61,13 +52,6 @@ class Local:
         self._ranks = ranks
         return horovodrun(ranks, [("localhost", ranks)], argv, mpi=mpi)
 
-    def environment(self) -> dict[str, str]:
-        return {}
-
     def facts(self) -> ClusterFacts:
         slots = self._ranks or usable_cores()
         return ClusterFacts(name=self.name, kind=self.kind, hosts=1, slots=slots, warnings=crowded(slots))
-
-    def counters(self) -> tuple[Counters, ...]:
-        """None: the loopback interface carries everything else on this machine too."""
-        return ()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from suite.cluster import rayrun
-from suite.cluster.contract import ClusterFacts, ClusterUnavailableError, Counters
+from suite.cluster.contract import AlwaysThere, ClusterFacts, ClusterUnavailableError
 from suite.cluster.network import Network
 from suite.record.part import Kind
-
-Address = Annotated[str, Field(pattern=rf"^(auto|{rayrun.HERE}|(ray://)?[^\s:/]+:\d+)$")]
 
 
 class RayNetwork(Network):
@@ -26,10 +24,17 @@ class RayNetwork(Network):
     sign: ClassVar[str | None] = "ray"
 
     kind: Literal["ray"] = "ray"
-    ray: Address = Field(
+    ray: str = Field(
         default="auto",
         description=f"of the head, as host:6379; auto: the one of this machine; {rayrun.HERE}: a new one",
     )
+
+    @field_validator("ray")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        if address in ("auto", rayrun.HERE) or re.fullmatch(r"(ray://)?[^\s:/]+:\d+", address):
+            return address
+        raise ValueError(f"ray = {address!r}: must be 'auto', {rayrun.HERE!r}, or a host and a port, as 10.0.0.1:6379")
 
     def describe(self, workers: int) -> str:
         return f"ray:{self.ray}"
@@ -39,7 +44,7 @@ class RayNetwork(Network):
 
 
 @dataclass
-class RayHosts:
+class RayHosts(AlwaysThere):
     address: str
     kind: Kind = field(default="measured", init=False)
     _ranks: int = field(default=1, init=False, repr=False)
@@ -53,11 +58,6 @@ class RayHosts:
             raise ClusterUnavailableError(rayrun.NO_RAY)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         if mpi:
             raise ValueError(
@@ -66,13 +66,6 @@ class RayHosts:
         self._ranks = ranks
         return [sys.executable, "-P", rayrun.__file__, "--address", self.address, "-np", str(ranks), "--", *argv]
 
-    def environment(self) -> dict[str, str]:
-        return {}
-
     def facts(self) -> ClusterFacts:
         # Which machines a rank got it says itself, in its fingerprint.
         return ClusterFacts(name=self.name, kind=self.kind, hosts=1, slots=self._ranks, asked={"ray": self.address})
-
-    def counters(self) -> tuple[Counters, ...]:
-        """None: only the ranks can read the counters of other machines."""
-        return ()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from suite.cluster import presets
-from suite.cluster.contract import ClusterFacts, Counters
+from suite.cluster.contract import AlwaysThere, ClusterFacts
 from suite.cluster.network import Network, written
 from suite.record.part import Kind, NonNegative, PositiveNumber
 
@@ -73,7 +72,7 @@ class VirtualNetwork(Network):
 
 
 @dataclass
-class Virtual:
+class Virtual(AlwaysThere):
     rate_mbit: float | None = None
     delay_ms: float = 0.0
     compute_seconds: float = 1.0
@@ -81,24 +80,10 @@ class Virtual:
     kind: Kind = field(default="simulated", init=False)
     _ranks: int = field(default=1, init=False, repr=False)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
     def command(self, ranks: int, argv: Sequence[str], *, mpi: bool = False) -> list[str]:
         self._ranks = ranks
         return list(argv)
 
-    def environment(self) -> dict[str, str]:
-        return {}
-
     def facts(self) -> ClusterFacts:
         asked = {"rate_mbit": self.rate_mbit, "delay_ms": self.delay_ms, "compute_seconds": self.compute_seconds}
         return ClusterFacts(name=self.name, kind=self.kind, hosts=self._ranks, slots=1, asked=asked)
-
-    def counters(self) -> tuple[Counters, ...]:
-        return ()

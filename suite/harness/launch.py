@@ -57,7 +57,7 @@ class Request:
     command: str  # repeats it
     deadline: float
     trace: Path | None = None
-    network_seconds: float = 0.0
+    network_seconds: float | None = None  # None: it could not be made
 
     @cached_property
     def live(self) -> Live:
@@ -193,7 +193,7 @@ class Launcher:
             command=request.command,
             created=created.replace(microsecond=0),
             wall_seconds=round(seconds, 3),
-            network_seconds=round(request.network_seconds, 3),
+            network_seconds=request.network_seconds,
             deadline_seconds=request.deadline,
             outcome=outcome,
             facts=facts_of(request.live.algorithm, specification.workers),

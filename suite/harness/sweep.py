@@ -136,7 +136,7 @@ class Sweeper:
                             display.preparing("making the network")
                             begun = time.monotonic()
                             cluster = clusters.get(run.specification)
-                            request = replace(request, network_seconds=time.monotonic() - begun)
+                            request = replace(request, network_seconds=round(time.monotonic() - begun, 3))
                             display.started(run, request.deadline)
                             record = launcher.launch(request, cluster, display.watch, written)
                         except ClusterError as error:

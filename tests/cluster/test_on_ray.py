@@ -28,7 +28,7 @@ def test_it_is_written_like_any_other(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "head", "head:", "ray://head", "10.0.0.1 6379"])
 def test_an_address_without_a_port_is_refused(address: str) -> None:
-    with pytest.raises(ValidationError, match="ray"):
+    with pytest.raises(ValidationError, match="or a host and a port"):
         kinds.asked({"ray": address})
 
 
