@@ -63,7 +63,7 @@ def experiments_table() -> Table:
         loaded = experiment.load(path.stem)
         planned = plan.expand(loaded)
         minutes = f"{loaded.file.minutes:g} min" if loaded.file.minutes else ""
-        table.add_row(path.stem, loaded.file.question, str(len(planned.runs)), minutes)
+        table.add_row(path.stem, loaded.file.question, str(round(sum(map(planned.share, planned.runs)))), minutes)
     return table
 
 

@@ -7,14 +7,14 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from algorithms.contract import Rounds
 from suite.cluster.network import Network
 from suite.experiment import choices
-from suite.experiment.axes import names
+from suite.experiment.axes import Where, names
 from suite.experiment.changing import refuse_what_cannot_change
 from suite.experiment.file import Experiment
 from suite.experiment.live import Live
@@ -22,12 +22,19 @@ from suite.experiment.networks import resolve_straggler, step_seconds
 from suite.experiment.salvage import Path as Place
 from suite.experiment.schema import Shared
 from suite.experiment.validation import Problem
-from suite.record.axes import AXES, Labels
+from suite.record.axes import AXES, Labels, Use, axes
 from suite.record.specification import Data, Model, Optimizer, Replay, Specification, refuse_targets_without_evaluations
 from suite.virtual.fitting import refuse_what_has_no_virtual_form
 
 Made = TypeVar("Made")
-Resolved = tuple[Specification, Labels]
+
+
+class Resolved(NamedTuple):
+    """A combination that a run can be made of."""
+
+    specification: Specification
+    labels: Labels
+    follows: bool  # what is tuned has been tried elsewhere
 
 
 def combine(experiment: Experiment) -> tuple[list[Resolved], list[Problem]]:
@@ -74,7 +81,7 @@ class _Resolver:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.problems: list[Problem] = []
-        self.used: set[tuple[str, int]] = set()
+        self.used: set[Place] = set()
         self.included = False
         wrong = experiment.wrong
         # Axes and settings of all runs without a value that could be judged.
@@ -97,6 +104,10 @@ class _Resolver:
                 self.used.add(("exclude", index))
                 return None
         self.included = True
+        tuning = self.experiment.file.tuning
+        follows = tuning is not None and not tuning.where.matches(called)
+        if not follows:
+            self.used.add(("tuning",))
         common = self._common(called)
         shared = common.shared
         rate = shared.optimizer.learning_rate if at.learning_rate is None else at.learning_rate
@@ -135,7 +146,7 @@ class _Resolver:
             cell.place("network"), lambda: _passes(refuse_what_has_no_virtual_form, Live(specification))
         ):
             return None
-        return specification, Labels.of(specification, **labels)
+        return Resolved(specification, Labels.of(specification, **labels), follows)
 
     def _common(self, called: Mapping[str, tuple[object, ...]]) -> _Common:
         merged: Mapping[str, Any] = self.experiment.shared
@@ -179,13 +190,26 @@ class _Resolver:
             return [self.experiment.problem(("exclude",), "every run is excluded")]
         incomplete = {path[1] for path in wrong if path[0] == "axes"}
         doubtful = {path[:2] for path in wrong if len(path) < 4 or path[2] == "where"}
-        selections = [("override", index, one.where) for index, one in enumerate(file.override)]
-        selections += [("exclude", index, one.where) for index, one in enumerate(file.exclude)]
-        return [
-            self.experiment.problem((kind, index, "where"), f"this {kind} matches no run")
-            for kind, index, where in selections
-            if (kind, index) not in self.used | doubtful and not incomplete & where.axes()
+        selections: list[tuple[Place, Where]] = [(("override", at), one.where) for at, one in enumerate(file.override)]
+        selections += [(("exclude", at), one.where) for at, one in enumerate(file.exclude)]
+        selections += [(("tuning",), file.tuning.where)] if file.tuning else []
+        idle = [
+            self.experiment.problem((*place, "where"), f"this {place[0]} matches no run")
+            for place, where in selections
+            if place not in self.used | doubtful and not incomplete & where.axes()
         ]
+        tuned = axes(Use.TUNED)
+        if (
+            file.tuning
+            and not incomplete.intersection(tuned)
+            and all(len(getattr(file.axes, axis) or ()) < 2 for axis in tuned)
+        ):
+            idle.append(
+                self.experiment.problem(
+                    ("tuning",), f"tuning: {' and '.join(tuned)} has one value, nothing to choose from"
+                )
+            )
+        return idle
 
 
 @dataclass(frozen=True)
@@ -290,7 +314,7 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 def _twins(experiment: Experiment, resolved: Iterable[tuple[_Cell, Resolved]]) -> Iterable[Problem]:
     """Two values of an axis that make the same run."""
     seen: dict[str, tuple[_Cell, Labels]] = {}
-    for cell, (specification, labels) in resolved:
+    for cell, (specification, labels, _) in resolved:
         first, earlier = seen.setdefault(specification.identity, (cell, labels))
         if first is not cell:
             axis = next(axis for axis in reversed(tuple(AXES)) if first.place(axis) != cell.place(axis))

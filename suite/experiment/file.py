@@ -12,6 +12,8 @@ before anything starts, and all are told at once with their lines: here the valu
     algorithm = ["synchronous", { name = "delayed", steps = 1 }]
     workers = [2, 4]
     network = ["local", { preset = "10GbE" }, { rate_mbit = 400 }, { file = "machines", interfaces = ["ib0"] }]
+    [tuning]
+    where = { seed = 0 }
     [[override]]
     where = { algorithm = "delayed" }
     set = { optimizer = { learning_rate = 0.005 } }

@@ -2,7 +2,8 @@
 
 Order: repetitions and seeds are blocks, one after another, so that a sweep cut short has compared everything a little.
 In a block, what differs only in the algorithm, or in the form in which its numbers travel, stands together and in random
-order: slow drift of the machine then hits every algorithm alike, and their ratios can be taken in pairs.
+order: slow drift of the machine then hits every algorithm alike, and their ratios can be taken in pairs. Where the
+experiment tunes, the runs that try everything come first.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import random
-from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from algorithms.mechanisms.suggest import unknown
 from suite.cluster import hosts
-from suite.experiment.combinations import combine
+from suite.experiment.combinations import Resolved, combine
 from suite.experiment.file import Experiment, ExperimentError
 from suite.experiment.validation import Problem
-from suite.record.axes import AXES, Labels, Use
+from suite.record.axes import AXES, Labels, Use, axes
 from suite.record.specification import Specification
 
 
@@ -45,6 +46,8 @@ class Plan:
     runs: tuple[Planned, ...]
     minutes: float | None = None
     source: str = ""  # what to call it on the command line
+    # Runs that are worth doing only if what is tuned was best as they have it, by identity: with those that tried it.
+    tuning: Mapping[str, tuple[Planned, ...]] = field(default_factory=dict)
 
     def only(self, filters: Iterable[str]) -> Plan:
         """`axis=pattern` (several of one axis: any of them) or the beginning of an identity. A miss is an error."""
@@ -68,6 +71,11 @@ class Plan:
         if axis:
             return unknown(f"{axis} in --only", pattern, sorted(self.values(axis)))
         return f"--only {pattern!r}: no run of {self.experiment} has an identity that begins so (labels: axis=pattern)"
+
+    def share(self, run: Planned) -> float:
+        """How much of a run it is before its tuning is known: one in three where three values are tried."""
+        tried = self.tuning.get(run.identity, ())
+        return 1.0 / max(1, len({one.labels.only(Use.TUNED) for one in tried}))
 
     def values(self, axis: str) -> tuple[str, ...]:
         """The labels along one axis, in the order of the runs."""
@@ -94,9 +102,15 @@ def expand(experiment: Experiment, *, repetitions: int | None = None, ask_hosts:
     resolved, misfits = combine(experiment)
     if problems := [*experiment.problems, *misfits]:
         raise ExperimentError(experiment.path.name, problems + (unknown_hosts(experiment) if ask_hosts else []))
-    runs = _ordered(experiment, resolved, times)
+    runs = tuple(_ordered(experiment, resolved, times))
     return Plan(
-        experiment.name, file.question, file.title or experiment.name, tuple(runs), file.minutes, experiment.source
+        experiment.name,
+        file.question,
+        file.title or experiment.name,
+        runs,
+        file.minutes,
+        experiment.source,
+        _tuning(experiment, resolved, runs),
     )
 
 
@@ -115,21 +129,36 @@ def unknown_hosts(experiment: Experiment, files: Container[str | None] | None = 
     ]
 
 
-def _ordered(
-    experiment: Experiment, resolved: list[tuple[Specification, Labels]], repetitions: int
-) -> Iterable[Planned]:
+def _ordered(experiment: Experiment, resolved: list[Resolved], repetitions: int) -> Iterable[Planned]:
     seeds = tuple(dict.fromkeys(experiment.file.axes.seed))
     shuffle = random.Random(f"{experiment.name} {experiment.file.order_seed}")
     position = 0
-    for number, (repetition, seed) in enumerate(itertools.product(range(repetitions), seeds)):
-        groups: dict[Labels, list[tuple[Specification, Labels]]] = {}
-        for specification, labels in resolved:
-            if specification.seed == seed:
-                groups.setdefault(labels.without(Use.CONTENDER), []).append((specification, labels))
+    for follows, (number, (repetition, seed)) in itertools.product(
+        (False, True), enumerate(itertools.product(range(repetitions), seeds))
+    ):
+        groups: dict[Labels, list[Resolved]] = {}
+        for one in resolved:
+            if one.specification.seed == seed and one.follows is follows:
+                groups.setdefault(one.labels.without(Use.CONTENDER), []).append(one)
         order = list(groups.values())
         shuffle.shuffle(order)
         for group in order:
             shuffle.shuffle(group)
-            for specification, labels in group:
-                yield Planned(position, number, repetition, specification, labels)
+            for one in group:
+                yield Planned(position, number, repetition, one.specification, one.labels)
                 position += 1
+
+
+def _tuning(
+    experiment: Experiment, resolved: list[Resolved], runs: Iterable[Planned]
+) -> Mapping[str, tuple[Planned, ...]]:
+    """Of each run that follows, those that tried: alike but for what is tuned, and for where it was."""
+    if experiment.file.tuning is None:
+        return {}
+    apart = experiment.file.tuning.where.axes() | set(axes(Use.TUNED))
+    following = {one.specification.identity: one for one in resolved if one.follows}
+    tried: dict[Labels, list[Planned]] = {}
+    for run in runs:
+        if run.identity not in following:
+            tried.setdefault(run.labels.less(apart), []).append(run)
+    return {identity: tuple(tried.get(one.labels.less(apart), ())) for identity, one in following.items()}

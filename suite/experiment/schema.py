@@ -58,6 +58,12 @@ class Exclude(Part):
     where: Where
 
 
+class Tuning(Part):
+    """Where every learning rate is tried; elsewhere each contender is run at that alone which was its best there."""
+
+    where: Where
+
+
 class ExperimentFile(Part):
     question: str = Field(min_length=1)
     title: str = ""
@@ -66,5 +72,6 @@ class ExperimentFile(Part):
     order_seed: Count = 0
     run: Shared = Shared()
     axes: Axes
+    tuning: Tuning | None = None
     override: tuple[Override, ...] = ()
     exclude: tuple[Exclude, ...] = ()

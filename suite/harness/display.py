@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from rich import box
@@ -28,7 +28,8 @@ class Display:
     """Told by the sweep what happens; on a terminal it redraws, elsewhere it prints."""
 
     plan: Plan
-    expected: Sequence[float]
+    ahead: list[float]  # of each run, how much of it there is to do
+    expected: Sequence[float]  # seconds of each run
     console: Console
     clock: Callable[[], float] = time.monotonic
     _done: list[tuple[Planned, Record, tuple[str, ...]]] = field(default_factory=list)
@@ -59,6 +60,14 @@ class Display:
         if count and self._live is None:
             self.console.print("1 run is there already" if count == 1 else f"{count} runs are there already")
 
+    def known(self, run: Planned, worth: bool) -> None:
+        """Whether this run is worth doing, now that its tuning is known."""
+        self.ahead[run.position] = float(worth)
+
+    @property
+    def total(self) -> int:
+        return self._skipped + round(sum(self.ahead))
+
     def preparing(self, note: str) -> None:
         self._note = note
 
@@ -85,8 +94,7 @@ class Display:
             troubled = f"disturbed: {'; '.join(disturbances)}" if disturbances else ""
             told = (outcome_text(record.outcome).plain, troubled, typical, f"{_clock_text(self.left())} left")
             self.console.print(
-                f"[{self._skipped + len(self._done)}/{len(self.plan.runs)}] {' '.join(cells)}: "
-                f"{', '.join(filter(None, told))}",
+                f"[{self._skipped + len(self._done)}/{self.total}] {' '.join(cells)}: {', '.join(filter(None, told))}",
                 highlight=False,
                 markup=False,
                 soft_wrap=True,
@@ -98,7 +106,8 @@ class Display:
         took = sum(record.wall_seconds for _, record, _ in self._done)
         scale = took / done if done and took else 1.0
         finished = {run.position for run, _, _ in self._done}
-        ahead = sum(seconds for position, seconds in enumerate(self.expected) if position not in finished)
+        seconds = [share * one for share, one in zip(self.ahead, self.expected, strict=True)]
+        ahead = sum(one for position, one in enumerate(seconds) if position not in finished)
         return max(0.0, ahead * scale - (self._seconds if self._current is not None else 0.0))
 
     def render(self) -> RenderableType:
@@ -117,7 +126,7 @@ class Display:
 
     def _ahead(self) -> Sequence[Planned]:
         taken = {run.position for run, _, _ in self._done} | ({self._current.position} if self._current else set())
-        waiting = [run for run in self.plan.runs if run.position not in taken and self.expected[run.position] > 0]
+        waiting = [run for run in self.plan.runs if run.position not in taken and self.ahead[run.position]]
         return waiting[:SHOWN_AHEAD]
 
     def _now(self, run: Planned) -> tuple[str, Text]:
@@ -127,7 +136,7 @@ class Display:
         return f"{self._progress.slowest}/{steps}", Text(f"{self._seconds:.0f} s of at most {self._deadline:.0f}")
 
     def _summary(self) -> RenderableType:
-        total = len(self.plan.runs)
+        total = self.total
         done = self._skipped + len(self._done)
         failed = sum(not record.finished for _, record, _ in self._done)
         line = Table.grid(padding=(0, 2))
@@ -143,7 +152,9 @@ class Display:
         return line
 
 
-def dry_run(plan: Plan, expected: Sequence[float], deadlines: Sequence[float], present: set[int]) -> RenderableType:
+def dry_run(
+    plan: Plan, ahead: Sequence[float], expected: Sequence[float], deadlines: Sequence[float], present: Collection[int]
+) -> RenderableType:
     """The plan as a table: every run with its expected time and its deadline, and the sum."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     varying = varying_axes(plan)
@@ -153,20 +164,31 @@ def dry_run(plan: Plan, expected: Sequence[float], deadlines: Sequence[float], p
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("identity", no_wrap=True)
     for run in plan.runs:
+        share, seconds = ahead[run.position], f"{expected[run.position]:.0f} s"
         table.add_row(
             str(run.position + 1),
             *_cells(run, varying),
             str(run.round + 1),
-            "there" if run.position in present else f"{expected[run.position]:.0f} s",
+            "there"
+            if run.position in present
+            else seconds
+            if share == 1
+            else f"{seconds} if best"
+            if share
+            else "not best",
             f"{deadlines[run.position]:.0f} s",
             run.identity[:8],
-            style="dim" if run.position in present else None,
+            style=None if share else "dim",
         )
-    ahead = [seconds for position, seconds in enumerate(expected) if position not in present]
-    summary = f"{len(ahead)} of {len(plan.runs)} runs to do, about {_clock_text(sum(ahead))}"
+    count, left = round(sum(ahead)), sum(share * seconds for share, seconds in zip(ahead, expected, strict=True))
+    summary = f"{count} of {len(plan.runs)} runs to do, about {_clock_text(left)}"
     if plan.minutes is not None:
         summary += f" (meant to take {plan.minutes:g} min)"
-    return Group(_heading(plan), table, Text(summary))
+    tried = len({one.identity for those in plan.tuning.values() for one in those})
+    told = (
+        [Text(f"Of {tried} runs in which all is tried, the best of each contender is run elsewhere")] if tried else []
+    )
+    return Group(_heading(plan), table, *told, Text(summary))
 
 
 def outcome_text(outcome: Outcome) -> Text:

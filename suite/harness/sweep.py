@@ -21,6 +21,7 @@ from suite.harness.display import Display, dry_run
 from suite.harness.executor import end_leftovers
 from suite.harness.launch import Launcher, Request
 from suite.harness.signals import held, termination_is_interruption
+from suite.harness.tuning import Tuning
 from suite.harness.warm import WarmRanks
 from suite.record.schema import Failed, Reason, Record, Sweep
 from suite.record.specification import Specification
@@ -49,8 +50,20 @@ class Outline:
     identifier: str
     first_repetition: int
     present: frozenset[int]  # positions of runs that are there already
+    left_out: frozenset[int]  # and of those that are known to be tuned less well than others
+    tuning: Tuning
     expected: Sequence[float]
     deadlines: Sequence[float]
+
+    @property
+    def ahead(self) -> list[float]:
+        """Of each run of the plan, how much of it there is to do: a share, as long as its tuning is not known."""
+        gone = self.present | self.left_out
+        known = {run.position for run in self.plan.runs if self.tuning.settled(run)}
+        return [
+            0.0 if run.position in gone else 1.0 if run.position in known else self.plan.share(run)
+            for run in self.plan.runs
+        ]
 
     def key(self, run: Planned) -> tuple[str, str, int]:
         return (self.plan.experiment, run.identity, self.first_repetition + run.repetition)
@@ -96,15 +109,16 @@ class Sweeper:
             counting = {record.key for record in records if _counts(record, options.retry)}
             keys = {run.position: (plan.experiment, run.identity, first + run.repetition) for run in plan.runs}
             present = {position for position, key in keys.items() if key in counting}
+        tuning = Tuning(plan, records)
+        left_out = {run.position for run in plan.runs if tuning.settled(run) and tuning.leaves_out(run)} - present
         seconds = _estimates(plan)
-        return Outline(
-            plan, identifier, first, frozenset(present), seconds, [expected.deadline(one) for one in seconds]
-        )
+        deadlines = [expected.deadline(one) for one in seconds]
+        return Outline(plan, identifier, first, frozenset(present), frozenset(left_out), tuning, seconds, deadlines)
 
     def show(self, outline: Outline) -> None:
         """The dry run."""
         console = self.console if self.console.is_terminal else Console(file=self.console.file, width=WIDTH)
-        console.print(dry_run(outline.plan, outline.expected, outline.deadlines, set(outline.present)))
+        console.print(dry_run(outline.plan, outline.ahead, outline.expected, outline.deadlines, outline.present))
 
     def run(self, plan: Plan, options: Options) -> Done:
         with termination_is_interruption(), self.store.writing() as writer:
@@ -122,12 +136,14 @@ class Sweeper:
 
     def _runs(self, outline: Outline, options: Options, launcher: Launcher, writer: Writer) -> Done:
         plan = outline.plan
-        remaining = [0.0 if run.position in outline.present else outline.expected[run.position] for run in plan.runs]
         records: list[Record] = []
         interrupted, stopped = False, ""
-        with Display(plan, remaining, self.console) as display, _Clusters(self.open_cluster) as clusters:
+        with (
+            Display(plan, outline.ahead, outline.expected, self.console) as display,
+            _Clusters(self.open_cluster) as clusters,
+        ):
             display.skipped(len(outline.present))
-            queue = _Queue(tuple(run for run in plan.runs if run.position not in outline.present), display)
+            queue = _Queue(outline, display)
             for run in queue:
                 request = _request(outline, run, writer, options)
                 try:
@@ -167,12 +183,17 @@ class _Queue:
     Only at the end is it known how quiet the machine can be, so that is when all runs are judged again.
     """
 
-    def __init__(self, runs: Sequence[Planned], display: Display) -> None:
-        self._runs, self._display = runs, display
-        self._attempts: dict[int, list[Record]] = {run.position: [] for run in runs}
+    def __init__(self, outline: Outline, display: Display) -> None:
+        self._tuning, self._display = outline.tuning, display
+        self._runs = tuple(run for run in outline.plan.runs if run.position not in outline.present | outline.left_out)
+        self._attempts: dict[int, list[Record]] = {run.position: [] for run in self._runs}
 
     def __iter__(self) -> Iterator[Planned]:
-        yield from self._runs
+        for run in self._runs:
+            worth = not self._tuning.leaves_out(run)
+            self._display.known(run, worth)
+            if worth:
+                yield run
         for _ in range(CALMER):
             again = [run for run in self._runs if self._all_disturbed(run)]
             self._display.again(again)
@@ -181,6 +202,7 @@ class _Queue:
     def judged(self, run: Planned, record: Record) -> tuple[str, ...]:
         """What has disturbed this run, as far as can be told now."""
         self._attempts[run.position].append(record)
+        self._tuning.add(record)
         return self._quietest.disturbances(record)
 
     @property

@@ -127,7 +127,15 @@ class Labels(Part):
 
     def without(self, *uses: Use) -> Self:
         """With nothing said along axes of these uses: equal for runs that differ in them only."""
-        return self.model_copy(update={name: type(getattr(self, name))() for name in axes(*uses)})
+        return self.less(axes(*uses))
+
+    def less(self, names: Iterable[str]) -> Self:
+        """With nothing said along these axes."""
+        return self.model_copy(update={name: type(getattr(self, name))() for name in names})
+
+    def only(self, *uses: Use) -> tuple[Any, ...]:
+        """What is said along axes of these uses."""
+        return tuple(getattr(self, name) for name in axes(*uses))
 
     @property
     def contender(self) -> str:

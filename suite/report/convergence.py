@@ -7,31 +7,16 @@ one. A run that never reached a target counts as longer than all that did.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suite import statistics
+from suite.record.learned import Effort, badness, counts, efforts, finals, reached
 from suite.record.schema import Evaluation, Reached
 from suite.report.arms import Arm, Group, Run
 from suite.statistics import Interval, Series
-
-MEASURES = ("samples", "step", "bytes_sent", "seconds")
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What several runs needed to one target; infinite where half of them or more never got there."""
-
-    target: float
-    runs: int
-    reached: int
-    samples: float
-    step: float
-    bytes_sent: float
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +32,21 @@ class Tuned:
     @property
     def finals(self) -> tuple[float, ...]:
         """The last accuracy of every run that came to an evaluation."""
-        return tuple(run.record.evaluations[-1].top1 for run in self.runs if run.record.evaluations)
+        return finals(run.record for run in self.runs)
 
     @property
     def counted(self) -> tuple[Run, ...]:
         """Runs that say something about targets: evaluated to their end, or diverged. Others are holes, not failures."""
-        return tuple(run for run in self.runs if _counts(run))
+        return tuple(run for run in self.runs if counts(run.record))
 
     @property
     def diverged(self) -> int:
         return sum(run.record.outcome.status == "diverged" for run in self.runs)
+
+    @property
+    def badness(self) -> tuple[float, ...]:
+        """The least is the best."""
+        return badness([run.record for run in self.runs])
 
     def effort(self, target: float) -> Effort | None:
         return next((one for one in self.efforts if one.target == target), None)
@@ -82,7 +72,7 @@ def tuned(arm: Arm) -> Tuned | None:
     """None for an arm without any evaluation asked for."""
     found = [one for rate in rates(arm) for one in [at_rate(arm, rate)] if one is not None]
     most = max((len(one.runs) for one in found), default=0)
-    return min((one for one in found if len(one.runs) == most), key=badness, default=None)
+    return min((one for one in found if len(one.runs) == most), key=lambda one: one.badness, default=None)
 
 
 def rates(arm: Arm) -> tuple[float, ...]:
@@ -95,9 +85,7 @@ def at_rate(arm: Arm, rate: float) -> Tuned | None:
     chosen = tuple(run for run in _evaluated(arm) if run.record.labels.learning_rate == rate)
     if not chosen:
         return None
-    counted = [run for run in chosen if _counts(run)]
-    targets = chosen[0].record.specification.targets if counted else ()
-    return Tuned(arm, rate, rates(arm), chosen, tuple(_effort(counted, target) for target in targets))
+    return Tuned(arm, rate, rates(arm), chosen, efforts([run.record for run in chosen]))
 
 
 def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") -> Interval | None:
@@ -141,38 +129,8 @@ def _evaluated(arm: Arm) -> list[Run]:
     return [run for run in arm.runs if run.record.specification.evaluate_every]
 
 
-def _counts(run: Run) -> bool:
-    record = run.record
-    return record.outcome.status == "diverged" or (record.finished and bool(record.evaluations))
-
-
-def _effort(runs: Sequence[Run], target: float) -> Effort:
-    found = [_reached(run, target) for run in runs]
-
-    def middle(measure: str) -> float:
-        # The median of values some of which are infinite, without meeting inf - inf.
-        ordered = sorted(math.inf if one is None else _amount(one, measure) for one in found)
-        half = len(ordered) // 2
-        low, high = ordered[half - 1 if len(ordered) % 2 == 0 else half], ordered[half]
-        return math.inf if math.isinf(high) else (low + high) / 2
-
-    return Effort(target, len(runs), sum(one is not None for one in found), *(middle(name) for name in MEASURES))
-
-
-def badness(candidate: Tuned) -> tuple[float, ...]:
-    finals = candidate.finals
-    accuracy = float(np.median(finals)) if finals else 0.0
-    broken = len(candidate.runs) - len(candidate.counted) + candidate.diverged
-    untold = not candidate.efforts and bool(candidate.runs[0].record.specification.targets)
-    return (float(untold), *(one.samples for one in reversed(candidate.efforts)), float(broken), -accuracy)
-
-
 def _by_seed(found: Tuned, target: float) -> dict[tuple[int, int], Reached | None]:
-    return {(run.record.labels.seed, run.record.repetition): _reached(run, target) for run in found.counted}
-
-
-def _reached(run: Run, target: float) -> Reached | None:
-    return next((one for one in run.record.reached if math.isclose(one.target, target)), None)
+    return {(run.record.labels.seed, run.record.repetition): reached(run.record, target) for run in found.counted}
 
 
 def _amount(reached: Reached | None, measure: str) -> float:

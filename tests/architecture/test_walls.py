@@ -83,6 +83,7 @@ def test_reports_know_records_only() -> None:
         "suite.report",
         "suite.statistics",
         "suite.record.axes",
+        "suite.record.learned",
         "suite.record.recovery",
         "suite.record.schema",
         "suite.record.store",

@@ -125,7 +125,7 @@ def test_a_section_under_a_wrong_name_is_one_mistake():
         (
             5,
             "unknown key 'axis' (did you mean 'axes'?); known: axes, exclude, minutes, order_seed, override, question, "
-            "repetitions, run, title",
+            "repetitions, run, title, tuning",
         )
     ]
 

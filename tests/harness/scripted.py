@@ -66,7 +66,7 @@ class Rank:
         self.specification = read(self.job.folder / "job.json").specification
         self.writer = RankWriter(self.job.folder, self.number)
 
-    def upto(self, moment: str, digest: str = "d", surroundings: Surroundings | None = None) -> Rank:
+    def upto(self, moment: str, digest: str = "d", surroundings: Surroundings | None = None, top1: int = 5) -> Rank:
         reached = MOMENTS.index(moment)
         total = self.specification.warmup + self.specification.steps
         if reached >= 1:
@@ -82,7 +82,7 @@ class Rank:
                 Step(number, number < self.specification.warmup, number * 0.1, 0.1, 2.0, 0.06, 0.04, update=0.0)
             )
         if reached >= 5:
-            counts = {"samples": 10, "loss_sum": 9.0, "top1_count": 5, "top5_count": 9}
+            counts = {"samples": 10, "loss_sum": 9.0, "top1_count": top1, "top5_count": 9}
             self.writer.event("evaluation", step=steps, seen=80, seconds=1.0, wall_seconds=1.1, bytes_sent=10, **counts)
         if reached >= 7:
             if surroundings is not None:

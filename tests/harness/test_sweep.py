@@ -200,7 +200,7 @@ def test_the_live_table_shows_what_is_done_running_and_ahead():
     made = plan(seeds=20)
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
     now = {"time": 0.0}
-    display = Display(made, [10.0] * 20, console, clock=lambda: now["time"])
+    display = Display(made, [1.0] * 20, [10.0] * 20, console, clock=lambda: now["time"])
     with display:
         for run in made.runs[:15]:
             display.started(run, 70.0)

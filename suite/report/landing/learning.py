@@ -13,7 +13,7 @@ from suite.report import formats, words
 from suite.report.arms import KINDS, Group
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Figure
-from suite.report.convergence import Tuned, badness, curve, ratio, tuned
+from suite.report.convergence import Tuned, curve, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
 from suite.report.sections.wording import plural
@@ -72,7 +72,7 @@ def _trained(study: Study, kind: str) -> list[Trained]:
                     continue
                 # The reference is what others are compared with: no other variant takes its place.
                 name = "reference" if arm is group.reference else arm.family
-                if name not in best or badness(one) < badness(best[name]):
+                if name not in best or one.badness < best[name].badness:
                     best[name] = one
             if len(best) > 1:
                 found.append(Trained(group, tuple(best.values()), best.get("reference")))
@@ -90,7 +90,7 @@ def _first(found: Sequence[Trained]) -> list[Trained]:
 
 
 def _panel(one: Trained) -> Panel:
-    chosen = sorted(one.best, key=lambda found: (found is not one.reference, badness(found)))[:MOST]
+    chosen = sorted(one.best, key=lambda found: (found is not one.reference, found.badness))[:MOST]
     lines = tuple(_line(found, found is one.reference) for found in one.best if found in chosen)
     left_out = "" if len(one.best) <= MOST else f", the best {MOST}"
     setting = one.group.setting

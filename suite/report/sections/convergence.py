@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from suite.record.learned import Effort
 from suite.report import formats
 from suite.report.arms import Group
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Block, Column, Entry, Figure, Table
-from suite.report.convergence import Effort, Point, Tuned, converges, curve, ratio, tuned
+from suite.report.convergence import Point, Tuned, converges, curve, ratio, tuned
 from suite.report.sections import options
 from suite.report.sections.wording import describe, plural, varying
 from suite.report.study import Experiment

@@ -12,7 +12,7 @@ from suite import statistics
 from suite.report import formats, words
 from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Figure, Table
-from suite.report.convergence import Tuned, badness, converges, ratio, tuned
+from suite.report.convergence import Tuned, converges, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.sections import convergence, declared, options, recoveries, sensitivity, speed_figures
 from suite.report.sections.speed import ratio_entry
@@ -179,7 +179,7 @@ def _learning(experiment: Experiment) -> Main:
     figure = next(iter(_learning_figures(experiment, group, found, reference)), None)
     efforts = () if reference is None else reference.efforts
     target = max((one.target for one in efforts if one.reached == one.runs), default=None)
-    ranked = sorted(found, key=badness)
+    ranked = sorted(found, key=lambda one: one.badness)
     numbers: tuple[Number, ...] = ()
     if reference is not None and target is not None:
         ratios = [(one, it) for one in found if one is not reference for it in [ratio(one, reference, target)] if it]
