@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 
 PATIENCE = 60.0  # seconds: ends what hangs, and nothing else
+PROMPT = 25.0  # seconds: sooner than the limits that end a wait for others, of which Gloo's of 30 is the first
 
 
 def eventually(condition: Callable[[], object]) -> None:

@@ -71,6 +71,8 @@ def bench(
     if done.failed:
         failed = f"[red]{_runs(len(done.failed))} failed[/]; `farandole records ls{where}` says why."
         console.print(failed, highlight=False)
+    if done.diverged:
+        console.print(f"{_runs(done.diverged)} diverged.", highlight=False)
     for line in shares.told(done.records):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"The report of what is recorded: farandole report{where}", highlight=False)

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,7 +81,11 @@ class Done:
 
     @property
     def failed(self) -> tuple[Record, ...]:
-        return tuple(record for record in self.records if not record.finished)
+        return tuple(record for record in self.records if record.failed)
+
+    @property
+    def diverged(self) -> int:
+        return sum(record.outcome.status == "diverged" for record in self.records)
 
 
 @dataclass(frozen=True)
@@ -190,9 +194,8 @@ class _Queue:
 
     def __iter__(self) -> Iterator[Planned]:
         for run in self._runs:
-            worth = not self._tuning.leaves_out(run)
-            self._display.known(run, worth)
-            if worth:
+            self._judge_tuning([run])  # of what could not be tried to its end, too
+            if not self._tuning.leaves_out(run):
                 yield run
         for _ in range(CALMER):
             again = [run for run in self._runs if self._all_disturbed(run)]
@@ -203,7 +206,12 @@ class _Queue:
         """What has disturbed this run, as far as can be told now."""
         self._attempts[run.position].append(record)
         self._tuning.add(record)
+        self._judge_tuning([one for one in self._runs if self._tuning.decides(run, one) and self._tuning.settled(one)])
         return self._quietest.disturbances(record)
+
+    def _judge_tuning(self, runs: Iterable[Planned]) -> None:
+        for run in runs:
+            self._display.known(run, not self._tuning.leaves_out(run))
 
     @property
     def _quietest(self) -> Quietest:

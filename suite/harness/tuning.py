@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from suite.experiment.plan import Plan, Planned
 from suite.record import learned
@@ -25,12 +26,16 @@ class Tuning:
 
     def leaves_out(self, run: Planned) -> bool:
         """Whether another value was better. Not as long as nothing is known: a run may be asked for alone."""
-        values: dict[tuple[object, ...], list[Record]] = {}
+        values: dict[tuple[Any, ...], list[Record]] = {}
         for tried in self._plan.tuning.get(run.identity, ()):
             if known := self._known[tried.identity]:
                 values.setdefault(tried.labels.only(Use.TUNED), []).extend(known)
-        best = min(values, key=lambda value: learned.badness(values[value]), default=None)
+        best = min(sorted(values), key=lambda value: learned.badness(values[value]), default=None)
         return best is not None and run.labels.only(Use.TUNED) != best
+
+    def decides(self, tried: Planned, run: Planned) -> bool:
+        """Whether what becomes of the one says something about the other."""
+        return any(one.identity == tried.identity for one in self._plan.tuning.get(run.identity, ()))
 
     def settled(self, run: Planned) -> bool:
         """Whether nothing that would be recorded yet could change what is said of this run."""

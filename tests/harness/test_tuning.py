@@ -84,8 +84,25 @@ def test_every_rate_where_it_tunes_and_the_best_of_each_elsewhere(tmp_path):
     done = sweeper(tmp_path, out=out).run(planned(), Options())
     assert ran(done) == Counter(EVERY_RATE | ITS_BEST)
     assert [one.labels.seed for one in done.records[:6]] == [0] * 6
-    assert "[1/10]" in out.getvalue()
-    assert "[10/10]" in out.getvalue()
+    assert all(f"[{number}/10]" in out.getvalue() for number in range(1, 11))
+
+
+def test_a_rate_that_diverges_is_not_the_best_and_no_failure(tmp_path):
+    def breaks(job, over, tick):
+        wanted = read(job.folder / "job.json").specification
+        if wanted.optimizer.learning_rate != 0.4:
+            return learns(job, over, tick)
+        for number in range(wanted.workers):
+            rank = Rank(job, number).upto("first step")
+            rank.writer.event("diverged", step=1, message="the loss is nan")
+            rank.writer.event(
+                "end", verdict="diverged", telemetry={"rounds": 1, "steps": 1}, digest="d", own_digest=None
+            )
+        return Ended("exited", 0, 3.0)
+
+    done = sweeper(tmp_path, breaks).run(planned(), Options())
+    assert (done.failed, done.diverged) == ((), 2)
+    assert {one.labels.learning_rate for one in done.records if one.labels.seed} == {0.1, 0.2}
 
 
 @pytest.mark.parametrize("after", [2, 6, 8])

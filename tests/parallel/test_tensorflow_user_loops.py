@@ -26,6 +26,7 @@ from tests.parallel.tensorflow_delays import Delays
 from tests.parallel.tensorflow_half_precision import HalfPrecision, half_precision, net
 from tests.parallel.tensorflow_user_cell import run
 from tests.parallel.tensorflow_user_loops import CELLS, KINDS, LOOPS, ROWS, refusal
+from tests.patience import PROMPT
 
 pytestmark = [
     # Most of the time goes into tracing; meanwhile Horovod's ranks would ask each other every millisecond.
@@ -33,7 +34,6 @@ pytestmark = [
     pytest.mark.usefixtures("few_threads"),
 ]
 
-PROMPT = 10.0  # seconds in which an error is there
 MEAN = 0.001  # seconds of a delay
 TESTED = [cell for cell in CELLS if not LOOPS[cell[0]].kinds or cell[1].name in KINDS]
 OFTEN = [

@@ -13,10 +13,10 @@ from algorithms.contract import Algorithm
 from tests.parallel.torch_delays import Delays
 from tests.parallel.torch_user_cells import few_cores, run
 from tests.parallel.torch_user_loops import CELLS, LOOPS, refusal
+from tests.patience import PROMPT
 
 pytestmark = pytest.mark.ranks(2)
 
-PROMPT = 10.0  # seconds in which a refusal is there
 MEAN = 0.0005  # seconds of a delay
 OFTEN = [
     ("scaler, inf on one", algorithms.LayerWise()),
