@@ -116,7 +116,10 @@ class Sweeper:
         tuning = Tuning(plan, records)
         left_out = {run.position for run in plan.runs if tuning.settled(run) and tuning.leaves_out(run)} - present
         seconds = _estimates(plan)
-        deadlines = [expected.deadline(one) for one in seconds]
+        deadlines = [
+            expected.deadline(one, run.specification.network.evidence == "simulated")
+            for one, run in zip(seconds, plan.runs, strict=True)
+        ]
         return Outline(plan, identifier, first, frozenset(present), frozenset(left_out), tuning, seconds, deadlines)
 
     def show(self, outline: Outline) -> None:
