@@ -101,6 +101,29 @@ def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") 
     return replace(found, lacks="one seed") if len(pairs) == 1 else found
 
 
+@dataclass(frozen=True, eq=False)
+class Highest:
+    """The most accurate at the end, on average over its runs, and whether it surely is: all other intervals lie below."""
+
+    best: Tuned
+    accuracy: Interval
+    sure: bool
+
+    @property
+    def doubt(self) -> str:
+        return "" if self.sure else ", not surely above all others"
+
+
+def highest(found: Sequence[Tuned]) -> Highest | None:
+    """None where nothing was evaluated."""
+    ends = [(one, statistics.mean(one.finals)) for one in found if one.finals]
+    if not ends:
+        return None
+    best, accuracy = max(ends, key=lambda end: end[1].value)
+    others = [end for one, end in ends if one is not best]
+    return Highest(best, accuracy, all(accuracy.known and end.known and end.high < accuracy.low for end in others))
+
+
 def curve(runs: Sequence[Run]) -> tuple[Point, ...]:
     """As long as every run that has any evaluation goes on; who diverged early is in the table, not in the curve."""
     rows = [run.record.evaluations for run in runs if run.record.finished and run.record.evaluations]

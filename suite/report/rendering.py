@@ -13,7 +13,7 @@ from suite.report.charts.drawing import Drawing
 from suite.report.content import Figure
 from suite.report.evidence import Evidence
 from suite.report.gallery import drawings
-from suite.report.sections.wording import plural
+from suite.report.sections.wording import ended_early, plural
 from suite.report.writers import comma, latex, markdown, page
 
 PAGE = "report.html"
@@ -31,14 +31,14 @@ class Rendered:
     page: Path
     files: tuple[Path, ...]
     records: int
-    unfinished: int
+    ended_early: str  # how many of them failed or diverged, in words
     holes: int  # files that could not be read
 
     @property
     def message(self) -> str:
         if not self.records:
             return f"{self.page}: says that there are no records yet"
-        doubt = [f"{plural(self.unfinished, 'run')} did not finish"] * bool(self.unfinished)
+        doubt = [self.ended_early] * bool(self.ended_early)
         doubt += [f"{plural(self.holes, 'file')} could not be read"] * bool(self.holes)
         return f"{self.page}: {plural(self.records, 'run')}" + (f" ({', '.join(doubt)})" if doubt else "")
 
@@ -58,8 +58,7 @@ def render(
     files = produce(evidence, draw)
     _write(out, files)
     written = tuple(out / name for name in files)
-    unfinished = sum(not record.finished for record in evidence.records)
-    return Rendered(out / PAGE, written, len(evidence.records), unfinished, len(evidence.holes))
+    return Rendered(out / PAGE, written, len(evidence.records), ended_early(evidence.records), len(evidence.holes))
 
 
 def produce(evidence: Evidence, draw: Callable[[Sequence[Figure]], dict[str, Drawing]] = drawings) -> dict[str, bytes]:

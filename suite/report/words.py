@@ -75,8 +75,9 @@ def model(record: Record) -> str:
 
 
 def net(name: str, label: str) -> str:
-    """`AlexNet`; `lenet at 28 × 28, 1/4 of its width`."""
-    return MODELS.get(name) or AXES["model"].said(label)
+    """`AlexNet`; `AlexNet at 28 × 28, 1/16 of its width`."""
+    first, space, rest = AXES["model"].said(label).partition(" ")
+    return MODELS.get(name) or MODELS.get(first, first) + space + rest
 
 
 def straggler(text: str) -> str:

@@ -161,7 +161,7 @@ where = { seed = 7 }
 """
 SAID = """\
 2: unknown key 'repetitons' (did you mean 'repetitions'?); known: axes, exclude, minutes, order_seed, override, \
-question, repetitions, run, title
+question, repetitions, run, title, tuning
 4: run.steps = 'many': input should be a valid integer
 5: targets need evaluate_every, the samples between evaluations, to be at least 1
 8: weight_decay with sgd is a term of the gradient in torch and a shrinking of the weights in Keras: no comparison. \

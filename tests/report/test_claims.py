@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -228,6 +228,15 @@ def test_staleness() -> None:
     assert judgement("asynchronous-staleness", *quorum) in (Judgement.CONFIRMED, Judgement.NOT_CONFIRMED)
 
 
+def test_staleness_that_most_runs_confirm_is_not_refuted_by_some() -> None:
+    exact = [one for one in scripted.records("floor-quorum") if one.labels.algorithm.startswith("asynchronous")]
+    exact = [_all_aged(one, one.specification.workers - 1) for one in exact]
+    assert judgement("asynchronous-staleness", *exact) is Judgement.CONFIRMED
+    some = [_aged(one) if number % 3 == 0 else one for number, one in enumerate(exact)]
+    assert judgement("asynchronous-staleness", *some) is Judgement.NOT_CONFIRMED
+    assert judgement("asynchronous-staleness", *map(_aged, exact)) is Judgement.REFUTED
+
+
 def test_no_verdict_on_staleness_rests_on_one_run() -> None:
     counting = [record for record in worlds.quick() if record.labels.algorithm.startswith("delayed")]
     assert judgement("delay-is-exact", *counting) is Judgement.CONFIRMED
@@ -271,11 +280,18 @@ def _exchanged(record: Record, records: tuple[Record, ...]) -> Record:
 
 
 def _aged(record: Record) -> Record:
+    return _with_ages(record, lambda ages: {age + 3: count for age, count in ages.items()})
+
+
+def _all_aged(record: Record, age: int) -> Record:
+    return _with_ages(record, lambda ages: {age: sum(ages.values())})
+
+
+def _with_ages(record: Record, changed: Callable[[Mapping[int, int]], Mapping[int, int]]) -> Record:
     ranks = []
     for rank in record.ranks:
         counted = rank.telemetry
         if counted is not None:
-            older = {age + 3: count for age, count in counted.staleness.items()}
-            counted = counted.model_copy(update={"staleness": older})
+            counted = counted.model_copy(update={"staleness": changed(counted.staleness)})
         ranks.append(rank.model_copy(update={"telemetry": counted}))
     return record.model_copy(update={"ranks": tuple(ranks)})

@@ -8,7 +8,7 @@ import pytest
 
 from suite.record.schema import Reached, Record
 from suite.report.arms import Arm
-from suite.report.convergence import at_rate, curve, ratio, tuned
+from suite.report.convergence import at_rate, curve, highest, ratio, tuned
 from tests.report import scripted, worlds
 
 
@@ -121,3 +121,24 @@ def test_diverged_runs_are_counted_and_left_out_of_curves() -> None:
 def test_arms_without_evaluations_are_not_tuned() -> None:
     group = worlds.only_group(worlds.studied(*worlds.quick(repetitions=1)))
     assert tuned(group.arms[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("delayed", "doubt"),
+    [
+        ((0.5, 0.51, 0.52), ""),
+        ((0.7, 0.9, 0.95), ", not surely above all others"),
+        ((0.5,), ", not surely above all others"),
+    ],
+)
+def test_who_ends_highest_and_whether_surely(delayed: tuple[float, ...], doubt: str) -> None:
+    ends = {"synchronous": (0.9, 0.91, 0.92), "delayed(steps=1)": delayed}
+    records = [
+        record.model_copy(update={"evaluations": (record.evaluations[-1].model_copy(update={"top1": those[seed]}),)})
+        for record in worlds.delay()
+        for those, seed in [(ends[record.labels.algorithm], record.labels.seed)]
+        if record.labels.learning_rate == 0.05 and seed < len(those)
+    ]
+    best = highest([one for arm in arms(*records).values() for one in [tuned(arm)] if one is not None])
+    assert best is not None
+    assert (best.best.arm.label, best.doubt) == ("synchronous", doubt)

@@ -140,7 +140,7 @@ class Finding:
     @property
     def short(self) -> str:
         """The figure without where it comes from; the first of several."""
-        return re.split(r" \(| at best| against| to \d|; |, predicted", self.figure)[0]
+        return re.split(r" \(| at best|,? against| to \d|; |, predicted", self.figure)[0]
 
 
 def load(path: Path = FILE) -> File:

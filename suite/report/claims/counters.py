@@ -43,8 +43,8 @@ def staleness(scope: Scope, claim: Claim) -> Finding:
         return Finding(Judgement.CONFIRMED, figure, because, apart)
     interval = statistics.mean(gaps)
     surely_off = interval.known and (interval.low > margin or interval.high < -margin)
-    # Where exactness is claimed, one run that is not exact is enough.
-    refuted = surely_off or (margin == 0 and close < len(gaps))
+    # Where exactness is claimed, one run that is not exact is enough; else most have to be off.
+    refuted = (surely_off and 2 * close < len(gaps)) or (margin == 0 and close < len(gaps))
     return Finding(Judgement.REFUTED if refuted else Judgement.NOT_CONFIRMED, figure, because, apart)
 
 

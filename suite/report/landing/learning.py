@@ -6,14 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from suite import statistics
 from suite.report import formats, words
 from suite.report.arms import KINDS, Group
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Figure
-from suite.report.convergence import Tuned, curve, ratio, tuned
+from suite.report.convergence import Tuned, curve, highest, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
 from suite.report.sections.wording import plural
@@ -137,6 +134,8 @@ def _sentence(one: Trained) -> tuple[str, tuple[Number, ...]]:
             number = Number("seconds, × synchronous", best.arm, interval, reference.arm.label, target)
             text = f"{net} reaches {formats.share(target)} soonest with {best.arm.title}, in {number.text} times the "
             return f"{text}seconds of synchronous training ({kind}).", (number,)
-    best = max(one.best, key=lambda it: float(np.median(it.finals)) if it.finals else 0.0)
-    number = Number("final accuracy", best.arm, statistics.mean(best.finals))
-    return f"{net} comes furthest with {best.arm.title}: {number.text} at its end ({kind}).", (number,)
+    top = highest(one.best)
+    if top is None:
+        return f"{net} was not evaluated ({kind}).", ()
+    number = Number("final accuracy", top.best.arm, top.accuracy)
+    return f"{net} ends highest with {top.best.arm.title}: {number.text}{top.doubt} ({kind}).", (number,)

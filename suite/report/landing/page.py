@@ -11,7 +11,7 @@ from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
 from suite.report.sections.experiment import title
 from suite.report.sections.main import Main
-from suite.report.sections.wording import plural
+from suite.report.sections.wording import ended_early, plural
 from suite.report.study import Experiment, Study
 
 TITLE = "Farandole: how should gradients travel?"
@@ -74,9 +74,9 @@ def _trust(study: Study, pictures: Sequence[Picture], answers: Sequence[tuple[Ex
 
 def _doubts(study: Study, pictures: Sequence[Picture], answers: Sequence[tuple[Experiment, Main]]) -> Iterator[Block]:
     records = study.evidence.records
-    broken = sum(not record.finished for record in records)
-    if broken or study.evidence.holes:
-        words = [f"{broken} of {plural(len(records), 'run')} did not finish"] * bool(broken)
+    early = ended_early(records)
+    if early or study.evidence.holes:
+        words = [early] * bool(early)
         words += [f"{plural(len(study.evidence.holes), 'file')} could not be read"] * bool(study.evidence.holes)
         yield Notice(Level.HOLE, f"{' and '.join(words)}.")
     single = [one.name for one in study.experiments if all(len(arm.timed) == 1 for arm in one.arms if arm.timed)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from suite.report.content import Block, Figure, Level, Link, Notice, Page, Prose, Section
 from suite.report.sections import convergence, declared, internals, runs, sensitivity, speed, speed_figures
 from suite.report.sections.main import Main
-from suite.report.sections.wording import common, compute, plural
+from suite.report.sections.wording import common, compute, ended_early
 from suite.report.study import Experiment, Study
 
 HOME = Link("All questions", "report")
@@ -16,10 +16,8 @@ HOME = Link("All questions", "report")
 def page(experiment: Experiment, study: Study, found: Main) -> Page:
     blocks: list[Block] = [one for one in (found.figure, found.table) if one is not None]
     blocks.append(Prose(_how(experiment, found)))
-    unfinished = sum(not run.record.finished for arm in experiment.arms for run in arm.runs)
-    if unfinished:
-        text = f"{plural(unfinished, 'run')} of {sum(len(arm.runs) for arm in experiment.arms)} did not finish."
-        blocks.append(Notice(Level.HOLE, text))
+    if early := ended_early(run.record for arm in experiment.arms for run in arm.runs):
+        blocks.append(Notice(Level.HOLE, f"{early}."))
     sections = (Section("main", "In short", tuple(blocks)), *_folds(experiment, study, found))
     name = f"pages/{experiment.slug}"
     return Page(name, title(experiment), found.answer, sections, experiment.kind, HOME)

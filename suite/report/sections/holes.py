@@ -7,7 +7,7 @@ from collections import Counter
 from suite.record.axes import AXES, SHOWN, Labels, Use, shown
 from suite.record.schema import Diverged, Failed, Record
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
-from suite.report.sections.wording import plural, some
+from suite.report.sections.wording import ended_early, plural, some
 from suite.report.study import Study
 
 FAILED_COLUMNS = (
@@ -25,8 +25,7 @@ def section(study: Study) -> Section:
     blocks = [*_unreadable(study), *_missing(study), *_partners(study), *_warnings(study)]
     failed = [record for record in study.evidence.records if not record.finished]
     if failed:
-        text = f"{plural(len(failed), 'run')} of {len(study.evidence.records)} did not finish."
-        blocks = [Notice(Level.HOLE, text), _table(failed), *blocks]
+        blocks = [Notice(Level.HOLE, f"{ended_early(study.evidence.records)}."), _table(failed), *blocks]
     if study.evidence.superseded:
         again = plural(study.evidence.superseded, "earlier attempt")
         blocks.append(

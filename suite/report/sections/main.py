@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite import statistics
 from suite.report import formats, words
 from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Figure, Table
-from suite.report.convergence import Tuned, converges, ratio, tuned
+from suite.report.convergence import Tuned, converges, highest, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.sections import convergence, declared, options, recoveries, sensitivity, speed_figures
 from suite.report.sections.speed import ratio_entry
@@ -195,13 +194,11 @@ def _learning(experiment: Experiment) -> Main:
             answer += f"; never there: {some([one.arm.title for one in never])}." if never else "."
         else:
             answer = f"To {formats.share(target)}, nothing is known to need fewer samples than synchronous training."
-    elif any(one.finals for one in found):
-        best = max((one for one in found if one.finals), key=lambda one: float(np.mean(one.finals)))
-        number = Number("final accuracy", best.arm, statistics.mean(best.finals))
+    elif (top := highest(found)) is not None:
+        number = Number("final accuracy", top.best.arm, top.accuracy)
         numbers = (number,)
-        answer = (
-            f"{_first_upper(best.arm.title)} comes furthest, {number.text}; synchronous training reaches no target."
-        )
+        answer = f"{_first_upper(top.best.arm.title)} ends highest, {number.text}{top.doubt}; "
+        answer += "synchronous training reaches no target in all its runs."
     else:
         answer = _nothing(experiment)
     table = _targets(experiment, ranked, reference, target)

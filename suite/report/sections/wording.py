@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from suite.record.axes import AXES, Use, axes, numeric, shown, title
+from suite.record.schema import Record
 from suite.report import words
 from suite.report.arms import Arm, Group, Setting
 from suite.report.content import Column, Entry
@@ -73,6 +74,14 @@ def compute(arms: Iterable[Arm]) -> str:
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def ended_early(records: Iterable[Record]) -> str:
+    """`3 of 40 runs did not finish, 2 of 40 runs diverged`; nothing where all came to their end."""
+    those = list(records)
+    failed, diverged = sum(one.failed for one in those), sum(one.outcome.status == "diverged" for one in those)
+    found = {"did not finish": failed, "diverged": diverged}
+    return ", ".join(f"{count} of {plural(len(those), 'run')} {words}" for words, count in found.items() if count)
 
 
 def some(names: list[str], most: int = 8) -> str:
