@@ -83,9 +83,9 @@ def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
                 for one in runs
                 if one[0] == experiment and all(_matches(row, one[place + 1], axis) for place, axis in enumerate(AXES))
             ]
-            (place,) = where
             if not row["samples_per_second"]:
                 continue  # nothing of it finished
+            (place,) = where
             rates = [rate for block in runs[place].values() for rate in block]
             assert float(row["samples_per_second"]) == pytest.approx(_middle(rates), rel=0.01), row
             if row.get("speedup") and row["algorithm"] != "synchronous":

@@ -197,8 +197,8 @@ def _learning(experiment: Experiment) -> Main:
     elif (top := highest(found)) is not None:
         number = Number("final accuracy", top.best.arm, top.accuracy)
         numbers = (number,)
-        answer = f"{_first_upper(top.best.arm.title)} ends highest, {number.text}{top.doubt}; "
-        answer += "synchronous training reaches no target in all its runs."
+        answer = f"{_first_upper(top.best.arm.title)} ends highest, {number.text}{top.doubt}"
+        answer += "." if reference is None else "; synchronous training reaches no target in all its runs."
     else:
         answer = _nothing(experiment)
     table = _targets(experiment, ranked, reference, target)
