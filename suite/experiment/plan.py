@@ -74,8 +74,11 @@ class Plan:
 
     def share(self, run: Planned) -> float:
         """How much of a run it is before its tuning is known: one in three where three values are tried."""
-        tried = self.tuning.get(run.identity, ())
-        return 1.0 / max(1, len({one.labels.only(Use.TUNED) for one in tried}))
+        return 1.0 / max(1, len({one.labels.only(Use.TUNED) for one in self.tried(run)}))
+
+    def tried(self, run: Planned) -> tuple[Planned, ...]:
+        """The runs that decide whether this one is worth doing."""
+        return self.tuning.get(run.identity, ())
 
     def values(self, axis: str) -> tuple[str, ...]:
         """The labels along one axis, in the order of the runs."""

@@ -51,6 +51,7 @@ class Outline:
     first_repetition: int
     present: frozenset[int]  # positions of runs that are there already
     left_out: frozenset[int]  # and of those that are known to be tuned less well than others
+    decided: frozenset[int]  # of runs about which nothing remains to be tried
     tuning: Tuning
     expected: Sequence[float]
     deadlines: Sequence[float]
@@ -59,9 +60,8 @@ class Outline:
     def ahead(self) -> list[float]:
         """Of each run of the plan, how much of it there is to do: a share, as long as its tuning is not known."""
         gone = self.present | self.left_out
-        known = {run.position for run in self.plan.runs if self.tuning.settled(run)}
         return [
-            0.0 if run.position in gone else 1.0 if run.position in known else self.plan.share(run)
+            0.0 if run.position in gone else 1.0 if run.position in self.decided else self.plan.share(run)
             for run in self.plan.runs
         ]
 
@@ -114,13 +114,26 @@ class Sweeper:
             keys = {run.position: (plan.experiment, run.identity, first + run.repetition) for run in plan.runs}
             present = {position for position, key in keys.items() if key in counting}
         tuning = Tuning(plan, records)
-        left_out = {run.position for run in plan.runs if tuning.settled(run) and tuning.leaves_out(run)} - present
+        # What is still to be tried may change what is known from before.
+        pending = {run.identity for run in plan.runs if run.position not in present}
+        decided = {run.position for run in plan.runs if not any(one.identity in pending for one in plan.tried(run))}
+        left_out = {run.position for run in plan.runs if run.position in decided and tuning.leaves_out(run)} - present
         seconds = _estimates(plan)
         deadlines = [
             expected.deadline(one, run.specification.network.evidence == "simulated")
             for one, run in zip(seconds, plan.runs, strict=True)
         ]
-        return Outline(plan, identifier, first, frozenset(present), frozenset(left_out), tuning, seconds, deadlines)
+        return Outline(
+            plan,
+            identifier,
+            first,
+            frozenset(present),
+            frozenset(left_out),
+            frozenset(decided),
+            tuning,
+            seconds,
+            deadlines,
+        )
 
     def show(self, outline: Outline) -> None:
         """The dry run."""

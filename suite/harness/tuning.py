@@ -27,7 +27,7 @@ class Tuning:
     def leaves_out(self, run: Planned) -> bool:
         """Whether another value was better. Not as long as nothing is known: a run may be asked for alone."""
         values: dict[tuple[Any, ...], list[Record]] = {}
-        for tried in self._plan.tuning.get(run.identity, ()):
+        for tried in self._plan.tried(run):
             if known := self._known[tried.identity]:
                 values.setdefault(tried.labels.only(Use.TUNED), []).extend(known)
         best = min(sorted(values), key=lambda value: learned.badness(values[value]), default=None)
@@ -35,8 +35,8 @@ class Tuning:
 
     def decides(self, tried: Planned, run: Planned) -> bool:
         """Whether what becomes of the one says something about the other."""
-        return any(one.identity == tried.identity for one in self._plan.tuning.get(run.identity, ()))
+        return any(one.identity == tried.identity for one in self._plan.tried(run))
 
     def settled(self, run: Planned) -> bool:
         """Whether nothing that would be recorded yet could change what is said of this run."""
-        return all(self._known[tried.identity] for tried in self._plan.tuning.get(run.identity, ()))
+        return all(self._known[tried.identity] for tried in self._plan.tried(run))

@@ -151,3 +151,11 @@ def test_a_tuning_that_does_nothing_is_a_mistake(old, new, line, message):
     with pytest.raises(ExperimentError) as refused:
         planned(TEXT.replace(old, new))
     assert [(one.line, one.message[: len(message)]) for one in refused.value.problems] == [(line, message)]
+
+
+def test_a_further_sweep_follows_what_it_finds_and_not_what_was_known(tmp_path, monkeypatch):
+    sweeper(tmp_path).run(planned(), Options())
+    monkeypatch.setattr(f"{__name__}.BEST", {"synchronous": 0.1, "layerwise": 0.4})
+    again = ran(sweeper(tmp_path).run(planned(), Options()))
+    for seed in (1, 2):  # one for each algorithm, whichever the records of both sweeps together speak for
+        assert sum(count for (name, _, at), count in again.items() if (name, at) == ("synchronous", seed)) == 1
