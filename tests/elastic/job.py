@@ -19,6 +19,7 @@ from typing import Any, Self
 import psutil
 
 from suite.harness.elastic import Hosts
+from tests.elastic.journal import SAY_WHERE
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,24 @@ class ElasticJob:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the job has ended with {self.process.returncode}:\n{self.tail()}")
             if time.monotonic() > until:
-                raise TimeoutError(f"not within {patience} s:\n{self.tail()}")
+                raise TimeoutError(f"not within {patience} s:\n{self._where(events)}")
             time.sleep(0.1)
+
+    def _where(self, events: Sequence[Event]) -> str:
+        """What each worker last wrote down, and where the living stand."""
+        now = time.monotonic()
+        last = {event.process: event for event in events}
+        lines = []
+        for process, event in last.items():
+            living = self._writes(process)
+            if living:
+                os.kill(process, SAY_WHERE)
+            ago = now - event.seconds
+            lines.append(f"{event.host} {process} {'lives' if living else 'has ended'}: {event.what} {ago:.1f} s ago")
+            meetings = [seen for seen in events if seen.process == process and seen.what == "begins"]
+            lines += [f"    met as {seen.facts} {now - seen.seconds:.1f} s ago" for seen in meetings]
+        time.sleep(2)  # until the stacks have come through the launcher
+        return "\n".join([f"hosts: {', '.join(self.hosts)}", *lines, self.tail(400)])
 
     def kill(self, process: int) -> float:
         """As a machine dies: no word to anyone. When that was."""

@@ -127,8 +127,10 @@ def test_softsync_keeps_late_gradients(rank: int, ranks: int) -> None:
 )
 def test_ranks_with_fewer_batches_serve_until_all_are_done(algorithm: Rounds, rank: int, ranks: int) -> None:
     run = Run(algorithm, "momentum", 6 + 5 * rank, rank)
-    if algorithm.tagged:
-        assert run.telemetry.rounds <= 6 + 5 * (ranks - 1)
+    assert run.telemetry.used + run.telemetry.dropped <= 6 + 5 * rank
+    if algorithm.tagged:  # rounds end with the workers whom they need; how many there are before is a matter of pace
+        used = total(run.telemetry.used, f"used.{algorithm!r}")
+        assert algorithm.quorum(ranks) * run.telemetry.rounds <= used
     if algorithm.centre(np.zeros(1)).parameters is not None:
         assert agree(run.evaluated, f"leavers.{algorithm!r}")
     assert total(run.telemetry.rounds, f"rounds.{algorithm!r}") == ranks * run.telemetry.rounds
