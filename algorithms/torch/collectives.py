@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import pickle
 import threading
 import time
@@ -17,7 +18,9 @@ from algorithms.mechanisms.process_sets import first
 from algorithms.torch.errors import RankStopped
 
 # Horovod loses what is submitted while it ends: it looks whether it has ended before it queues, and at its end empties the
-# queue. Whoever waits for such an exchange waits for ever. Two that end it at once would end the process.
+# queue. Whoever waits for such an exchange waits for ever, unless he asks whether Horovod is there (`arrived`): it also ends
+# because another rank has gone, and no lock of this process guards against that. Two that end it at once would end the
+# process.
 _door = threading.Lock()
 
 REST = 0.0005  # seconds between two looks at a handle
@@ -33,12 +36,28 @@ def submit(tensor: torch.Tensor, name: str, op: int, among: hvd.ProcessSet) -> i
 def wait(handle: int) -> torch.Tensor:
     """The result of an exchange."""
     try:
-        while not hvd.poll(handle):
+        while not arrived(handle):
             time.sleep(REST)
         result: torch.Tensor = hvd.synchronize(handle)
         return result
     except HorovodInternalError as error:
         raise stopped(error) from error
+
+
+def arrived(handle: int) -> bool:
+    """Whether `synchronize` would not wait. HorovodInternalError for an exchange that Horovod has lost."""
+    if hvd.poll(handle):
+        return True
+    if _ended() and not hvd.poll(handle):  # at its end it first answers everyone whom it knows
+        raise HorovodInternalError("Horovod has been shut down, because another rank left or died.")
+    return False
+
+
+def _ended() -> bool:
+    """Whether Horovod's own thread has gone. `hvd.is_initialized` says so only of a process that ended it itself."""
+    horovod = mpi_ops._basics.MPI_LIB_CTYPES
+    size = horovod.horovod_size()
+    return bool(size < 0 or horovod.horovod_process_set_ranks(0, (ctypes.c_int * size)()) < 0)
 
 
 def stopped(error: BaseException) -> RankStopped:

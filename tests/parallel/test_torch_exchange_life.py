@@ -18,7 +18,7 @@ from torch import nn
 
 import algorithms
 from algorithms.contract import Algorithm
-from algorithms.torch import DistributedOptimizer, RankStopped
+from algorithms.torch import DistributedOptimizer, RankStopped, collectives
 from tests.parallel import torch_nets
 
 pytestmark = [pytest.mark.ranks(2, environment={"HOROVOD_FUSION_THRESHOLD": "0"}), pytest.mark.timeout(90)]
@@ -223,3 +223,17 @@ def test_a_rank_that_raises_does_not_leave_the_other_waiting(algorithm: Algorith
                 raise ZeroDivisionError
             opt.step()
         opt.finish()
+
+
+@pytest.mark.ends_ranks
+def test_what_horovod_lost_when_another_rank_left_is_not_waited_for(
+    rank: int, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = collectives.submit(torch.ones(1), f"of rank {rank} alone", hvd.Sum, hvd.global_process_set)
+    assert not collectives.arrived(handle)
+    if rank == ranks - 1:
+        collectives.leave()
+    # Horovod answers for what is in its queue. What came into the queue after that nobody answers for.
+    monkeypatch.setattr(hvd, "poll", lambda _: False)
+    with pytest.raises(RankStopped, match="has been shut down"):
+        collectives.wait(handle)

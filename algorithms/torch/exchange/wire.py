@@ -9,6 +9,7 @@ import horovod.torch as hvd
 import torch
 
 from algorithms.mechanisms.plan import Piece
+from algorithms.torch import collectives
 from algorithms.torch.arrays import Memories, TorchArrays, shape_of
 from algorithms.torch.memory import flat
 from algorithms.wire import NONE, Format
@@ -140,7 +141,7 @@ class HorovodWire:
         """Go on where the leg under way has ended. Whether that was the last."""
         if not trip.legs:
             return True
-        if not all(map(hvd.poll, trip.handles)):
+        if not all(map(collectives.arrived, trip.handles)):
             return False
         for handle in trip.handles:
             hvd.synchronize(handle)

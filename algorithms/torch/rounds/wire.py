@@ -168,8 +168,8 @@ class TorchWire:
         return self.buffers[key][: piece.cut.size]
 
     def _wait(self, handle: int) -> None:
-        self.patience.until(lambda: bool(hvd.poll(handle)))
         try:
+            self.patience.until(lambda: collectives.arrived(handle))
             hvd.synchronize(handle)
         except HorovodInternalError:
             self.lost = True
