@@ -18,9 +18,8 @@ from algorithms.mechanisms.process_sets import first
 from algorithms.torch.errors import RankStopped
 
 # Horovod loses what is submitted while it ends: it looks whether it has ended before it queues, and at its end empties the
-# queue. Whoever waits for such an exchange waits for ever, unless he asks whether Horovod is there (`arrived`): it also ends
-# because another rank has gone, and no lock of this process guards against that. Two that end it at once would end the
-# process.
+# queue. Whoever waits for such an exchange waits for ever, unless `arrived` asks whether Horovod is still there: another
+# rank's leaving ends it, too, and no lock of this process guards against that. Two that end it at once end the process.
 _door = threading.Lock()
 
 REST = 0.0005  # seconds between two looks at a handle
