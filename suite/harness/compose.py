@@ -118,7 +118,7 @@ def _rank(file: RankFile, waits: dict[tuple[int, int], float]) -> Rank:
 
 def _columns(file: RankFile, steps: Sequence[Step], waits: dict[tuple[int, int], float]) -> Steps:
     def column(value: Callable[[Step], float]) -> tuple[float, ...] | None:
-        values = tuple(value(step) for step in steps)
+        values = tuple(round(value(step), 7) for step in steps)  # as ranks write them; differences had grown new digits
         return None if any(math.isnan(one) for one in values) else values
 
     def wait(step: Step) -> float:

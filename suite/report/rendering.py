@@ -10,7 +10,7 @@ from pathlib import Path
 from suite.report import evidence as reading
 from suite.report.build import report
 from suite.report.charts.drawing import Drawing
-from suite.report.content import Figure
+from suite.report.content import Figure, Page
 from suite.report.evidence import Evidence
 from suite.report.gallery import drawings
 from suite.report.sections.wording import ended_early, plural
@@ -65,8 +65,7 @@ def produce(evidence: Evidence, draw: Callable[[Sequence[Figure]], dict[str, Dra
     """Every file of the report by its name; a pure function."""
     content = report(evidence)
     drawn = draw(content.figures)
-    inline = {name: one.inline for name, one in drawn.items()}
-    files = {f"{one.name}.html": page.write(one, inline).encode() for one in content.pages}
+    files = {f"{one.name}.html": page.write(one, _pictures(one, drawn)).encode() for one in content.pages}
     files |= {f"{one.name}.md": markdown.write(one).encode() for one in content.pages}
     for name, one in drawn.items():
         files[f"figures/{name}.svg"] = one.svg
@@ -74,6 +73,14 @@ def produce(evidence: Evidence, draw: Callable[[Sequence[Figure]], dict[str, Dra
         files[f"tables/{table.name}.csv"] = comma.write(table).encode()
         files[f"tables/{table.name}.tex"] = latex.write(table).encode()
     return dict(sorted(files.items()))
+
+
+def _pictures(one: Page, drawn: Mapping[str, Drawing]) -> dict[str, str]:
+    """The landing page holds its pictures, so that it can go by mail; the many pages behind it show the report's files."""
+    if f"{one.name}.html" == PAGE:
+        return {figure.name: drawn[figure.name].inline for figure in one.figures}
+    up = "../" * one.name.count("/")
+    return {figure.name: drawn[figure.name].shown(f"{up}figures/{figure.name}.svg") for figure in one.figures}
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:

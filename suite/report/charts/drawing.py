@@ -56,6 +56,13 @@ class Drawing:
     svg: bytes  # stands alone, on white; on a dark page, dark
     inline: str  # for the page: no white behind it, colours that follow the page's
 
+    def shown(self, address: str) -> str:
+        """For a page beside the file, which keeps the place for it until it is read."""
+        found = _EXTENT.search(self.svg)
+        assert found is not None
+        width, height = (round(float(points) * 96 / 72) for points in found.groups())
+        return f'<img src="{address}" width="{width}" height="{height}" alt="">'
+
 
 def draw(name: str, chart: Chart, alt: str) -> Drawing:
     with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
@@ -92,6 +99,7 @@ _REFERRED = re.compile(r' id="([a-z][0-9a-f]{10})"')
 _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})\b")
+_EXTENT = re.compile(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _BACKGROUND = re.compile(r'<g id="patch_1">.*?</g>', re.DOTALL)

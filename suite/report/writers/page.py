@@ -1,4 +1,4 @@
-"""A page as one HTML file that needs nothing else: styles, script and figures are inside."""
+"""A page as one HTML file: styles and script are inside, and so may its pictures be."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def write(page: Page, drawings: Mapping[str, str]) -> str:
-    """`drawings`: SVG by name of figure, to be put into the page."""
+    """`drawings`: what is to be put into the page for a figure, by its name: SVG, or an image beside the page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
