@@ -72,3 +72,31 @@ def require_equal_arrays(
     """The same of arrays, outside of traces: raise RanksDisagree."""
     mine = np.array([agreement.digest(array) for array in arrays], np.int64)
     require_equal(gather(mine, name, among).tolist(), paths, when)
+
+
+class Comparison:
+    """Has a traced step compare parameters with the other ranks', after the first update and every so many steps."""
+
+    def __init__(self, checks: Checks, *, travels: bool) -> None:
+        self._every = checks.every if travels else 0
+        self._unchecked = tf.Variable(checks.first and travels, trainable=False, name="unchecked")
+
+    def trace(
+        self, variables: Sequence[Any], name: str, step: tf.Tensor, applied: tf.Tensor, among: hvd.ProcessSet
+    ) -> None:
+        """`applied`: whether this step has changed anything."""
+        with tf.init_scope():
+            first = bool(self._unchecked.numpy())
+        if not first and not self._every:
+            return  # a trace made later does without the question
+        due = tf.logical_and(self._unchecked, applied)
+        if self._every:
+            due = tf.logical_or(due, tf.equal(step % self._every, 0))
+
+        def compare() -> tf.Tensor:
+            values = [variable.value.read_value() for variable in variables]
+            require_agreement(values, [variable.path for variable in variables], name, step, among)
+            self._unchecked.assign(False)
+            return tf.constant(True)
+
+        tf.cond(due, compare, lambda: tf.constant(False))

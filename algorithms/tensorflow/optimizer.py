@@ -10,28 +10,36 @@ from typing import Any
 import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
 
 import algorithms
-from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.contract import Algorithm
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
+from algorithms.tensorflow.around import Around
 from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import known_set
 from algorithms.tensorflow.driver import Attached, Driver
-from algorithms.tensorflow.exchange.driver import ExchangeDriver
+from algorithms.tensorflow.drivers import driver_of
+from algorithms.tensorflow.eager import EagerSteps
 from algorithms.tensorflow.passes import Passes
-from algorithms.tensorflow.refusals import clip_average, refuse_outside, refuse_unkept, refuse_unwrappable
+from algorithms.tensorflow.refusals import (
+    clip_average,
+    refuse_outside,
+    refuse_strangers,
+    refuse_unkept,
+    refuse_unwrappable,
+    refuse_xla,
+)
 from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.tensorflow.scaling import innermost
 from algorithms.tensorflow.weighing import Samples
 from algorithms.wire import Asked, fitting, named
 
 
-class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
+class DistributedOptimizer(Around):
     """A Keras optimizer whose gradients, or whose parameters, travel as an algorithm says.
 
     It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
@@ -68,8 +76,7 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         refuse_unwrappable(optimizer, algorithm, passes=passes, weighted=weighted, among=process_set)
         if clip_norm is not None:
             clip_average(optimizer, algorithm, clip_norm)
-        super().__init__(learning_rate=_rate(optimizer), name=name or f"distributed_{optimizer.name}")
-        self.inner_optimizer = optimizer
+        super().__init__(optimizer, name or f"distributed_{optimizer.name}")
         self.algorithm = algorithm
         self.check_agreement = check_agreement
         self.check_every = check_every
@@ -91,13 +98,13 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             passes=passes,
             samples=self._samples,
         )
-        self._driver: Driver = _driver(algorithm, attached)
+        self._driver = driver_of(algorithm, attached)
         self._passes = Passes(passes, self)
         refuse_unkept(optimizer, algorithm)
         self._begun = False
         self._loaded: tuple[Any, ...] = ()  # what the wrapped optimizer is to begin from
         self._met = False  # the other ranks, with gradients for the same variables
-        self._eager_step: Any = None
+        self._eagerly = EagerSteps(self._step)
         self._wrapped = True
 
     # What Keras asks for
@@ -110,10 +117,6 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._driver.build(variables)
         self._passes.build(variables)
         super().build(variables)
-
-    @property
-    def variables(self) -> list[Any]:
-        return [*self._variables, *self.inner_optimizer.variables]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """One step: what `grads` become is the algorithm's business.
@@ -146,30 +149,10 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         else:
             own.assign(learning_rate)
 
-    @property
-    def iterations(self) -> Any:
-        return self.inner_optimizer.iterations
-
-    @property
-    def loss_scale_factor(self) -> Any:
-        return self.inner_optimizer.loss_scale_factor
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, factor: float | None) -> None:
-        """Only Keras's constructor sets it, to None."""
-
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__dict__.get("_wrapped"):
             refuse_outside(name, value)
         super().__setattr__(name, value)
-
-    def scale_loss(self, loss: Any) -> Any:
-        return self.inner_optimizer.scale_loss(loss)
-
-    def exclude_from_weight_decay(
-        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
-    ) -> None:
-        innermost(self.inner_optimizer).exclude_from_weight_decay(var_list=var_list, var_names=var_names)
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         if innermost(self.inner_optimizer).use_ema:
@@ -257,15 +240,11 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """What runs the algorithm, for whoever traces several steps into one function."""
         return self._driver
 
-    # How
-
     def _apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None) -> None:
         grads = list(grads)
         if not grads:
             return
-        graph = tf.compat.v1.get_default_graph()
-        if not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph):
-            raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
+        refuse_xla()
         if trainable_variables is None:
             if not self.built:
                 raise ValueError("apply(grads) without variables needs an optimizer that is built: pass the variables")
@@ -274,7 +253,8 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if not self.built:
             with keras.name_scope(self.name):
                 self.build(variables)
-        self._check_variables(grads, variables)
+        strangers = [v.path for v in variables if self._var_key(v) not in self._trainable_variables_indices]
+        refuse_strangers(grads, variables, strangers)
         if tf.executing_eagerly() and not self._begun:
             require_alike([variable.value for variable in variables], self._among)
         self._begin()
@@ -282,28 +262,15 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             present = [v.path for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
             require_same_gradients(present, self._driver.names.prefix, self._among)
             self._met = True
-        if tf.executing_eagerly():
-            self._apply_eagerly(grads, variables)
-        else:
-            self._step(grads, variables)
+        step = self._eagerly.step if tf.executing_eagerly() else self._step
+        step([self._get_variable_index(v) for v in variables], grads)
 
-    def _step(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
-        pairs = zip(variables, grads, strict=True)
+    def _step(self, keys: Sequence[int], grads: Sequence[Any]) -> None:
         # Sparse gradients travel dense: their size differs from rank to rank.
-        local = {self._get_variable_index(v): tf.convert_to_tensor(g) for v, g in pairs if g is not None}
+        local = {key: tf.convert_to_tensor(g) for key, g in zip(keys, grads, strict=True) if g is not None}
         if not local:
             raise ValueError("No variable has a gradient")
         self._passes.step(local, self._driver.step)
-
-    def _check_variables(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
-        if len(grads) != len(variables):
-            raise ValueError(f"{len(grads)} gradients for {len(variables)} variables: must be as many")
-        unknown = [v.path for v in variables if self._var_key(v) not in self._trainable_variables_indices]
-        if unknown:
-            raise ValueError(
-                f"Variables created, or made trainable, after the optimizer was built: {', '.join(unknown)}. Create all "
-                "variables first, then wrap a new optimizer"
-            )
 
     def _begin(self) -> None:
         """Broadcast as soon as there are values: during the first trace, or the second if the first creates variables."""
@@ -326,31 +293,6 @@ class DistributedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         with tf.init_scope():
             self._driver.begin()
         self._begun = True
-
-    def _apply_eagerly(self, grads: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Horovod's eager collectives block one by one and ignore their names, so an eager step is traced too."""
-        present = [i for i, gradient in enumerate(grads) if gradient is not None]
-        if self._eager_step is None:
-            self._eager_step = tf.function(self._step_of_present, reduce_retracing=True, autograph=False)
-        keys = tuple(self._get_variable_index(variables[i]) for i in present)
-        self._eager_step([tf.convert_to_tensor(grads[i]) for i in present], keys)
-
-    def _step_of_present(self, grads: Sequence[tf.Tensor], keys: tuple[int, ...]) -> None:
-        self._step(grads, [self._trainable_variables[key] for key in keys])
-
-
-def _driver(algorithm: Algorithm, attached: Attached) -> Driver:
-    if isinstance(algorithm, Exchange):
-        return ExchangeDriver(algorithm, attached)
-    if isinstance(algorithm, Rounds):
-        return RoundsDriver(algorithm, attached)
-    raise ValueError(f"algorithm={algorithm!r}: this binding cannot run it")
-
-
-def _rate(optimizer: keras.optimizers.Optimizer) -> float:
-    """What the outer optimizer's own learning rate starts from; where the inner has a schedule it is not used."""
-    rate = optimizer.learning_rate
-    return float(rate.numpy()) if isinstance(rate, keras.Variable) else 0.0
 
 
 # Keras finds the class in saved models by this.

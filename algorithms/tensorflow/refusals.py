@@ -7,11 +7,13 @@ average, at the centre to what a round has brought together, or on a worker's ow
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from algorithms.contract import Algorithm, Exchange, Place, Reads, Reduction, Role, Rounds
 from algorithms.mechanisms.process_sets import NO_ADASUM, NO_CONTROL, refuse_set
@@ -149,4 +151,22 @@ def refuse_unfit(algorithm: Rounds, workers: int) -> None:
         raise ValueError(
             f"algorithm={algorithm.name!r}: waiting for a round takes one of TensorFlow's {threads} inter-op threads and "
             "the round itself another: tf.config.threading.set_inter_op_parallelism_threads(4), before anything else"
+        )
+
+
+def refuse_xla() -> None:
+    """While a step is traced."""
+    graph = tf.compat.v1.get_default_graph()
+    if not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph):
+        raise ValueError("jit_compile=True: Horovod's XLA ops are not built; compile with jit_compile=False")
+
+
+def refuse_strangers(gradients: Sequence[Any], variables: Sequence[Any], strangers: Sequence[str]) -> None:
+    """Gradients that are not one for each of `variables`, and variables that the optimizer was not built for, by path."""
+    if len(gradients) != len(variables):
+        raise ValueError(f"{len(gradients)} gradients for {len(variables)} variables: must be as many")
+    if strangers:
+        raise ValueError(
+            f"Variables created, or made trainable, after the optimizer was built: {', '.join(strangers)}. Create all "
+            "variables first, then wrap a new optimizer"
         )

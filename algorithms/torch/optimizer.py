@@ -9,38 +9,27 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import horovod.torch as hvd
 import torch
 from torch import nn
 
-from algorithms.contract import Algorithm, Exchange, Rounds
+from algorithms.contract import Algorithm
 from algorithms.mechanisms.elastic.life import keeps_copies
 from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.no_communication import NoCommunication
-from algorithms.stock_horovod import StockHorovod
 from algorithms.torch import agreement
-from algorithms.torch.alone import AloneDriver
 from algorithms.torch.attach import Wishes, attach, release
 from algorithms.torch.driver import Attached, Driver
-from algorithms.torch.exchange.driver import ExchangeDriver
-from algorithms.torch.stock import StockDriver
+from algorithms.torch.drivers import driver_of
+from algorithms.torch.modes import switch
+from algorithms.torch.scaling import forget_scaler, overflowed
 from algorithms.wire import Asked
 
 STATE = "farandole"  # key of what is ours in state_dict()
-
-
-@runtime_checkable
-class HasModes(Protocol):
-    """An optimizer with points of its own for training and for evaluation."""
-
-    def train(self) -> None: ...
-
-    def eval(self) -> None: ...
 
 
 class DistributedOptimizer(torch.optim.Optimizer):
@@ -103,7 +92,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
         self._check_every = check_every
         self._steps = 0
         try:
-            self._driver = _driver(algorithm, self._attached)
+            self._driver = driver_of(algorithm, self._attached)
         except Exception:
             release(self._attached)
             raise
@@ -167,10 +156,9 @@ class DistributedOptimizer(torch.optim.Optimizer):
             with torch.enable_grad(), self._driver.attempt():
                 loss = closure()
         try:
-            self._driver.step(overflowed=self._overflowed())
+            self._driver.step(overflowed=overflowed(vars(self), self._attached))
         except BaseException:
-            for name in ("grad_scale", "found_inf"):  # which a scaler takes away only behind a step that went well
-                vars(self).pop(name, None)
+            forget_scaler(vars(self))
             raise
         self._steps += 1
         if self._check_every and self._steps % self._check_every == 0:
@@ -181,21 +169,6 @@ class DistributedOptimizer(torch.optim.Optimizer):
     def _step_supports_amp_scaling(self) -> bool:
         """What `torch.amp.GradScaler` asks: whether to call `step()` in any case, with `grad_scale` and `found_inf` set."""
         return self._driver.takes_scale
-
-    def _overflowed(self) -> bool:
-        """Unscale for a scaler that leaves it to this step. Whether there was an inf."""
-        if "found_inf" not in vars(self):
-            return False
-        if self._attached.late is not None:
-            raise ValueError(
-                "a loss scaler looks at the gradients of every step, and give_up=True leaves steps without any: train in "
-                "bfloat16 without a scaler, or with give_up=False"
-            )
-        overflowed, scale = bool(vars(self)["found_inf"]), vars(self)["grad_scale"]
-        gradients = [p.grad for p in self._attached.parameters if p.grad is not None]
-        if scale is not None and gradients and not overflowed:  # None: `unscale_` was called
-            torch._foreach_mul_(gradients, float(scale.double().reciprocal().float()))
-        return overflowed
 
     def synchronize(self) -> None:
         """Behind backward: wait until gradients are this step's averages. Looking at any `p.grad` does the same.
@@ -210,23 +183,11 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def train(self) -> None:
         """The wrapped optimizer's, where it has modes: schedule-free ones train and evaluate at different points."""
-        self._switch(training=True)
+        switch(self._driver, self._algorithm, training=True)
 
     def eval(self) -> None:
         """The wrapped optimizer's, as `train()`."""
-        self._switch(training=False)
-
-    def _switch(self, *, training: bool) -> None:
-        optimizer = self._driver.optimizer
-        if not isinstance(optimizer, HasModes):
-            return
-        if isinstance(self._algorithm, Rounds):
-            raise ValueError(
-                f"{type(optimizer).__name__} moves parameters in train() and eval(), where {self._algorithm.name} does, "
-                "too: use evaluation(), or an algorithm that averages gradients"
-            )
-        self._driver.settle()
-        optimizer.train() if training else optimizer.eval()
+        switch(self._driver, self._algorithm, training=False)
 
     def check_agreement(self) -> None:
         """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective."""
@@ -328,21 +289,6 @@ def _theirs(state_dict: dict[str, Any]) -> dict[str, Any]:
 
 def _identity(algorithm: Algorithm) -> dict[str, Any]:
     return {"name": algorithm.name, **asdict(algorithm)}  # type: ignore[call-overload]
-
-
-def _driver(algorithm: Algorithm, attached: Attached) -> Driver:
-    """Who runs this algorithm."""
-    if isinstance(algorithm, NoCommunication):
-        return AloneDriver(algorithm, attached)
-    if isinstance(algorithm, StockHorovod):
-        return StockDriver(algorithm, attached)
-    if isinstance(algorithm, Exchange):
-        return ExchangeDriver(algorithm, attached)
-    if isinstance(algorithm, Rounds):
-        from algorithms.torch.rounds.driver import RoundsDriver  # only those who meet pay for it
-
-        return RoundsDriver(algorithm, attached)
-    raise ValueError(f"{algorithm.name}: PyTorch cannot do this")
 
 
 def _detach(driver: Driver, attached: Attached) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import algorithms
 from algorithms.tensorflow import DistributedOptimizer, RanksDisagree, TrainingCallback, agreement
-from algorithms.tensorflow.rounds import driver as rounds_driver
+from algorithms.tensorflow.rounds import wire as rounds_wire
 
 pytestmark = pytest.mark.ranks(2)
 
@@ -200,7 +200,7 @@ def test_replicas_of_the_centre_are_compared(monkeypatch: pytest.MonkeyPatch, ra
         agreement.require_equal_arrays(arrays, paths, name, when, among)
         asked.append((when, [float(array[0]) for array in arrays]))
 
-    monkeypatch.setattr(rounds_driver, "require_equal_arrays", ask)
+    monkeypatch.setattr(rounds_wire, "require_equal_arrays", ask)
     for algorithm in (algorithms.LocalSGD(period=1), algorithms.BackupWorkers(spares=0)):
         held = pair()
         wrapped = DistributedOptimizer(sgd(), algorithm, check_every=3)

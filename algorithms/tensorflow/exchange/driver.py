@@ -13,7 +13,7 @@ from algorithms.life import Pipeline
 from algorithms.mechanisms.plan import Route
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.agreement import require_agreement
+from algorithms.tensorflow.agreement import Comparison
 from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.dataflow import finished, reduced
@@ -47,8 +47,7 @@ class ExchangeDriver:
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
         self._first = -1  # the variable whose gradient backward makes first
         self._exposure = Exposure(attached.clock)
-        self._every = attached.checks.every if self._travels else 0
-        self._unchecked = tf.Variable(attached.checks.first and self._travels, trainable=False, name="unchecked")
+        self._comparison = Comparison(attached.checks, travels=self._travels)
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._drains = 0  # exchanges made by `finish`
         self._dropped = 0  # averages that `finish` did not apply
@@ -222,24 +221,8 @@ class ExchangeDriver:
         require_consumed(applied, [variable.path for variable in self._variables])
 
     def _compare(self, applied: tf.Tensor) -> None:
-        """Compare parameters with the other ranks after the first update, and every so many steps."""
-        with tf.init_scope():
-            first = bool(self._unchecked.numpy())
-        if not first and not self._every:
-            return  # a trace made later does without the question
-        step = self._steps.read_value() + 1
-        due = tf.logical_and(self._unchecked, applied)
-        if self._every:
-            due = tf.logical_or(due, tf.equal(step % self._every, 0))
-
-        def compare() -> tf.Tensor:
-            values = [variable.value.read_value() for variable in self._variables]
-            paths = [variable.path for variable in self._variables]
-            require_agreement(values, paths, f"{self.names.prefix}.agreement", step, self._attached.among)
-            self._unchecked.assign(False)
-            return tf.constant(True)
-
-        tf.cond(due, compare, lambda: tf.constant(False))
+        step, name = self._steps.read_value() + 1, f"{self.names.prefix}.agreement"
+        self._comparison.trace(self._variables, name, step, applied, self._attached.among)
 
     # Around training
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Own, Place, Reduction, Rounds
-from algorithms.life import Standing, Verb
+from algorithms.life import Verb
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.helper import Helper
 from algorithms.mechanisms.quorum.record import RoundRecord
@@ -24,17 +24,16 @@ from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.agreement import require_equal_arrays
-from algorithms.tensorflow.collectives import exchange, leave
+from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
-from algorithms.tensorflow.exchange.wire import OPS, Carrier
+from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.refusals import refuse_unfit
 from algorithms.tensorflow.rounds.copies import CopyWork
 from algorithms.tensorflow.rounds.gradients import GradientWork, settable
+from algorithms.tensorflow.rounds.saved import Saved
 from algorithms.tensorflow.rounds.traced import TracedStep
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
-from algorithms.wire.format import Reduce
 
 
 class RoundsDriver:
@@ -70,38 +69,26 @@ class RoundsDriver:
         self.wire = RoundsWire(variables, self.names, attached.clock, carrier, attached.among, adasum=adasum)
         self.wire.watcher = self.worker.watcher
         self._traced = TracedStep(self._algorithm, attached, self._variables, self.work, self)
-        # Steps of this worker, rounds closed, rounds closed when it read the centre, and the step it adopts after, or -1.
-        self._saved = outer.add_variable((4,), dtype="int64", name="rounds")
+        self._saved = Saved(self._algorithm, attached, self.worker, self.work, self.wire.carrier, self._variables)
 
     @property
     def description(self) -> str:
-        return f"{self._state()[1]} rounds closed"
+        return f"{self._saved.rounds} rounds closed"
 
     def common(self) -> list[tf.Variable]:
         """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
         inner = [variable.value for variable in self._attached.optimizer.variables]
-        if not self._state()[1] and not self._state()[0]:
+        if self._saved.fresh:
             return [*(variable.value for variable in self._variables), *inner]
         centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
         return [*centre, *inner] if self._centred else centre
 
     def begin(self) -> None:
         """Go on from the saved state, or from the model's parameters."""
-        step, rounds, read, due = self._state()
-        if due >= 0:
-            raise ValueError(
-                "this state was saved while a round was in flight: call finish() on all ranks before saving"
-            )
-        self.worker.resume(rounds, Standing(step=step, read=read))
-        self.work.rounds = rounds
-        self._trainer = threading.current_thread()
-        if not step and not rounds:
+        self._saved.resume()
+        if self._saved.fresh:
             self.work.begin([shared_memory(variable.value.read_value()) for variable in self._variables])
-
-    def _state(self) -> tuple[int, int, int, int]:
-        with tf.init_scope():
-            step, rounds, read, due = self._saved.numpy().tolist()
-        return step, rounds, read, due - 1
+        self._trainer = threading.current_thread()
 
     def keep_records(self) -> list[RoundRecord]:
         return self.worker.keep_records()
@@ -143,7 +130,7 @@ class RoundsDriver:
         self.worker.computed()
         self.worker.carries_on(self)
         self._made = ()
-        self._save()
+        self._saved.save()
         return np.True_
 
     def step_begins(self, token: Array) -> np.bool_:
@@ -165,14 +152,14 @@ class RoundsDriver:
         worker.computed()
         if worker.life.verb is not Verb.BEGIN:
             return np.True_
-        self._save()
+        self._saved.save()
         return np.False_
 
     def meet(self, rate: Array, *own: Array) -> np.bool_:
         self._held, self._rate = self._own(own), float(rate)
         self.worker.carries_on(self)
         self._held = ()
-        self._save()
+        self._saved.save()
         return np.bool_(bool(self._taken))
 
     def _own(self, arrays: Sequence[Array]) -> list[Own]:
@@ -210,11 +197,6 @@ class RoundsDriver:
         # This may be one of TensorFlow's threads.
         return self.worker.helper or self.worker.start(self.wire, self, trainer=self._trainer)
 
-    def _save(self) -> None:
-        standing = self.worker.life.standing
-        due = -1 if standing.due is None or not self._algorithm.overlap else standing.due
-        self._saved.assign(np.array([standing.step, self.work.rounds, standing.read, due + 1]))
-
     # -- the helper thread
 
     def carry(self, verdict: Verdict) -> None:
@@ -222,11 +204,7 @@ class RoundsDriver:
         centre = self.work.carry(verdict, self.wire)
         self._carried += 1
         if self._attached.checks.due(self._carried) and self._attached.workers > 1:
-            paths = [variable.path for variable in self._variables]
-            when = f"after round {self.work.rounds}"
-            self.wire.alike = True  # in here
-            require_equal_arrays(centre, paths, f"{self.names.prefix}.rounds.agreement", when, self._attached.among)
-            self.wire.alike = False
+            self.wire.require_equal(centre, [variable.path for variable in self._variables], self.work.rounds)
         if self.work.rounds % REBROADCAST == 0:
             with self.work.whole:
                 centred = self._attached.optimizer.variables if self._centred else []
@@ -251,7 +229,7 @@ class RoundsDriver:
             self._assign_taken()
         self._held = ()
         self.worker.renew(self.work.rounds)
-        self._save()
+        self._saved.save()
 
     def _assign_taken(self) -> None:
         for target, value in zip((*self._variables, *self.work.beside), self.values_taken(), strict=True):
@@ -276,37 +254,10 @@ class RoundsDriver:
 
     @property
     def own(self) -> list[Any]:
-        residuals = self.wire.carrier.residuals
-        if isinstance(self.work, GradientWork):
-            return residuals
-        return [*residuals, *self._attached.optimizer.variables, *self.work.beside]
+        return self._saved.own
 
     def go_on(self, survivors: Sequence[bool]) -> None:
-        step, rounds, read, _ = self._saved.numpy().tolist()
-        self._saved.assign(np.array([step, rounds, min(read, rounds), 0]))  # a round that was not adopted is lost
-        if not isinstance(self.work, CopyWork) or not (step or rounds):
-            return
-        new = not survivors[self._attached.rank]
-        if "parameters" not in self.work.replica.kept:
-            self._begin_at_mean(survivors)
-        elif new or (self._algorithm.overlap and self.work.anchor is not None):
-            # What has travelled is in the centre: a worker that had not adopted it would offer it once more.
-            for number, variable in enumerate(self._variables):
-                own = self._algorithm.own(self.work.replica.at(number).parameters)
-                variable.assign(np.array(own.parameters))
-                if self.work.anchor is not None:
-                    self.work.anchor.put(number, own.anchor)
-
-    def _begin_at_mean(self, survivors: Sequence[bool]) -> None:
-        """Without a centre, newcomers begin where the others' next round would."""
-        if all(survivors):
-            return
-        new = not survivors[self._attached.rank]
-        for number, variable in enumerate(self._variables):
-            share = variable.value.read_value() * (0.0 if new else 1.0 / sum(survivors))
-            total = exchange(share, f"farandole.newcomers.{number}", self._attached.among, OPS[Reduce.SUM])
-            if new:
-                variable.assign(total)
+        self._saved.go_on(survivors)
 
     def leave(self) -> None:
         helper, self.worker.helper = self.worker.helper, None
@@ -323,7 +274,7 @@ class RoundsDriver:
             yield
             return
         with self.work.whole:
-            self._save()
+            self._saved.save()
             yield
 
     def watch(self, watcher: Watcher) -> bool:

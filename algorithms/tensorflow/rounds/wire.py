@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.watching import Watcher
+from algorithms.tensorflow.agreement import require_equal_arrays
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import broadcast, calls, exchange, leave
 from algorithms.tensorflow.exchange.pieces import exchanged
@@ -43,7 +44,7 @@ class RoundsWire:
     ) -> None:
         self._among = among
         self._names, self._clock = names, clock  # ranks agree on names after this, but before anything travels
-        self.alike = False  # what has failed has failed on every rank, and none waits for another
+        self._alike = False
         sizes = [variable.shape.num_elements() for variable in variables]
         self.carrier = carrier
         freight = carrier.freight
@@ -80,8 +81,15 @@ class RoundsWire:
 
     def abort(self) -> None:
         """Make everyone's collectives fail, unless nobody can be in one; the process could not use Horovod any more."""
-        if not self.alike:
+        if not self._alike:
             leave()
+
+    def require_equal(self, centre: Sequence[Array], paths: Sequence[str], rounds: int) -> None:
+        """Compare replicas of the centre; what has failed in here has failed on every rank, and none waits for another."""
+        self._alike = True
+        name = f"{self._names.prefix}.rounds.agreement"
+        require_equal_arrays(centre, paths, name, f"after round {rounds}", self._among)
+        self._alike = False
 
     def exchange(self, arrays: Sequence[Array], *, present: bool = True) -> list[Array]:
         """The sums over all workers. `present`: this one has something to add; else these are zeros."""

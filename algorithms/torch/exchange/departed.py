@@ -12,7 +12,7 @@ from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.flights import Flight, Lost
 from algorithms.mechanisms.weighing import Heard
 from algorithms.torch import collectives
-from algorithms.torch.exchange.header import Answer, Header
+from algorithms.torch.exchange.header import Answer, Fault, Header
 from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.wire import Cargo
 from algorithms.torch.memory import size_in_bytes
@@ -119,6 +119,25 @@ class Departed:
         if self.flight is not None:
             extra = sum(self.flight.cargo(number).extra_bytes for number in range(len(self.gradients)))
         return size_in_bytes(self.gradients) + size_in_bytes(self.then or ()) + extra
+
+    @classmethod
+    def restored(
+        cls, saved: dict[str, Any], parameters: Sequence[torch.Tensor], workers: int, stopwatch: Stopwatch
+    ) -> Departed:
+        """From what `state` gave."""
+
+        def back(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+            return [torch.empty_like(p).copy_(tensor) for tensor, p in zip(tensors, parameters, strict=True)]
+
+        return cls(
+            gradients=back(saved["gradients"]),
+            header=Header(Fault.NONE, 1.0, saved["present"]),
+            workers=workers,
+            weighted=False,
+            flight=None,
+            stopwatch=stopwatch,
+            then=None if saved["then"] is None else back(saved["then"]),
+        )
 
     def state(self) -> dict[str, Any]:
         """Landed, as tensors that can be saved."""

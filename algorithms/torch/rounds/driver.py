@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import threading
 import traceback
@@ -17,8 +16,6 @@ from horovod.common.exceptions import HorovodInternalError
 from torch import nn
 
 from algorithms.contract import Place, Reduction, Rounds
-from algorithms.life import Standing
-from algorithms.mechanisms.elastic.life import wire_state
 from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.quorum.ballot import Terms
 from algorithms.mechanisms.quorum.helper import Helper, RoundsError
@@ -34,10 +31,9 @@ from algorithms.torch.refusals import refuse_unfit
 from algorithms.torch.rounds.attempts import Attempts
 from algorithms.torch.rounds.copies import CopyWork
 from algorithms.torch.rounds.gradients import GradientWork
+from algorithms.torch.rounds.saved import Saved
 from algorithms.torch.rounds.space import Space, laid_out
 from algorithms.torch.rounds.wire import TorchWire
-
-UNDER_WAY = ("contribution", "given", "given_anchor")  # of the state of work: of a round that was not adopted
 
 
 class RoundsDriver:
@@ -66,6 +62,7 @@ class RoundsDriver:
         )
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
+        self.saved = Saved(algorithm, attached, self.worker, self.work)
         self.evaluating = False
         self.weight = 1.0
         self.overflowed = False  # the gradients of this step
@@ -260,61 +257,15 @@ class RoundsDriver:
         if self.worker.offering and self.algorithm.overlap:
             with self._translated():
                 self.worker.wait()  # everyone has offered: the round closes whatever the other training threads do
-        standing = self.worker.life.standing
-        with torch.no_grad(), self.work.whole:
-            theirs = self.attached.optimizer.state_dict()
-            if isinstance(self.work, GradientWork):
-                theirs = copy.deepcopy(theirs)  # the helper goes on stepping it
-            return theirs, {
-                "algorithm": self.algorithm.name,
-                "step": standing.step,
-                "read": standing.read,
-                "due": standing.due if self.algorithm.overlap else None,
-                "rounds": self.work.rounds,
-                "work": self.work.state_dict(),
-            }
+        return self.saved.state()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state.get("algorithm") != self.algorithm.name:
-            raise ValueError(f"the saved state is one of {state.get('algorithm')!r}, not of {self.algorithm.name!r}")
-        helper = self.worker.helper
-        if helper is not None:
-            helper.quit()
-            helper.thread.join()  # every rank loads, so the rounds end for all
-        with torch.no_grad():
-            self.work.load_state_dict(state["work"])
-        self.work.rounds = state["rounds"]
-        self.worker.resume(state["rounds"], Standing(step=state["step"], read=state["read"], due=state["due"]))
-        self.work.forget()
+        self.saved.load(state)
         self.loaded = True
 
     def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
-        work = {key: kept for key, kept in lead["work"].items() if key not in UNDER_WAY}
-        work["wire"] = wire_state(work["wire"], own and own["work"]["wire"])
-        if own is not None and "anchor" in work:
-            work["anchor"] = own["work"]["anchor"]
-        self.load_state_dict({**lead, "due": None, "work": work})
-        if not isinstance(self.work, CopyWork):
-            return  # parameters are the centre's, which is rank 0's
-        with torch.no_grad():
-            if "parameters" not in self.work.replica.kept:
-                self._begin_at_mean(new=own is None)
-            elif own is None or (self.algorithm.overlap and self.work.anchor is not None):
-                # What has travelled is in the centre: a worker that had not adopted it would offer it once more.
-                self.work.refresh()
-
-    def _begin_at_mean(self, *, new: bool) -> None:
-        """Without a centre, newcomers begin where the others' next round would."""
-        name = f"{self.attached.prefix}newcomers"
-        stayed = int(collectives.total(torch.tensor([not new], dtype=torch.int32), name, self.attached.among))
-        if stayed == self.attached.workers:
-            return
-        for number, parameter in enumerate(self.attached.parameters):
-            flat = laid_out(parameter)
-            share = flat.to("cpu", torch.float64) * (0.0 if new else 1.0 / stayed)
-            total = collectives.total(share, f"{name}.{number}", self.attached.among)
-            if new:
-                flat.copy_(total)
+        self.saved.go_on(lead, own)
+        self.loaded = True
 
     def detach(self, *, at_once: bool = False) -> None:
         self.hook.remove()

@@ -1,0 +1,48 @@
+"""A Keras optimizer that stands around another one, which does every update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from algorithms.tensorflow.scaling import innermost
+
+
+class Around(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """Hands on what Keras and its callbacks ask of an optimizer to the one inside."""
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, name: str) -> None:
+        super().__init__(learning_rate=_rate(optimizer), name=name)
+        self.inner_optimizer = optimizer
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self._variables, *self.inner_optimizer.variables]
+
+    @property
+    def iterations(self) -> Any:
+        return self.inner_optimizer.iterations
+
+    @property
+    def loss_scale_factor(self) -> Any:
+        return self.inner_optimizer.loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, factor: float | None) -> None:
+        """Only Keras's constructor sets it, to None."""
+
+    def scale_loss(self, loss: Any) -> Any:
+        return self.inner_optimizer.scale_loss(loss)
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        innermost(self.inner_optimizer).exclude_from_weight_decay(var_list=var_list, var_names=var_names)
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """What the outer optimizer's own learning rate starts from; where the inner has a schedule it is not used."""
+    rate = optimizer.learning_rate
+    return float(rate.numpy()) if isinstance(rate, keras.Variable) else 0.0
