@@ -2,8 +2,8 @@
 
 python -m tests.environments [WORDS THAT THE NAMES OF ROWS CONTAIN]
 
-What came of each row is kept in `build/environments` and written into `results.md` after each, so that a run that is cut
-loses one row. The environments themselves are removed: a PyTorch from PyPI brings gigabytes for GPUs.
+What came of each row is kept in `results.json` and written into `results.md` after each, so that a run that is cut loses
+one row. The environments themselves are removed: a PyTorch from PyPI brings gigabytes for GPUs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.environments.rows import FOLDER, ROWS, Outcome, Row, noted, read
+from tests.environments.rows import FOLDER, ROWS, Outcome, Row, kept, noted
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -130,8 +130,9 @@ def written() -> None:
         "| environment | pip chose | build | two ranks | import |",
         "|---|---|---|---|---|",
     ]
+    known = kept()
     for row in ROWS:
-        outcome = read(row)
+        outcome = known.get(row.name)
         if outcome is None:
             lines.append(f"| {row.name} | – | not tried | – | – |")
             continue
@@ -159,7 +160,7 @@ def main() -> None:
     for number, row in enumerate(rows, 1):
         print(f"{number} of {len(rows)}: {row.name}", flush=True)
         outcome = tried(row, wheel)
-        noted(row, outcome)
+        noted(outcome)
         written()
         print(f"  {outcome}", flush=True)
         failed += bool(outcome.failed)

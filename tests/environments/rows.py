@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "build" / "environments"
+KEPT = Path(__file__).parent / "results.json"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Row:
 
     @property
     def folder(self) -> Path:
-        """Where it is made; what came of it stays beside it."""
+        """Where it is made."""
         short = "_".join(package.replace("==", "-").replace(".*", "") for package in self.packages)
         return FOLDER / f"{short}_python-{self.python}"
 
@@ -55,10 +56,13 @@ class Outcome:
     failed: str = ""
 
 
-def noted(row: Row, outcome: Outcome) -> None:
-    row.beside("json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
+def kept() -> dict[str, Outcome]:
+    """What came of the rows that have been tried, on this machine or another, by their names."""
+    found = json.loads(KEPT.read_text()) if KEPT.exists() else []
+    return {one["row"]: Outcome(**one) for one in found}
 
 
-def read(row: Row) -> Outcome | None:
-    path = row.beside("json")
-    return Outcome(**json.loads(path.read_text())) if path.exists() else None
+def noted(outcome: Outcome) -> None:
+    """In the order of the rows; what an earlier try came to is forgotten."""
+    known = kept() | {outcome.row: outcome}
+    KEPT.write_text(json.dumps([asdict(known[row.name]) for row in ROWS if row.name in known], indent=2) + "\n")
