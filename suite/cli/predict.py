@@ -62,7 +62,10 @@ def predict(
     seal: Annotated[
         bool, typer.Option("--seal", help="Write down what is expected of every run of EXPERIMENT.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="With --seal: the file to write.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --seal: the file to write; default: beside the records, for reports."),
+    ] = None,
     check: Annotated[Path | None, typer.Option(help="Set this sealed file beside what was recorded.")] = None,
     folder: Annotated[
         Path, typer.Option("--records", help="For --seal and --check: the folder of records.")

@@ -9,6 +9,7 @@ from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 
 if TYPE_CHECKING:
     from suite.record.schema import Record
+    from suite.record.sealed import Sealed
 
 
 def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
@@ -22,8 +23,9 @@ def seal(experiment: str, calibration: Path | None, records: Path, out: Path | N
     with input_errors():
         plan = expand(experiments.load(experiment))
         sealed = sealing.seal(plan, Calibration.read(calibration), read(records))
-        path = out or Path(f"{plan.experiment}-sealed.json")
-        sealed.save(path)
+        path = out or _beside(records, sealed)
+        if out is not None:
+            sealed.save(out)
     missing = [one for one in sealed.expectations if one.not_predicted]
     print(
         f"{path}: {len(sealed.expectations) - len(missing)} kinds of runs of {plan.experiment}, hash {sealed.hash[:16]}"
@@ -35,13 +37,25 @@ def seal(experiment: str, calibration: Path | None, records: Path, out: Path | N
     return OK
 
 
+def _beside(records: Path, sealed: Sealed) -> Path:
+    """Where reports look for it."""
+    from suite.record.store import Store, StoreError
+
+    try:
+        with Store(records).writing() as writer:
+            return writer.seal(sealed)
+    except StoreError as error:
+        raise BadInputError(str(error)) from error
+
+
 def check(path: Path, records: Path) -> int:
     """Set what was sealed beside what was recorded. Exit code 1 where nothing can be compared."""
-    from suite.simulate import sealing
+    from suite.record.sealed import Sealed
+    from suite.report import foretold
 
     with input_errors():
-        sealed = sealing.Sealed.read(path)
-    outcomes = sealing.check(sealed, read(records))
+        sealed = Sealed.read(path)
+    outcomes = foretold.check(sealed, read(records))
     print(
         f"sealed {sealed.created:%Y-%m-%d %H:%M} UTC, hash {sealed.hash[:16]}; predicted / recorded, seconds of used work"
     )
@@ -51,19 +65,20 @@ def check(path: Path, records: Path) -> int:
             print(f"     -              {expected.label}: {expected.not_predicted or 'not recorded'}")
             continue
         late = "  recorded before it was sealed" if one.early else ""
-        seen = sum(one.observed) / len(one.observed)
+        line = "      -" if one.line_error is None else f"{one.line_error:+7.1%}"
         print(
-            f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  {expected.seconds:8.4f} "
-            f"[{expected.low:.4f}, {expected.high:.4f}] / {seen:8.4f}  {one.inside} of {len(one.observed)} inside  "
+            f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  line {line}  {expected.seconds:8.4f} "
+            f"[{expected.low:.4f}, {expected.high:.4f}] / {one.recorded:8.4f}  {one.inside} of {len(one.observed)} inside  "
             f"{expected.label}{late}"
         )
-    found = sealing.verdict(outcomes)
+    found = foretold.verdict(outcomes)
     if found is None:
         print("nothing to compare: no run was recorded after it was sealed")
         return FAILED
     print(
         f"{found.compared} kinds of runs: median error {found.median:.1%}, largest {found.worst:.1%}, "
         f"{found.inside:.0%} of the runs inside their 90 % interval; median error of the floor {found.floor_median:.1%}"
+        + (f", of straight lines {found.line_median:.1%}" if found.line_median is not None else "")
     )
     return OK
 

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from suite.disturbance.judging import disturbed
 from suite.record.schema import SCHEMA_VERSION, Failed, Reason, Record
+from suite.record.sealed import SUFFIX, Sealed
 
 MARKER = "farandole-records.json"
 DAMAGED = "damaged"
@@ -186,6 +187,13 @@ class Writer:
             raise DiskFullError(f"{self.folder}: {error.strerror}; nothing more can be recorded") from error
         finally:
             self.reserve()
+
+    def seal(self, sealed: Sealed) -> Path:
+        """Put predictions beside the records that will test them."""
+        path = self.folder / sealed.experiment / f"{sealed.hash[:12]}{SUFFIX}"
+        path.parent.mkdir(exist_ok=True)
+        sealed.save(path)
+        return path
 
     def next_attempt(self, experiment: str, identity: str, repetition: int) -> int:
         taken = record_files(self.folder / experiment, f"{identity[:16]}-r{repetition}-a*")

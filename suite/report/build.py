@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.report.content import Report
 from suite.report.evidence import Evidence
 from suite.report.landing import page as landing
-from suite.report.sections import claims, experiment, trust
+from suite.report.sections import claims, experiment, foretold, trust
 from suite.report.sections.main import main
 from suite.report.study import study
 
@@ -21,6 +21,7 @@ def report(evidence: Evidence) -> Report:
             landing.page(found, answers, judged.summary),
             *(experiment.page(one, found, answer) for one, answer in answers),
             judged,
+            *([foretold.page(found)] if evidence.sealed else []),
             trust.page(found),
         )
     )

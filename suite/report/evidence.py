@@ -10,6 +10,7 @@ from pathlib import Path
 from algorithms.mechanisms.suggest import unknown
 from suite.disturbance.judging import disturbed
 from suite.record.schema import Record
+from suite.record.sealed import SUFFIX, Sealed
 from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
 
 
@@ -30,6 +31,7 @@ class Evidence:
     holes: tuple[Hole, ...] = ()
     superseded: int = 0  # other attempts at runs that were tried again
     disturbed: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)  # by key: by what
+    sealed: tuple[Sealed, ...] = ()  # predictions, the oldest first
 
 
 class EvidenceError(ValueError):
@@ -51,7 +53,18 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
     contents = read_files(files)
     holes = [Hole(_below(one.path, folder), one.why, one.newer) for one in contents.unreadable]
     holes += [Hole(_below(path, folder), "set aside as damaged by a later sweep", False) for path in aside]
-    return of_records(contents.records, tuple(holes))
+    sealed, broken = _sealed(folder, experiment)
+    return replace(of_records(contents.records, (*holes, *broken)), sealed=sealed)
+
+
+def _sealed(folder: Path, experiment: str | None) -> tuple[tuple[Sealed, ...], tuple[Hole, ...]]:
+    found, holes = [], []
+    for path in sorted(folder.glob(f"{experiment or '*'}/*{SUFFIX}")):
+        try:
+            found.append(Sealed.read(path))
+        except ValueError as error:
+            holes.append(Hole(_below(path, folder), str(error).replace(str(path), path.name), False))
+    return tuple(sorted(found, key=lambda one: (one.created, one.hash))), tuple(holes)
 
 
 def of_records(records: tuple[Record, ...], holes: tuple[Hole, ...] = ()) -> Evidence:
@@ -93,7 +106,11 @@ def _with_environment(records: tuple[Record, ...]) -> tuple[Record, ...]:
 
 
 def only(evidence: Evidence, experiment: str) -> Evidence:
-    return replace(evidence, records=tuple(one for one in evidence.records if one.experiment == experiment))
+    return replace(
+        evidence,
+        records=tuple(one for one in evidence.records if one.experiment == experiment),
+        sealed=tuple(one for one in evidence.sealed if one.experiment == experiment),
+    )
 
 
 def _below(path: Path, folder: Path) -> str:

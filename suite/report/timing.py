@@ -88,6 +88,12 @@ def timing(record: Record) -> Timing | None:
     return Timing(Series(job_steps(counted), rhythm(record), _needed(record)), useful_share(record.ranks))
 
 
+def useful_seconds(record: Record) -> float | None:
+    """Of a step's worth of work that was used; None where there is no timing."""
+    found = timing(record)
+    return None if found is None else found.useful_series.mean
+
+
 def parts(record: Record) -> Parts | None:
     counted = _counted(record)
     if counted is None:

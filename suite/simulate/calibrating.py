@@ -10,9 +10,10 @@ import numpy as np
 
 from suite.cluster.fingerprint import commit
 from suite.record.schema import Record
-from suite.simulate.calibration import Calibration, Missed, Reach, Values
+from suite.report.timing import useful_seconds
+from suite.simulate.calibration import Calibration, Missed, Reach, Values, wire_seconds
 from suite.simulate.fitting import Unknown, fit
-from suite.simulate.recorded import CannotTellError, Run, cores_of, label_of, run_of, seconds_of
+from suite.simulate.recorded import CannotTellError, Run, cores_of, kind_of, label_of, run_of
 
 # What is expected of Horovod's Gloo on today's processors, and held where the records do not tell.
 UNKNOWNS: dict[str, Unknown] = {
@@ -61,6 +62,7 @@ class Chosen:
     """Specifications that are fitted with the mean of their runs, and why others are not."""
 
     runs: dict[str, tuple[str, Run, float]] = field(default_factory=dict)  # by identity: label, run, seconds
+    kinds: dict[str, str] = field(default_factory=dict)  # by identity
     experiments: set[str] = field(default_factory=set)
     frameworks: set[str] = field(default_factory=set)
     left_out: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -77,13 +79,14 @@ def choose(records: Iterable[Record], choice: Choice) -> Chosen:
         except CannotTellError as error:
             chosen.left_out[str(error)] += 1
             continue
-        took = seconds_of(record)
+        took = useful_seconds(record)
         if took is None:
             chosen.left_out["failed, or too short to have a step of all its ranks"] += 1
             continue
         seconds[record.identity].append(took)
         mean = float(np.exp(np.mean(np.log(seconds[record.identity]))))
         chosen.runs[record.identity] = (label_of(record.specification), run, mean)
+        chosen.kinds[record.identity] = kind_of(record.specification)
         chosen.experiments.add(record.experiment)
         chosen.frameworks.add(record.specification.framework)
     return chosen
@@ -119,7 +122,14 @@ def calibrate(records: Iterable[Record], choice: Choice) -> tuple[Calibration, d
     values = fit(unknowns, [seconds for _, (_, _, seconds) in runs], model)
     fitted = _with(blank, values)
     missed = tuple(
-        Missed(identity=identity, label=label, observed=seconds, simulated=simulated(run, fitted))
+        Missed(
+            identity=identity,
+            label=label,
+            observed=seconds,
+            simulated=simulated(run, fitted),
+            kind=chosen.kinds[identity],
+            wire=wire_seconds(run.workload, run.machines),
+        )
         for identity, (label, run, seconds) in runs
     )
     return fitted.model_copy(update={"runs": missed}), dict(chosen.left_out)

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 
 from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
@@ -53,6 +54,10 @@ class Missed(Part):
     label: str
     observed: PositiveNumber
     simulated: PositiveNumber
+    kind: str = Field(default="", description="the same for runs that differ in workers, hosts and network alone")
+    wire: NonNegative = Field(
+        default=0.0, description="seconds that its bytes need at the stated rate, in one exchange"
+    )
 
     @property
     def error(self) -> float:
@@ -134,6 +139,15 @@ class Calibration(Part):
         """The logarithm of the factor by which a run may lie off, nine times of ten."""
         return NORMAL * self.sigma(machines)
 
+    def line(self, kind: str, wire: float) -> float | None:
+        """What somebody would expect who draws a straight line through runs of this kind, over what their bytes need."""
+        points = {run.wire: run.observed for run in self.runs if run.kind == kind}
+        if len(points) < 2:
+            return None
+        slope, start = np.polyfit(list(points), list(points.values()), 1)
+        found = float(start + slope * wire)
+        return found if found > 0 else None
+
     def warnings(self, machines: Machines, workload: Workload) -> list[str]:
         """Where a prediction is an extrapolation, and how far."""
         found = []
@@ -163,3 +177,9 @@ def _beyond(value: float, reach: tuple[float, float]) -> float:
     if math.isinf(value):
         return 0.0
     return max(0.0, math.log2(value / high), math.log2(low / value))
+
+
+def wire_seconds(workload: Workload, machines: Machines) -> float:
+    """What an exchange of everything takes at the stated rate, and nothing else."""
+    sent = 2 * (machines.workers - 1) / machines.workers * workload.parameter_bytes
+    return sent * sharing(machines) / bytes_per_second(machines)

@@ -1,7 +1,8 @@
-"""A run of an experiment as the simulation sees it, and what its record says it took."""
+"""A run of an experiment as the simulation sees it."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from algorithms.contract import Algorithm
 from suite.experiment.live import Live
 from suite.record.schema import Record
 from suite.record.specification import Specification
-from suite.report.timing import timing
 from suite.simulate import wires
 from suite.simulate.calibration import Calibration
 from suite.simulate.machines import Machines
@@ -94,10 +94,11 @@ def cores_of(record: Record) -> int | None:
     return min((host.cores for host in record.hosts), default=None)
 
 
-def seconds_of(record: Record) -> float | None:
-    """Of a step's worth of work that was used; None: not a result, or too short."""
-    found = timing(record)
-    return None if found is None else found.useful_series.mean
+def kind_of(specification: Specification) -> str:
+    """The same for runs that differ in workers, hosts, network, seed and length alone."""
+    model, algorithm = specification.model.model_dump_json(), specification.algorithm.model_dump_json()
+    fixed = (specification.framework, model, algorithm, specification.form, specification.straggler)
+    return hashlib.sha256(repr((*fixed, specification.batch_size)).encode()).hexdigest()[:12]
 
 
 def label_of(specification: Specification) -> str:

@@ -86,6 +86,7 @@ def test_reports_know_records_only() -> None:
         "suite.record.learned",
         "suite.record.recovery",
         "suite.record.schema",
+        "suite.record.sealed",
         "suite.record.store",
         "suite.record.specification",
         "suite.disturbance.judging",  # tells from records which were disturbed

@@ -11,11 +11,14 @@ from suite.cluster.emulated.network import EmulatedNetwork
 from suite.cluster.local import LocalNetwork
 from suite.record.part import Options
 from suite.record.schema import Record
+from suite.record.sealed import Sealed
 from suite.record.specification import Algorithm, Model, Replay, Specification
 from suite.record.store import Store
+from suite.report import foretold
 from suite.simulate import Calibration, sealing
 from suite.simulate.calibrating import Choice, calibrate, choose
-from suite.simulate.recorded import CannotTellError, run_of
+from suite.simulate.calibration import Missed
+from suite.simulate.recorded import CannotTellError, kind_of, run_of
 
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "records"
 ONE_RATE = Choice(experiments=("network",), most_hosts=2, rates_mbit=(400.0,), frameworks=("torch",))
@@ -118,6 +121,26 @@ def test_what_cannot_be_told_is_said(changed: dict[str, object], why: str) -> No
         run_of(specification().model_copy(update=changed))
 
 
+def test_a_straight_line_is_drawn_through_runs_of_one_kind_alone(calibration: Calibration) -> None:
+    def run(kind: str, wire: float, observed: float) -> Missed:
+        return Missed(identity="", label="", observed=observed, simulated=1.0, kind=kind, wire=wire)
+
+    runs = (run("a", 0.0, 1.0), run("a", 0.5, 2.0), run("b", 0.5, 7.0))
+    made = calibration.model_copy(update={"runs": runs})
+    assert made.line("a", 1.0) == pytest.approx(3.0)
+    assert made.line("b", 1.0) is None  # one place draws none
+    assert made.line("c", 1.0) is None
+    assert made.model_copy(update={"runs": (run("a", 0.0, 1.0), run("a", 0.5, 0.1))}).line("a", 1.0) is None
+
+
+def test_runs_of_one_kind_differ_in_workers_network_seed_and_length_alone() -> None:
+    one = specification()
+    same = {"workers": 4, "seed": 3, "steps": 99, "network": EmulatedNetwork(hosts=4, rate_mbit=1000)}
+    assert kind_of(one.model_copy(update=same)) == kind_of(one)
+    for other in ({"batch_size": 99}, {"wire": "fp16"}, {"straggler": "pause:every=5,length=0.1s"}):
+        assert kind_of(one.model_copy(update=other)) != kind_of(one)
+
+
 def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration, tmp_path: Path) -> None:
     from suite.experiment import file as experiment
     from suite.experiment import plan
@@ -130,21 +153,21 @@ def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration,
     sealed.save(path)
     with pytest.raises(ValueError, match="not written over"):
         sealed.save(path)
-    assert sealing.Sealed.read(path) == sealed
-    early = sealing.check(sealed, records)
+    assert Sealed.read(path) == sealed
+    early = foretold.check(sealed, records)
     assert all(one.early for one in early)
-    assert sealing.verdict(early) is None
+    assert foretold.verdict(early) is None
     later = [one.model_copy(update={"created": sealed.created + timedelta(hours=1)}) for one in records]
-    outcomes = sealing.check(sealed, later)
+    outcomes = foretold.check(sealed, later)
     assert len(outcomes) == 6
     assert all(one.error is not None and abs(one.error) < 0.1 for one in outcomes)
-    found = sealing.verdict(outcomes)
+    found = foretold.verdict(outcomes)
     assert found is not None
     assert found.compared == 6
     assert found.median < 0.04 < found.floor_median
     path.write_text(path.read_text().replace(sealed.expectations[0].label, "another"))
     with pytest.raises(ValueError, match="not as it was sealed"):
-        sealing.Sealed.read(path)
+        Sealed.read(path)
 
 
 def test_what_is_not_predicted_is_not_left_out(calibration: Calibration) -> None:

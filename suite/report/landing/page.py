@@ -9,6 +9,7 @@ from suite.report.evidence import Evidence
 from suite.report.landing import gain, learning, number, weather
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
+from suite.report.sections import foretold
 from suite.report.sections.experiment import title
 from suite.report.sections.main import Main
 from suite.report.sections.wording import ended_early, plural
@@ -36,6 +37,7 @@ def page(study: Study, answers: Sequence[tuple[Experiment, Main]], claims: str) 
             "Do the papers' claims hold?",
             (Prose(claims, (Link("Every claim, by paper", "pages/claims"),)),),
         ),
+        *([_predictions()] if study.evidence.sealed else []),
         _trust(study, pictures, answers),
     )
     return Page(NAME, TITLE, SUMMARY, sections)
@@ -66,6 +68,11 @@ def _questions(answers: Sequence[tuple[Experiment, Main]]) -> Section:
         Item(title(one), found.answer, Link(one.name, f"pages/{one.slug}"), one.kind) for one, found in answers
     )
     return Section("questions", "Every question, and its answer", (Points(items),))
+
+
+def _predictions() -> Section:
+    text = "Predictions that were sealed before their runs stand beside what came of them; none is left out."
+    return Section("predictions", foretold.TITLE, (Prose(text, (foretold.LINK,)),))
 
 
 def _trust(study: Study, pictures: Sequence[Picture], answers: Sequence[tuple[Experiment, Main]]) -> Section:

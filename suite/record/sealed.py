@@ -1,0 +1,74 @@
+"""A file of predictions that were written down before the runs that test them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from suite.record.part import Part, Positive, PositiveNumber
+
+SUFFIX = ".sealed"  # beside the records of its experiment
+
+
+class Expectation(Part):
+    """Of every run of one specification: seconds of a step's worth of used work, with what nine of ten runs fall into."""
+
+    identity: str
+    label: str
+    algorithm: str
+    workers: Positive
+    seconds: PositiveNumber | None = None
+    low: PositiveNumber | None = None
+    high: PositiveNumber | None = None
+    floor: PositiveNumber | None = Field(default=None, description="bytes over the stated rate, and nothing else")
+    line: PositiveNumber | None = Field(
+        default=None, description="a straight line through what runs of its kind took, over the seconds its bytes need"
+    )
+    not_predicted: str | None = None
+
+
+class Sealed(Part):
+    """The content of the file; `hash` is over all the rest."""
+
+    version: Literal[1] = 1
+    experiment: str
+    created: AwareDatetime
+    commit: str | None
+    code: str = Field(description="sha256 over the sources of suite/simulate and algorithms")
+    calibration: str = Field(description="sha256 of its content")
+    fitted: tuple[str, ...]
+    expectations: tuple[Expectation, ...]
+    hash: str = ""
+
+    def digest(self) -> str:
+        content = self.model_dump(mode="json", exclude={"hash"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Create the file; what is sealed is never written over."""
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(self.model_dump_json(indent=1) + "\n")
+        except FileExistsError:
+            raise ValueError(f"{path} is there already: what is sealed is not written over") from None
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Sealed:
+        try:
+            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if found.hash != found.digest():
+            raise ValueError(
+                f"{path} is not as it was sealed: its hash is {found.digest()[:12]}, not {found.hash[:12]}"
+            )
+        return found

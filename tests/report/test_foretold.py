@@ -1,0 +1,123 @@
+"""Predictions that were sealed before their runs: beside what came of them, none left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from statistics import geometric_mean
+
+import pytest
+
+from suite.record.schema import Record
+from suite.record.sealed import SUFFIX, Expectation, Sealed
+from suite.record.store import Writer
+from suite.report import evidence as reading
+from suite.report.build import report
+from suite.report.content import Page, Table
+from suite.report.foretold import check, verdict
+from suite.report.rendering import produce
+from suite.report.timing import useful_seconds
+from tests.report import scripted, worlds
+
+RECORDS = scripted.records("scaling", "framework=torch", "model=AlexNet")
+BEFORE = min(record.created for record in RECORDS) - timedelta(hours=1)
+
+
+def expectation(record: Record, factor: float, **changed: object) -> Expectation:
+    """So much of what its runs took, in their mean."""
+    took = [useful_seconds(one) for one in RECORDS if one.identity == record.identity]
+    seconds = geometric_mean([one for one in took if one is not None])
+    fields = {
+        "identity": record.identity,
+        "label": f"{record.specification.algorithm.name} {record.identity}",
+        "algorithm": record.specification.algorithm.name,
+        "workers": record.specification.workers,
+        "seconds": factor * seconds,
+        "low": 0.95 * factor * seconds,
+        "high": 1.05 * factor * seconds,
+        "floor": 0.5 * seconds,
+        "line": 0.8 * seconds,
+    }
+    return Expectation(**(fields | changed))
+
+
+def sealed(*expectations: Expectation, experiment: str = "scaling") -> Sealed:
+    blank = Sealed(
+        experiment=experiment,
+        created=BEFORE,
+        commit=None,
+        code="c" * 64,
+        calibration="d" * 64,
+        fitted=("network (at most 2 hosts)",),
+        expectations=expectations,
+    )
+    return blank.model_copy(update={"hash": blank.digest()})
+
+
+def different() -> list[Record]:
+    """A run of each kind that has a timing."""
+    found = {record.identity: record for record in RECORDS if useful_seconds(record) is not None}
+    return list(found.values())
+
+
+def page_of(one: Sealed) -> Page:
+    found = report(replace(worlds.evidence(RECORDS), sealed=(one,)))
+    return next(page for page in found.pages if page.name == "pages/predictions")
+
+
+def table(page: Page, name: str) -> Table:
+    return next(one for one in page.tables if one.name == name)
+
+
+def test_errors_are_signed_and_nothing_is_left_out() -> None:
+    first, second, *_ = different()
+    never = expectation(first, 1.0, identity="0" * 16, label="never run")
+    silent = expectation(second, 1.0, identity="1" * 16, label="not told", seconds=None, not_predicted="it is real")
+    page = page_of(sealed(expectation(first, 1.1), expectation(second, 0.98), never, silent))
+    assert page.summary.startswith("2 kinds of runs were predicted before they were run: the median error is 6.0%, the")
+    assert "the largest 10.0%, and 50% of the runs" in page.summary
+    assert "floor is 50.0%, that of straight lines 20.0%" in page.summary
+    rows = {row[0].text: [entry.text for entry in row] for row in table(page, "predictions").rows}
+    assert len(rows) == 4
+    assert [row[3] for row in rows.values()] == ["+10.0%", "-2.0%", "–", "–"]
+    assert [row[-1] for row in rows.values()] == ["–", "–", "not recorded", "it is real"]
+
+
+def test_what_was_recorded_before_proves_nothing() -> None:
+    (first, *_) = different()
+    late = sealed(expectation(first, 1.0)).model_copy(update={"created": BEFORE + timedelta(days=3650)})
+    assert verdict(check(late, RECORDS)) is None
+    page = page_of(late)
+    assert "none of them has been run since" in page.summary
+    assert "recorded before it was sealed" in table(page, "predictions").rows[0][-1].text
+
+
+def test_a_report_finds_them_beside_the_records_and_says_what_is_broken(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    for record in RECORDS:
+        writer.add(record)
+    good = sealed(expectation(different()[0], 1.0))
+    text = writer.seal(good).read_text()
+    (tmp_path / "scaling" / f"forged{SUFFIX}").write_text(text.replace(good.expectations[0].label, "another"))
+    found = reading.read(tmp_path)
+    assert found.sealed == (good,)
+    assert [(hole.file, "not as it was sealed" in hole.why) for hole in found.holes] == [
+        (f"scaling/forged{SUFFIX}", True)
+    ]
+    assert reading.read(tmp_path, "scaling").sealed == (good,)
+    files = produce(found)
+    assert b"pages/predictions.html" in files["report.html"]
+    assert b"+0.0%" in files["pages/predictions.html"]
+    assert "figures/predictions-held.svg" in files
+
+
+def test_without_them_nothing_is_said_of_them() -> None:
+    assert "pages/predictions" not in [page.name for page in report(worlds.evidence(RECORDS)).pages]
+
+
+def test_a_file_is_never_written_over(tmp_path: Path) -> None:
+    one = sealed(expectation(different()[0], 1.0))
+    one.save(tmp_path / "one")
+    with pytest.raises(ValueError, match="not written over"):
+        one.save(tmp_path / "one")
