@@ -1,7 +1,7 @@
 """How far training came: what runs needed to reach their targets, and which of several ways to tune them is the best.
 
 The best is the one with which the highest target took the fewest samples. A run that never reached a target counts as
-longer than all that did.
+longer than all that did. So does one that diverged, whatever it had reached before: nothing of it is left.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ class Effort:
 
 def counts(record: Record) -> bool:
     """Whether it says something about targets: evaluated to its end, or diverged. Others are holes, not failures."""
-    return record.outcome.status == "diverged" or (record.finished and bool(record.evaluations))
+    return diverged(record) or (record.finished and bool(record.evaluations))
 
 
 def finals(records: Iterable[Record]) -> tuple[float, ...]:
-    """The last accuracy of every run that came to an evaluation."""
-    return tuple(record.evaluations[-1].top1 for record in records if record.evaluations)
+    """The last accuracy of every run that came to an evaluation and did not diverge."""
+    return tuple(record.evaluations[-1].top1 for record in records if record.evaluations and not diverged(record))
+
+
+def diverged(record: Record) -> bool:
+    return record.outcome.status == "diverged"
 
 
 def efforts(records: Sequence[Record]) -> tuple[Effort, ...]:
@@ -46,17 +50,17 @@ def efforts(records: Sequence[Record]) -> tuple[Effort, ...]:
 
 
 def reached(record: Record, target: float) -> Reached | None:
-    return next((one for one in record.reached if math.isclose(one.target, target)), None)
+    return next((one for one in record.reached if math.isclose(one.target, target) and not diverged(record)), None)
 
 
 def badness(records: Sequence[Record]) -> tuple[float, ...]:
     """Of runs that were tuned alike: the least is the best."""
     found, ends = efforts(records), finals(records)
-    diverged = sum(record.outcome.status == "diverged" for record in records)
+    lost = sum(diverged(record) for record in records)
     holes = sum(not counts(record) for record in records)
     untold = not found and bool(records[0].specification.targets)
     accuracy = statistics.median(ends) if ends else 0.0
-    return (float(untold), *(one.samples for one in reversed(found)), float(holes + diverged), -accuracy)
+    return (float(untold), *(one.samples for one in reversed(found)), float(holes + lost), -accuracy)
 
 
 def _effort(runs: Sequence[Record], target: float) -> Effort:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from suite import statistics
-from suite.record.learned import Effort, badness, counts, efforts, finals, reached
+from suite.record.learned import Effort, badness, counts, diverged, efforts, finals, reached
 from suite.record.schema import Evaluation, Reached
 from suite.report.arms import Arm, Group, Run
 from suite.statistics import Interval, Series
@@ -31,7 +31,7 @@ class Tuned:
 
     @property
     def finals(self) -> tuple[float, ...]:
-        """The last accuracy of every run that came to an evaluation."""
+        """The last accuracy of every run that came to an evaluation and did not diverge."""
         return finals(run.record for run in self.runs)
 
     @property
@@ -41,7 +41,7 @@ class Tuned:
 
     @property
     def diverged(self) -> int:
-        return sum(run.record.outcome.status == "diverged" for run in self.runs)
+        return sum(diverged(run.record) for run in self.runs)
 
     @property
     def badness(self) -> tuple[float, ...]:
@@ -115,8 +115,8 @@ class Highest:
 
 
 def highest(found: Sequence[Tuned]) -> Highest | None:
-    """None where nothing was evaluated."""
-    ends = [(one, statistics.mean(one.finals)) for one in found if one.finals]
+    """None where nothing was evaluated. An algorithm of which a run diverged is none of those that end highest."""
+    ends = [(one, statistics.mean(one.finals)) for one in found if one.finals and not one.diverged]
     if not ends:
         return None
     best, accuracy = max(ends, key=lambda end: end[1].value)

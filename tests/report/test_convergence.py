@@ -118,6 +118,24 @@ def test_diverged_runs_are_counted_and_left_out_of_curves() -> None:
     assert curve(best.runs) == ()
 
 
+def test_a_run_that_diverged_has_reached_nothing_and_ends_nowhere() -> None:
+    """Whatever it had reached before."""
+    diverged = (one.outcome for one in worlds.delay(scripted.diverging("delayed")) if one.outcome.status == "diverged")
+    lost = next(diverged)
+    quick = [reaching(record, 100 if record.labels.learning_rate == 0.2 else 800) for record in worlds.delay()]
+    fell = [
+        record.model_copy(update={"outcome": lost}) if record.labels.learning_rate == 0.2 else record
+        for record in quick
+    ]
+    best = tuned(arms(*fell)["synchronous"])
+    assert best is not None and best.learning_rate == 0.05
+    gone = at_rate(arms(*fell)["synchronous"], 0.2)
+    assert gone is not None and gone.finals == ()
+    effort = gone.effort(0.9)
+    assert effort is not None and math.isinf(effort.samples) and effort.reached == 0
+    assert highest([gone]) is None
+
+
 def test_arms_without_evaluations_are_not_tuned() -> None:
     group = worlds.only_group(worlds.studied(*worlds.quick(repetitions=1)))
     assert tuned(group.arms[0]) is None

@@ -187,6 +187,8 @@ def code(record: dict[str, Any]) -> str:
 
 
 def need(record: dict[str, Any], target: float, amount: str) -> float:
+    if record["outcome"]["status"] == "diverged":
+        return math.inf  # whatever it had reached before
     return next((float(one[amount]) for one in record["reached"] if math.isclose(one["target"], target)), math.inf)
 
 
