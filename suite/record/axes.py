@@ -57,10 +57,11 @@ def _net(value: Any, text: str) -> str:
     """`lenet at 28 x 28, 1/4 of its width` for `lenet(image=28, width=0.25)`; what it does not know it leaves as it is."""
     name, _, options = text.partition("(")
     said = dict(part.split("=", 1) for part in options.rstrip(")").split(", ") if "=" in part)
-    if not said or set(said) - {"image", "width"}:
+    if not said or set(said) - {"image", "width", "dropout"} or float(said.get("dropout", 0)):
         return text
     words = [f"{name} at {said['image']} × {said['image']}" if "image" in said else name]
     words += [f"{Fraction(said['width']).limit_denominator(64)} of its width"] if "width" in said else []
+    words += ["without dropout"] if "dropout" in said else []
     return ", ".join(words)
 
 

@@ -16,6 +16,8 @@ from tests.report import scripted, worlds
         ("AlexNet", "AlexNet"),
         ("tiny-cnn(image=8)", "tiny-cnn at 8 × 8"),
         ("lenet(image=28, width=0.25)", "lenet at 28 × 28, 1/4 of its width"),
+        ("alexnet(image=28, width=0.0625, dropout=0)", "AlexNet at 28 × 28, 1/16 of its width, without dropout"),
+        ("alexnet(image=28, dropout=0.3)", "alexnet(image=28, dropout=0.3)"),
         ("lenet(depth=3)", "lenet(depth=3)"),
     ],
 )

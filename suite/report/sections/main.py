@@ -181,19 +181,9 @@ def _learning(experiment: Experiment) -> Main:
     ranked = sorted(found, key=lambda one: one.badness)
     numbers: tuple[Number, ...] = ()
     if reference is not None and target is not None:
-        ratios = [(one, it) for one in found if one is not reference for it in [ratio(one, reference, target)] if it]
-        best, interval = min(ratios, key=lambda one: one[1].value, default=(None, None))
-        never = [one for one in found if one is not reference and not _reaches(one, target)]
-        if best is not None and interval is not None:
-            number = Number("samples, × synchronous", best.arm, interval, reference.arm.label, target)
-            numbers = (number,)
-            answer = (
-                f"To {formats.share(target)}, {best.arm.title} needs the fewest samples: {number.text} times those of "
-            )
-            answer += "synchronous training"
-            answer += f"; never there: {some([one.arm.title for one in never])}." if never else "."
-        else:
-            answer = f"To {formats.share(target)}, nothing is known to need fewer samples than synchronous training."
+        answer, numbers = _against(reference, found, target)
+        never = [one.arm.title for one in found if one is not reference and not _reaches(one, target)]
+        answer += f"; never there: {some(never)}." if never else "."
     elif (top := highest(found)) is not None:
         number = Number("final accuracy", top.best.arm, top.accuracy)
         numbers = (number,)
@@ -203,6 +193,37 @@ def _learning(experiment: Experiment) -> Main:
         answer = _nothing(experiment)
     table = _targets(experiment, ranked, reference, target)
     return Main(answer, numbers, figure, table)
+
+
+def _against(reference: Tuned, found: Sequence[Tuned], target: float) -> tuple[str, tuple[Number, ...]]:
+    """Who needs fewer samples than synchronous training, and who is there sooner, where an interval says so."""
+    fewest = _least(reference, found, target, "samples")
+    soonest = _least(reference, found, target, "seconds")
+    goal, numbers = f"To {formats.share(target)}", [one for one in (fewest,) if one is not None]
+    if fewest is None:
+        answer = f"{goal}, nothing is known to need fewer samples than synchronous training"
+    elif fewest.interval.high < 1:
+        answer = (
+            f"{goal}, {fewest.arm.title} needs the fewest samples: {fewest.text} times those of synchronous training"
+        )
+    else:
+        answer = (
+            f"{goal}, nothing surely needs fewer samples than synchronous training; the fewest: {fewest.arm.title}, "
+        )
+        answer += f"{fewest.text} times those"
+    if soonest is not None and soonest.interval.high < 1:
+        answer += f"; {soonest.arm.title} is there in {soonest.text} times its seconds"
+        numbers.append(soonest)
+    return answer, tuple(numbers)
+
+
+def _least(reference: Tuned, found: Sequence[Tuned], target: float, amount: str) -> Number | None:
+    """Whose ratio to synchronous training is the lowest; those that decide come first."""
+    known = [(one, it) for one in found if one is not reference for it in [ratio(one, reference, target, amount)] if it]
+    best, interval = min(known, key=lambda one: (not one[1].decides, one[1].value), default=(None, None))
+    if best is None or interval is None:
+        return None
+    return Number(f"{amount}, × synchronous", best.arm, interval, reference.arm.label, target)
 
 
 def _learning_figures(

@@ -45,6 +45,8 @@ def _phrase(setting: Setting, axis: str) -> str:
         return f"environment {setting.environment}" if setting.environment else ""
     if axis == "straggler":
         return words.straggler(setting.straggler)
+    if axis == "model":
+        return words.net("", setting.model)
     return AXES[axis].said(getattr(setting, axis))
 
 
