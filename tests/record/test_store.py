@@ -74,6 +74,24 @@ def test_packed_records_are_read_and_count_as_attempts(tmp_path):
             assert writer.next_attempt(one.experiment, one.identity, 0) == 1
 
 
+def test_packing_makes_files_small_and_changes_no_record(tmp_path):
+    store = filled(tmp_path / "results")
+    packed(store.files()[1])
+    before, files = store.read(), store.files()
+    store.files()[2].write_text("{}")
+    kept = store.read()
+    told = []
+    with store.writing() as writer:
+        was, now = writer.pack(told.append)
+        assert writer.pack(told.append) == (now, now)
+    assert now < was
+    assert store.read().records == kept.records != before.records
+    assert [path.suffix for path in store.files()].count(".xz") == len(files) - 1
+    assert len(told) == 2 * len(files)
+    with store.writing() as writer:
+        assert writer.next_attempt(before.records[0].experiment, before.records[0].identity, 0) == 1
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"{}", lambda content: b""])
 def test_a_damaged_packed_record_is_named_and_set_aside(tmp_path, damage):
     store = filled(tmp_path / "results")

@@ -228,7 +228,7 @@ def test_pages_behind_the_first_show_the_files_of_their_figures(visit: Visit) ->
 def test_a_figure_file_has_the_paper_of_the_page_it_is_on(browser: Browser, report: Path, scheme: str) -> None:
     figure = min((report.parent / "figures").glob("*.svg"))
     visit = Visit(browser, figure, color_scheme=scheme)
-    paper = visit.page.eval_on_selector("#patch_1 path", "(one) => getComputedStyle(one).fill")
+    paper = visit.page.eval_on_selector("g path", "(one) => getComputedStyle(one).fill")
     words = visit.page.eval_on_selector("text", "(one) => getComputedStyle(one).fill")
     visit.context.close()
     wanted = getattr(style.PAPER, scheme)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
+import lzma
 import math
 import re
 import statistics
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from suite.record import lean
+
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference"
 TABLES = REFERENCE / "report" / "tables"
 
@@ -21,9 +23,8 @@ TABLES = REFERENCE / "report" / "tables"
 def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
     """Of every run its last attempt."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for path in sorted((REFERENCE / "records").glob("*/*.json*"), key=lambda path: path.name.rsplit("-a", 1)[1]):
-        text = path.read_bytes()
-        record = json.loads(gzip.decompress(text) if path.suffix == ".gz" else text)
+    for path in sorted((REFERENCE / "records").glob("*/*.json.xz"), key=lambda path: path.name.rsplit("-a", 1)[1]):
+        record = lean.full(json.loads(lzma.decompress(path.read_bytes())))  # with the columns that follow from others
         found[record["experiment"], record["identity"], str(record["repetition"])] = record
     return found
 

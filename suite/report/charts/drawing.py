@@ -68,9 +68,10 @@ def draw(name: str, chart: Chart, alt: str) -> Drawing:
     with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
         figure = _drawn(chart)
         svg = _saved(figure)
-    text = _counted(_rounded(svg.decode()), name)
-    described = text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
-    return Drawing(_darkening(described).encode(), _inline(text))
+    text = _rounded(svg.decode())
+    alone = re.sub(r"\n\s+", "\n", _NUMBERED.sub("", _counted(text, "d")))
+    described = alone.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
+    return Drawing(_darkening(described).encode(), _inline(_counted(text, name)))
 
 
 def _drawn(chart: Chart) -> Figure:
@@ -117,7 +118,7 @@ def _rounded(svg: str) -> str:
 
 
 def _counted(svg: str, name: str) -> str:
-    """Identifiers that are hashes of coordinates become numbers, different in every drawing of a page."""
+    """Identifiers that are hashes of coordinates become numbers behind a name, which drawings of one page do not share."""
     numbers = {old: f"{name}-{number}" for number, old in enumerate(_REFERRED.findall(svg), start=1)}
     return re.sub(r"(?<=[#\"])[a-z][0-9a-f]{10}\b", lambda found: numbers.get(found[0], found[0]), svg)
 
