@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 MARK = "left_out"  # the first key of such a file
 DIGITS = 7  # as ranks write times
 FEW = 9
@@ -17,6 +20,7 @@ PARTS = ("compute", "injected", "exposed", "wait", "vote", "update")  # in the o
 # equally long, which packs well, and then it is better the wait.
 DERIVED = ("wait", "exposed", "seconds")
 Columns = dict[str, Any]
+Ticks = NDArray[np.int64]
 
 
 def marked(text: bytes) -> bool:
@@ -57,8 +61,7 @@ def _without(columns: Columns, name: str) -> Columns:
     made, seconds, started = dict(columns), columns["seconds"], columns["started"]
     if len(seconds) < 2:
         return made
-    begins = [round(one + took, DIGITS) for one, took in zip(started, seconds, strict=True)][:-1]
-    if (off := _off(started[1:], begins)) is not None:
+    if (off := _off(started[1:], (_ticks(started) + _ticks(seconds))[:-1])) is not None:
         made |= {"started": started[:1], "started_off": off}
     if columns.get(name) and (off := _off(columns[name], _rest(columns, name))) is not None:
         made |= {name: [], f"{name}_off": off}
@@ -69,31 +72,35 @@ def _with(columns: Columns) -> Columns:
     made = dict(columns)
     for name in DERIVED:
         if (off := made.pop(f"{name}_off", None)) is not None:
-            made[name] = [_moved(one, by) for one, by in zip(_rest(columns, name), off, strict=True)]
+            made[name] = _seconds(_rest(columns, name) + off)
     if (off := made.pop("started_off", None)) is not None:
-        started = list(made["started"])
-        for took, by in zip(made["seconds"], off, strict=False):  # nothing begins after the last step
-            started.append(_moved(round(started[-1] + took, DIGITS), by))
-        made["started"] = started
+        lasted = _ticks(made["seconds"])[: len(off)] + off
+        made["started"] = _seconds(_ticks(made["started"]) + np.concatenate([[0], np.cumsum(lasted)]))
     return made
 
 
-def _off(found: list[float], expected: list[float]) -> list[int] | None:
+def _off(found: list[float], expected: Ticks) -> list[int] | None:
     """By how many of the last digits each is off; None where that is no few of them."""
     if len(found) != len(expected):
         return None
-    off = [round((one - other) * 10**DIGITS) for one, other in zip(found, expected, strict=True)]
-    return off if all(abs(by) <= FEW for by in off) else None
+    off = _ticks(found) - expected
+    return off.tolist() if np.all(abs(off) <= FEW) else None
 
 
-def _moved(value: float, by: int) -> float:
-    return float(round(value + by / 10**DIGITS, DIGITS))
-
-
-def _rest(columns: Columns, name: str) -> list[float]:
+def _rest(columns: Columns, name: str) -> Ticks:
     """How long each step lasts, or what is left of it for one of its parts."""
-    parts = [columns[part] for part in PARTS if part != name and columns.get(part) is not None]
-    sums = [sum(values) for values in zip(*parts, strict=True)]
-    if name == "seconds":
-        return [round(value, DIGITS) for value in sums]
-    return [round(took - value, DIGITS) for took, value in zip(columns["seconds"], sums, strict=True)]
+    parts = [_ticks(columns[part]) for part in PARTS if part != name and columns.get(part) is not None]
+    total: Ticks = np.sum([np.zeros(len(columns["loss"]), np.int64), *parts], axis=0)
+    return total if name == "seconds" else _ticks(columns["seconds"]) - total
+
+
+def _ticks(values: list[float]) -> Ticks:
+    """In whole last digits, which add up exactly."""
+    with np.errstate(invalid="ignore"):  # what is no number does not come back, so that nothing is left out then
+        whole: Ticks = np.rint(np.asarray(values, np.float64) * 10**DIGITS).astype(np.int64)
+    return whole
+
+
+def _seconds(ticks: Ticks) -> list[float]:
+    found: list[float] = (ticks / 10**DIGITS).tolist()
+    return found

@@ -68,7 +68,7 @@ def draw(name: str, chart: Chart, alt: str) -> Drawing:
     with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
         figure = _drawn(chart)
         svg = _saved(figure)
-    text = _rounded(svg.decode())
+    text = _said_once(_rounded(svg.decode()))
     alone = re.sub(r"\n\s+", "\n", _NUMBERED.sub("", _counted(text, "d")))
     described = alone.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
     return Drawing(_darkening(described).encode(), _inline(_counted(text, name)))
@@ -100,6 +100,8 @@ _REFERRED = re.compile(r' id="([a-z][0-9a-f]{10})"')
 _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})\b")
+_MARKS = re.compile(r"<g( clip-path=\"[^\"]*\")?>\n((?:\s*<use [^>]*/>\n)+)\s*</g>")
+_STYLE = re.compile(r' style="[^"]*"')
 _EXTENT = re.compile(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
@@ -115,6 +117,18 @@ def _rounded(svg: str) -> str:
         return "0" if text == "-0" else text
 
     return _PLACES.sub(lambda found: _LONG.sub(number, found[0]), svg)
+
+
+def _said_once(svg: str) -> str:
+    """The look of marks that are alike, said by the group that they are in."""
+
+    def group(found: re.Match[str]) -> str:
+        styles = _STYLE.findall(found[2])
+        if len(set(styles)) != 1 or len(styles) != found[2].count("<use "):
+            return found[0]
+        return f"<g{found[1] or ''}{styles[0]}>\n{_STYLE.sub('', found[2])}</g>"
+
+    return _MARKS.sub(group, svg)
 
 
 def _counted(svg: str, name: str) -> str:

@@ -104,7 +104,7 @@ def _panel(kind: str, found: Sequence[Place]) -> MapPanel:
     )
     workers = found[0].group.setting.workers
     title = f"{workers} workers, {kind}"
-    return MapPanel(title, tuple(f"{model}, {said}" for _, model, said in rows), tuple(networks), cells)
+    return MapPanel(title, tuple(f"{_briefly(model)}, {said}" for _, model, said in rows), tuple(networks), cells)
 
 
 def _row(one: Place) -> tuple[bool, str, str]:
@@ -130,3 +130,8 @@ def _sentence(found: Sequence[Place]) -> tuple[str, tuple[Number, ...]]:
         numbers.append(best.gain)
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}.", tuple(numbers)
+
+
+def _briefly(model: str) -> str:
+    """A row has room for three lines."""
+    return re.sub(r" at \d+ × \d+|, without dropout", "", model)
