@@ -49,7 +49,7 @@ def sealed(*expectations: Expectation, experiment: str = "scaling") -> Sealed:
         commit=None,
         code="c" * 64,
         calibration="d" * 64,
-        fitted=("network (at most 2 hosts)",),
+        fitted=("fitted to 12 runs: network (at most 2 hosts, 400 Mbit/s)",),
         expectations=expectations,
     )
     return blank.model_copy(update={"hash": blank.digest()})
@@ -109,6 +109,7 @@ def test_a_report_finds_them_beside_the_records_and_says_what_is_broken(tmp_path
     files = produce(found)
     assert b"pages/predictions.html" in files["report.html"]
     assert b"+0.0%" in files["pages/predictions.html"]
+    assert good.fitted[0].encode() in files["pages/predictions.html"]
     assert "figures/predictions-held.svg" in files
 
 

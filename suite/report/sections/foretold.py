@@ -166,7 +166,7 @@ def _file(sealed: Sealed) -> Item:
 def _told(sealed: Sealed) -> Iterator[str]:
     yield f"sealed {sealed.created:%Y-%m-%d %H:%M} UTC, hash {sealed.hash[:16]}, code {sealed.code[:12]}"
     yield f"(commit {sealed.commit[:12]})." if sealed.commit else "(no commit)."
-    yield f"{'; '.join(sealed.fitted).capitalize()}."
+    yield f"It rests on this: {'; '.join(sealed.fitted)}."
 
 
 def _median(values: Iterable[float | None]) -> float | None:
