@@ -33,7 +33,7 @@ def bench(
     from rich.console import Console
 
     from suite.experiment import file as experiments
-    from suite.experiment.plan import expand, refuse_unknown_hosts
+    from suite.experiment.plan import expand, refuse_what_is_not_here
     from suite.harness import shares
     from suite.harness.sweep import Options, Sweeper
     from suite.record.store import Store, StoreError
@@ -54,7 +54,7 @@ def bench(
             sweeper.show(sweeper.outline(plan, options))
             return OK
         with input_errors():
-            refuse_unknown_hosts(loaded, plan)
+            refuse_what_is_not_here(loaded, plan)
         if trace is not None:
             trace.mkdir(parents=True, exist_ok=True)
         done = sweeper.run(plan, options)

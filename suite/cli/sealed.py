@@ -9,7 +9,7 @@ from suite.cli.errors import FAILED, OK, BadInputError, input_errors
 
 if TYPE_CHECKING:
     from suite.record.schema import Record
-    from suite.record.sealed import Sealed
+    from suite.record.sealed import Expectation, Sealed
 
 
 def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
@@ -18,11 +18,9 @@ def seal(experiment: str, calibration: Path | None, records: Path, out: Path | N
     from suite.experiment.plan import expand
     from suite.simulate import Calibration, sealing
 
-    if calibration is None:
-        raise BadInputError("--seal needs --calibration, the file that `farandole calibrate` has written")
     with input_errors():
         plan = expand(experiments.load(experiment))
-        sealed = sealing.seal(plan, Calibration.read(calibration), read(records))
+        sealed = sealing.seal(plan, None if calibration is None else Calibration.read(calibration), read(records))
         path = out or _beside(records, sealed)
         if out is not None:
             sealed.save(out)
@@ -68,8 +66,7 @@ def check(path: Path, records: Path) -> int:
         line = "      -" if one.line_error is None else f"{one.line_error:+7.1%}"
         print(
             f"{one.error:+7.1%}  floor {one.floor_error:+7.1%}  line {line}  {expected.seconds:8.4f} "
-            f"[{expected.low:.4f}, {expected.high:.4f}] / {one.recorded:8.4f}  {one.inside} of {len(one.observed)} inside  "
-            f"{expected.label}{late}"
+            f"{_within(expected)} / {one.recorded:8.4f}  {one.inside} of {len(one.observed)} inside  {expected.label}{late}"
         )
     found = foretold.verdict(outcomes)
     if found is None:
@@ -81,6 +78,10 @@ def check(path: Path, records: Path) -> int:
         + (f", of straight lines {found.line_median:.1%}" if found.line_median is not None else "")
     )
     return OK
+
+
+def _within(one: Expectation) -> str:
+    return "[no interval]" if one.low is None or one.high is None else f"[{one.low:.4f}, {one.high:.4f}]"
 
 
 def read(folder: Path) -> tuple[Record, ...]:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from algorithms.mechanisms.suggest import nearest, unknown
+from suite.cluster.elsewhere import ElsewhereNetwork
 from suite.cluster.emulated.network import EmulatedNetwork
 from suite.cluster.hosts import HostsNetwork
 from suite.cluster.local import LocalNetwork
@@ -22,6 +23,7 @@ KINDS: dict[str, type[Network]] = {
     "ray": RayNetwork,
     "emulated": EmulatedNetwork,
     "virtual": VirtualNetwork,
+    "elsewhere": ElsewhereNetwork,
 }
 USUAL = "emulated"  # where a file neither names a kind nor has a key that tells it
 

@@ -35,6 +35,7 @@ class Network(Part):
         "tensorflow": ("suite.rank.tensorflow_side", "algorithms.tensorflow", *RANKS),
     }
     here: ClassVar[bool] = True  # all ranks share the cores of this machine
+    exists: ClassVar[bool] = True  # somewhere where runs can be made, and be calibrated on
     wired: ClassVar[bool] = True  # what ranks send leaves their host
     elastic: ClassVar[bool] = False  # a run may lose and gain hosts
     sign: ClassVar[str | None] = None  # the key that tells the kind in a file that does not name it

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from algorithms.mechanisms.suggest import unknown
-from suite.cluster import hosts
+from suite.cluster import elsewhere, hosts
 from suite.experiment.combinations import Resolved, combine
 from suite.experiment.file import Experiment, ExperimentError
 from suite.experiment.validation import Problem
@@ -117,9 +117,13 @@ def expand(experiment: Experiment, *, repetitions: int | None = None, ask_hosts:
     )
 
 
-def refuse_unknown_hosts(experiment: Experiment, plan: Plan) -> None:
-    """Asked about the hosts of the plan's runs only, which may be fewer than the experiment's."""
-    if problems := unknown_hosts(experiment, {run.specification.network.file for run in plan.runs}):
+def refuse_what_is_not_here(experiment: Experiment, plan: Plan) -> None:
+    """Asked about the machines of the plan's runs only, which may be fewer than the experiment's."""
+    networks = [run.specification.network for run in plan.runs]
+    problems = unknown_hosts(experiment, {network.file for network in networks})
+    if not all(network.exists for network in networks):
+        problems.append(experiment.problem(("axes", "network"), elsewhere.WHY))
+    if problems:
         raise ExperimentError(experiment.path.name, problems)
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,7 @@ class Found:
     prefix: str
     activated: str  # what VIRTUAL_ENV says
     nccl: tuple[Path, Path] | None = None  # headers and library that Horovod may share with this PyTorch
+    cuda_home: str = ""  # which folder PyTorch takes for a CUDA toolkit
 
     @property
     def frameworks(self) -> dict[str, str]:
@@ -53,7 +55,14 @@ def look() -> Found:
         prefix=sys.prefix,
         activated=os.environ.get("VIRTUAL_ENV", ""),
         nccl=find_nccl(folder.parent) if folder is not None and cuda else None,
+        cuda_home=cuda_home(os.environ),
     )
+
+
+def cuda_home(environment: Mapping[str, str], usual: Path = Path("/usr/local/cuda")) -> str:
+    """Where PyTorch looks for CUDA's compiler, whether it is there or not; empty for nowhere."""
+    told = environment.get("CUDA_HOME") or environment.get("CUDA_PATH")
+    return told or (str(usual) if usual.exists() else "")
 
 
 def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto", *, cpu: bool = False) -> list[Problem]:
@@ -80,6 +89,12 @@ def problems(found: Found, machine: Machine, mpi: Mpi, nccl: Nccl = "auto", *, c
     if found.cuda and machine.nvcc is not None and cpu:
         what = f"--cpu was asked for, but PyTorch {found.pytorch} and Horovod's build find {machine.nvcc}."
         said.append(Problem(what, "leave it out: what lies in main memory travels all the same."))
+    if found.cuda and machine.nvcc is None and cpu and found.cuda_home:
+        # Horovod's build asks PyTorch, which looks for a folder, and then for the compiler that is not in it.
+        what = (
+            f"--cpu was asked for, but PyTorch takes {found.cuda_home} for a CUDA toolkit, and there is no nvcc in it."
+        )
+        said.append(Problem(what, "rename that folder for the build (CUDA_HOME, CUDA_PATH: unset), or put nvcc there."))
     if mpi == "on" and machine.mpicxx is None:
         what = "MPI was asked for, but there is no mpicxx on the PATH."
         said.append(Problem(what, "install an MPI with its headers, or leave out --mpi on."))

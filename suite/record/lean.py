@@ -1,19 +1,23 @@
 """Columns of a record that follow from others: left out of its packed file, and put back, bit for bit, when it is read.
 
 In virtual time a step begins when the one before ends, lasts as long as its parts together, and is delayed by what was
-asked for: to the last digit, or a few beside it, which are kept. Works on the record's JSON, before it is a `Record`.
+asked for: to the last digit, or a few beside it, which are kept. What is left is written digit by digit (`digits`).
+Works on the record's JSON, before it is a `Record`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MARK = "left_out"  # the first key of such a file
-DIGITS = 7  # as ranks write times
+from suite.record import digits
+
+MARK = "left_out"  # the first key of such a file; its value is the way of packing
+WAY = 2  # the first one was `true`, and left columns out without writing the others by place
 FEW = 9
 PARTS = ("compute", "injected", "exposed", "wait", "vote", "update")  # in the order in which they are added up
 # One of these follows from the others. Which of them to leave out depends: where ranks wait for each other their steps are
@@ -28,11 +32,16 @@ def marked(text: bytes) -> bool:
     return text.startswith(b'{"' + MARK.encode())
 
 
+def newest(text: bytes) -> bool:
+    """Whether it is as small as `lean` makes it."""
+    return bool(marked(text) and json.loads(text)[MARK] == WAY)
+
+
 def lean(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Ways to write it down without what `full` puts back, among them that which leaves nothing out."""
-    yield {MARK: True, **content}
-    for name in DERIVED:
-        made = {MARK: True, **content, "ranks": [_lean(rank, name) for rank in content["ranks"]]}
+    yield {MARK: WAY, **content}
+    for name in (None, *DERIVED):
+        made = {MARK: WAY, **content, "ranks": [_by_place(_lean(rank, name)) for rank in content["ranks"]]}
         if full(made) == content:
             yield made
 
@@ -43,7 +52,13 @@ def full(content: dict[str, Any]) -> dict[str, Any]:
     return {**whole, "ranks": [_full(rank) for rank in content["ranks"]]}
 
 
-def _lean(rank: dict[str, Any], name: str) -> dict[str, Any]:
+def _by_place(rank: dict[str, Any]) -> dict[str, Any]:
+    return {**rank, "warmup": digits.by_place(rank["warmup"]), "steps": digits.by_place(rank["steps"])}
+
+
+def _lean(rank: dict[str, Any], name: str | None) -> dict[str, Any]:
+    if name is None:
+        return rank
     made = {**rank, "warmup": _without(rank["warmup"], name), "steps": _without(rank["steps"], name)}
     if rank.get("injected_asked") is not None and rank["injected_asked"] == rank["steps"].get("injected"):
         made["injected_asked"] = []
@@ -51,9 +66,9 @@ def _lean(rank: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _full(rank: dict[str, Any]) -> dict[str, Any]:
-    made = {**rank, "warmup": _with(rank["warmup"]), "steps": _with(rank["steps"])}
-    if rank.get("injected_asked") == [] and rank["steps"].get("injected"):
-        made["injected_asked"] = rank["steps"]["injected"]
+    made = {**rank, "warmup": _with(digits.by_step(rank["warmup"])), "steps": _with(digits.by_step(rank["steps"]))}
+    if rank.get("injected_asked") == [] and made["steps"].get("injected"):
+        made["injected_asked"] = made["steps"]["injected"]
     return made
 
 
@@ -97,10 +112,10 @@ def _rest(columns: Columns, name: str) -> Ticks:
 def _ticks(values: list[float]) -> Ticks:
     """In whole last digits, which add up exactly."""
     with np.errstate(invalid="ignore"):  # what is no number does not come back, so that nothing is left out then
-        whole: Ticks = np.rint(np.asarray(values, np.float64) * 10**DIGITS).astype(np.int64)
+        whole: Ticks = np.rint(np.asarray(values, np.float64) * 10**digits.PLACES).astype(np.int64)
     return whole
 
 
 def _seconds(ticks: Ticks) -> list[float]:
-    found: list[float] = (ticks / 10**DIGITS).tolist()
+    found: list[float] = (ticks / 10**digits.PLACES).tolist()
     return found

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from suite.record.part import Part, Positive, PositiveNumber
+from suite.record.part import Options, Part, Positive, PositiveNumber
 
 SUFFIX = ".sealed"  # beside the records of its experiment
 
@@ -20,9 +20,16 @@ class Expectation(Part):
     identity: str
     label: str
     algorithm: str
+    options: Options = Field(default_factory=dict)
     workers: Positive
+    model: str = ""
+    network: str = ""
+    straggler: str | None = None
+    alone: PositiveNumber | None = Field(
+        default=None, description="seconds that a worker computes for, if nothing is slow"
+    )
     seconds: PositiveNumber | None = None
-    low: PositiveNumber | None = None
+    low: PositiveNumber | None = Field(default=None, description="None where nothing was calibrated")
     high: PositiveNumber | None = None
     floor: PositiveNumber | None = Field(default=None, description="bytes over the stated rate, and nothing else")
     line: PositiveNumber | None = Field(
@@ -34,12 +41,12 @@ class Expectation(Part):
 class Sealed(Part):
     """The content of the file; `hash` is over all the rest."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     experiment: str
     created: AwareDatetime
-    commit: str | None
+    commit: str | None = None
     code: str = Field(description="sha256 over the sources of suite/simulate and algorithms")
-    calibration: str = Field(description="sha256 of its content")
+    calibration: str | None = Field(default=None, description="sha256 of its content; None: nothing was fitted")
     fitted: tuple[str, ...]
     expectations: tuple[Expectation, ...]
     hash: str = ""
@@ -52,7 +59,7 @@ class Sealed(Part):
         """Create the file; what is sealed is never written over."""
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.write(self.model_dump_json(indent=1) + "\n")
+                file.write(self.model_dump_json(exclude_none=True) + "\n")
         except FileExistsError:
             raise ValueError(f"{path} is there already: what is sealed is not written over") from None
         except OSError as error:

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 from pydantic import ValidationError
@@ -205,7 +206,7 @@ class Writer:
         for path in Store(self.folder).files():
             before += path.stat().st_size
             small = path
-            if isinstance(read_record(path), Record) and not lean.marked(_content(path)):
+            if isinstance(read_record(path), Record) and not lean.newest(_content(path)):
                 small = path.with_name(path.name.partition(".")[0] + SMALLEST)
                 fresh = small.with_name(f".{small.name}.new")
                 fresh.write_bytes(_packed(_content(path)))
@@ -252,8 +253,14 @@ def _content(path: Path) -> bytes:
     return content if unpack is None else unpack(content)
 
 
+def _whole(text: bytes) -> dict[str, Any]:
+    """With the columns that were left out."""
+    content: dict[str, Any] = json.loads(text)
+    return lean.full(content) if lean.marked(text) else content
+
+
 def _packed(text: bytes) -> bytes:
-    ways = (json.dumps(one, separators=(",", ":")).encode() for one in lean.lean(json.loads(text)))
+    ways = (json.dumps(one, separators=(",", ":")).encode() for one in lean.lean(_whole(text)))
     return min((lzma.compress(one, preset=9 | lzma.PRESET_EXTREME) for one in ways), key=len)
 
 
@@ -261,7 +268,7 @@ def read_record(path: Path) -> Record | Unreadable:
     try:
         text = _content(path)
         if lean.marked(text):
-            return Record.model_validate(lean.full(json.loads(text)))
+            return Record.model_validate(_whole(text))
         return Record.model_validate_json(text)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         return Unreadable(path, str(error))

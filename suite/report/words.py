@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from suite.record.axes import AXES
 from suite.record.schema import Record
+from suite.record.specification import Algorithm
 
 NAMES = {
     "no_communication": "no communication",
@@ -51,20 +52,27 @@ MODELS = {"alexnet": "AlexNet", "googlenet": "GoogLeNet"}
 
 def algorithm(record: Record) -> str:
     """`EASGD, every 10 steps`."""
-    asked = record.specification.algorithm
-    name = family(record)
+    form = record.specification.form
+    return called(record.specification.algorithm) + ("" if form == "none" else f", in {form}")
+
+
+def called(asked: Algorithm) -> str:
+    """Whatever its numbers travel in."""
+    name = _family(asked)
     said = [_phrase(asked.name, key, value) for key, value in asked.options.items()]
     words = [name, *filter(None, said)]
     overlap = asked.options.get("overlap")
     if isinstance(overlap, int) and not isinstance(overlap, bool) and overlap:
         words.append(f"{overlap} of them hidden")
-    form = record.specification.form
-    return ", ".join(words) + ("" if form == "none" else f", in {form}")
+    return ", ".join(words)
 
 
 def family(record: Record) -> str:
     """Without any option."""
-    asked = record.specification.algorithm
+    return _family(record.specification.algorithm)
+
+
+def _family(asked: Algorithm) -> str:
     if asked.name == "elastic_averaging" and asked.options.get("momentum"):
         return "EAMSGD"
     return NAMES.get(asked.name, asked.name.replace("_", " "))

@@ -106,7 +106,8 @@ def label_of(specification: Specification) -> str:
     options = ",".join(f"{key}={value}" for key, value in sorted(specification.algorithm.options.items()))
     network = specification.network
     straggler = f", {specification.straggler}" if specification.straggler else ""
+    form = "" if specification.form == "none" else f", as {specification.form}"
     return (
         f"{specification.framework} {specification.model.name} {specification.algorithm.name}({options}) "
-        f"n={specification.workers} on {network.hosts} hosts, {network.rate_mbit or 0:g} Mbit/s{straggler}"
+        f"n={specification.workers} on {network.hosts} hosts, {network.rate_mbit or 0:g} Mbit/s{straggler}{form}"
     )

@@ -30,8 +30,16 @@ def code_digest() -> str:
     return total.hexdigest()
 
 
-def seal(plan: Plan, calibration: Calibration, recorded: Iterable[Record]) -> Sealed:
-    """Every specification of the plan; a ValueError where one has been recorded."""
+NOTHING_FITTED = "nothing was fitted: stated rates and latencies, profiles of the nets, and no cost of our own"
+
+
+def seal(plan: Plan, calibration: Calibration | None, recorded: Iterable[Record]) -> Sealed:
+    """Every specification of the plan; a ValueError where one has been recorded.
+
+    Without a calibration where there is nothing yet to calibrate on: then predictions have no interval.
+    """
+    if calibration is None and any(run.specification.network.exists for run in plan.runs):
+        raise ValueError("--seal needs --calibration, the file that `farandole calibrate` has written")
     specifications: dict[str, Specification] = {run.identity: run.specification for run in plan.runs}
     known = sorted({record.identity for record in recorded} & specifications.keys())
     if known:
@@ -39,38 +47,53 @@ def seal(plan: Plan, calibration: Calibration, recorded: Iterable[Record]) -> Se
             f"{len(known)} of the {len(specifications)} kinds of runs of {plan.experiment} are recorded already, first "
             f"{label_of(specifications[known[0]])}: only what nobody has seen can be sealed"
         )
-    expectations = tuple(_expected(one, calibration) for one in specifications.values())
+    expectations = tuple(_expected(one, calibration) for one in sorted(specifications.values(), key=_place))
     sealed = Sealed(
         experiment=plan.experiment,
         created=datetime.now(UTC),
         commit=commit(),
         code=code_digest(),
-        calibration=calibration.digest,
-        fitted=calibration.fitted(),
+        calibration=None if calibration is None else calibration.digest,
+        fitted=(NOTHING_FITTED,) if calibration is None else calibration.fitted(),
         expectations=expectations,
     )
     return sealed.model_copy(update={"hash": sealed.digest()})
 
 
-def _expected(specification: Specification, calibration: Calibration) -> Expectation:
+def _place(one: Specification) -> tuple[object, ...]:
+    """By what a reader looks for: net, network from slow to fast, straggler, algorithm, workers."""
+    network = one.network
+    wire = (network.rate_mbit or 0.0, -network.delay_ms)
+    return one.framework, one.model.name, *wire, one.straggler or "", repr(one.algorithm), one.form, one.workers
+
+
+def _expected(specification: Specification, calibration: Calibration | None) -> Expectation:
     blank = Expectation(
         identity=specification.identity,
         label=label_of(specification),
         algorithm=specification.algorithm.name,
+        options=specification.algorithm.options,
         workers=specification.workers,
+        model=specification.model.name,
+        network=specification.network.describe(specification.workers),
+        straggler=specification.straggler,
     )
-    if specification.framework not in calibration.reach.framework:
+    if calibration is not None and specification.framework not in calibration.reach.framework:
         return blank.model_copy(
             update={"not_predicted": f"calibrated with {', '.join(calibration.reach.framework)} alone"}
         )
+    cores = calibration.reach.cores if calibration is not None and specification.network.exists else None
     try:
-        run = run_of(specification, cores=calibration.reach.cores, calibration=calibration)
+        run = run_of(specification, cores=cores, calibration=calibration)
     except CannotTellError as error:
         return blank.model_copy(update={"not_predicted": str(error)})
-    seconds, low, high = expected(run, calibration.spread(run.machines))
     bare, *_ = expected(replace(run, machines=replace(run.machines, calibration=None, shared_cores=None)), 0.0)
+    known: dict[str, float | None] = {"alone": run.workload.step_seconds, "floor": bare}
+    if calibration is None:
+        return blank.model_copy(update=known | {"seconds": bare})
+    seconds, low, high = expected(run, calibration.spread(run.machines))
     line = calibration.line(kind_of(specification), wire_seconds(run.workload, run.machines))
-    return blank.model_copy(update={"seconds": seconds, "low": low, "high": high, "floor": bare, "line": line})
+    return blank.model_copy(update=known | {"seconds": seconds, "low": low, "high": high, "line": line})
 
 
 def expected(run: Run, spread: float) -> tuple[float, float, float]:

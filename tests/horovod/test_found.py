@@ -75,6 +75,20 @@ def test_without_nvcc_what_lies_in_main_memory_travels_on_request(machine: Machi
     assert not found.problems(HERE, replace(machine, nvcc="/cuda/bin/nvcc"), "auto", cpu=True), "a CPU build has none"
 
 
+def test_a_folder_that_pytorch_takes_for_a_toolkit_is_in_the_way(machine: Machine) -> None:
+    for_cuda = replace(HERE, pytorch="2.13.0+cu130", cuda="13.0", cuda_home="/usr/local/cuda")
+    (problem,) = found.problems(for_cuda, machine, "auto", cpu=True)
+    assert "PyTorch takes /usr/local/cuda for a CUDA toolkit, and there is no nvcc in it" in problem.what
+    assert not found.problems(replace(HERE, cuda_home="/usr/local/cuda"), machine, "auto", cpu=True), "a CPU build"
+
+
+def test_pytorch_looks_for_a_toolkit_where_it_is_told_or_in_the_usual_folder(tmp_path: Path) -> None:
+    assert found.cuda_home({}, tmp_path / "none") == ""
+    assert found.cuda_home({}, tmp_path) == str(tmp_path)
+    assert found.cuda_home({"CUDA_HOME": "", "CUDA_PATH": "/opt/cuda"}, tmp_path / "none") == "/opt/cuda"
+    assert found.cuda_home({"CUDA_HOME": "/a", "CUDA_PATH": "/b"}, tmp_path) == "/a"
+
+
 def test_the_nccl_beside_pytorch_comes_first(tmp_path: Path) -> None:
     system = (tmp_path / "include", tmp_path / "lib")
     assert cuda.find_nccl(tmp_path, (system,)) is None

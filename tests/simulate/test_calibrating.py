@@ -18,7 +18,7 @@ from suite.report import foretold
 from suite.simulate import Calibration, sealing
 from suite.simulate.calibrating import Choice, calibrate, choose
 from suite.simulate.calibration import Missed
-from suite.simulate.recorded import CannotTellError, kind_of, run_of
+from suite.simulate.recorded import CannotTellError, kind_of, label_of, run_of
 
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "records"
 ONE_RATE = Choice(experiments=("network",), most_hosts=2, rates_mbit=(400.0,), frameworks=("torch",))
@@ -105,6 +105,15 @@ def specification(name: str = "synchronous", options: Options | None = None) -> 
         workers=2,
         network=EmulatedNetwork(hosts=2, rate_mbit=100),
     )
+
+
+def test_labels_tell_formats_and_stragglers_apart() -> None:
+    plain = specification()
+    slow = plain.model_copy(update={"straggler": "constant:factor=2,rank=0"})
+    small = plain.model_copy(update={"wire": "fp16"})
+    assert label_of(plain).endswith("n=2 on 2 hosts, 100 Mbit/s")
+    assert label_of(slow).endswith("100 Mbit/s, constant:factor=2,rank=0")
+    assert label_of(small).endswith("100 Mbit/s, as fp16")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from suite.report.content import (
 )
 from suite.report.foretold import Outcome, check, verdict
 from suite.report.formats import DASH, milliseconds, number, percent
+from suite.report.sections import elsewhere
 from suite.report.sections.experiment import HOME
 from suite.report.sections.wording import plural
 from suite.report.study import Study
@@ -66,14 +67,14 @@ def page(study: Study) -> Page:
     evidence = study.evidence
     outcomes = [one for sealed in evidence.sealed for one in check(sealed, evidence.records)]
     compared = [one for one in outcomes if one.error is not None and not one.early]
-    blocks: list[Block] = [Prose(LEGEND)]
-    if compared:
-        blocks = [_picture(compared), _by_algorithm(compared), *blocks]
+    blocks: list[Block] = [_picture(compared), _by_algorithm(compared), Prose(LEGEND)] if compared else []
     early = sum(one.early for one in outcomes)
     if early:
         blocks.append(Notice(Level.WARNING, f"{plural(early, 'kind')} of runs {EARLY}: not counted above."))
+    never = elsewhere.section(one.expectation for one in outcomes if not one.observed)
     sections = (
-        Section("held", "How far they were off", tuple(blocks)),
+        *([Section("held", "How far they were off", tuple(blocks))] if blocks else []),
+        *([] if never is None else [never]),
         Section("every", "Every prediction", (_every(outcomes),)),
         Section("sealed", "What was sealed, and from what", (Points(tuple(map(_file, evidence.sealed))),)),
     )
