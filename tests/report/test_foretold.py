@@ -14,7 +14,8 @@ from suite.record.sealed import SUFFIX, Expectation, Sealed
 from suite.record.store import Writer
 from suite.report import evidence as reading
 from suite.report.build import report
-from suite.report.content import Page, Table
+from suite.report.charts.specification import Lines
+from suite.report.content import Figure, Page, Table
 from suite.report.foretold import check, verdict
 from suite.report.rendering import produce
 from suite.report.timing import useful_seconds
@@ -122,3 +123,48 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
     one.save(tmp_path / "one")
     with pytest.raises(ValueError, match="not written over"):
         one.save(tmp_path / "one")
+
+
+def far(algorithm: str, workers: int, share: float, straggler: str | None = None) -> Expectation:
+    return Expectation(
+        identity=f"{algorithm} {workers} {straggler}",
+        label=algorithm,
+        algorithm=algorithm,
+        workers=workers,
+        model="alexnet",
+        network="10GbE",
+        straggler=straggler,
+        alone=0.2,
+        seconds=0.2 / share,
+    )
+
+
+def test_clusters_that_are_not_here_are_drawn_over_their_workers() -> None:
+    shares = {"synchronous": (0.9, 0.8, 0.7), "layerwise": (1.0, 0.75, 0.1), "local_sgd": (0.95, 0.9, 0.85)}
+    told = [
+        far(name, n, share) for name, those in shares.items() for n, share in zip((4, 64, 1024), those, strict=True)
+    ]
+    slow = [far("synchronous", n, 0.5, "lognormal:sigma=1,mean=0.1x") for n in (4, 64, 1024)]
+    page = page_of(sealed(*told, *slow))
+    (section,) = [one for one in page.sections if one.name == "elsewhere"]
+    assert "held" not in [one.name for one in page.sections]
+    (found,) = table(page, "elsewhere").rows
+    assert [entry.text for entry in found] == [
+        "AlexNet", "10GbE", "70%", "–", "10%", "–", "64", "local SGD", "85%",
+    ]  # fmt: skip
+    figure = next(block for block in section.blocks if isinstance(block, Figure))
+    assert isinstance(figure.chart, Lines)
+    assert [panel.title for panel in figure.chart.panels] == [
+        "10GbE, no straggler",
+        "10GbE, random delays (lognormal, mean 0.1 of a step)",
+    ]
+    assert [(line.label, line.y[-1]) for line in figure.chart.panels[0].lines] == [
+        ("layer-wise", pytest.approx(0.1)),
+        ("local SGD", pytest.approx(0.85)),
+        ("synchronous", pytest.approx(0.7)),
+    ]
+
+
+def test_two_numbers_of_workers_make_no_curve() -> None:
+    page = page_of(sealed(far("synchronous", 4, 0.9), far("synchronous", 64, 0.8)))
+    assert "elsewhere" not in [one.name for one in page.sections]
