@@ -121,7 +121,8 @@ def written() -> None:
     lines = [
         "# Environments in which Horovod was built and farandole trained",
         "",
-        f"Made by `make test-environments` on {platform.machine()} with {os.cpu_count()} cores, neither a GPU nor a CUDA toolkit in sight: Horovod 0.28.1 by",
+        f"Made by `make test-environments` on {platform.machine()} with {os.cpu_count()} cores, neither a GPU nor a",
+        "CUDA toolkit in sight (PyTorch from PyPI is a build for CUDA all the same): Horovod 0.28.1 by",
         "`farandole horovod build --cpu --mpi off`, then two ranks with one algorithm of each kind: synchronous and",
         "layer-wise equal a serial run to 1e-12, delayed(1), local SGD and elastic averaging are equal on both ranks.",
         "*Import*: `import torch, horovod.torch, algorithms.torch` over the same without the last, medians of 5 in turns",
