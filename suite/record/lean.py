@@ -40,9 +40,10 @@ def newest(text: bytes) -> bool:
 def lean(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Ways to write it down without what `full` puts back, among them that which leaves nothing out."""
     yield {MARK: WAY, **content}
+    before = _text(content)
     for name in (None, *DERIVED):
         made = {MARK: WAY, **content, "ranks": [_by_place(_lean(rank, name)) for rank in content["ranks"]]}
-        if full(made) == content:
+        if _text(full(made)) == before:
             yield made
 
 
@@ -50,6 +51,11 @@ def full(content: dict[str, Any]) -> dict[str, Any]:
     """What `lean` was given."""
     whole = {key: value for key, value in content.items() if key != MARK}
     return {**whole, "ranks": [_full(rank) for rank in content["ranks"]]}
+
+
+def _text(content: dict[str, Any]) -> str:
+    """In which a zero has its sign, as a comparison of numbers has not."""
+    return json.dumps(content, sort_keys=True)
 
 
 def _by_place(rank: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +96,8 @@ def _with(columns: Columns) -> Columns:
             made[name] = _seconds(_rest(columns, name) + off)
     if (off := made.pop("started_off", None)) is not None:
         lasted = _ticks(made["seconds"])[: len(off)] + off
-        made["started"] = _seconds(_ticks(made["started"]) + np.concatenate([[0], np.cumsum(lasted)]))
+        first = made["started"][:1]  # as it is written: it may be -0.0
+        made["started"] = first + _seconds(_ticks(first) + np.cumsum(lasted))
     return made
 
 

@@ -78,3 +78,15 @@ def test_what_was_packed_the_first_way_is_packed_anew() -> None:
     assert not lean.newest(b'{"left_out":true,"ranks":[]}')
     assert not lean.newest(json.dumps(content()).encode())
     assert all(lean.newest(json.dumps(way).encode()) for way in lean.lean(content()))
+
+
+def test_zeros_keep_their_signs() -> None:
+    """A step may begin at -0.0: what was subtracted from its end was a little more."""
+    begins = columns(50, random.Random(3), parts=("compute", "injected"))
+    begins["started"] = [round(one - begins["started"][0], 7) for one in begins["started"]]
+    begins["started"][0] = -0.0
+    before = content(begins)
+    ways = list(lean.lean(before))
+    assert len(ways) > 2
+    for way in ways:
+        assert json.dumps(lean.full(way), sort_keys=True) == json.dumps(before, sort_keys=True)
