@@ -56,7 +56,10 @@ def predict(
         str | None, typer.Option(help="Carry tensors as others do: tensors (each alone), merged (MG-WFBP) or whole.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per worker and step; default: the profile's.")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="What `farandole calibrate` has written.")] = None,
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(help="What `farandole calibrate` has written; with --seal one for each framework, repeatable."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps that are simulated.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
     seal: Annotated[
@@ -78,7 +81,9 @@ def predict(
     if seal != (experiment is not None):
         raise BadInputError("predict EXPERIMENT --seal: the two go together; else say --model and --algorithm")
     if experiment is not None:
-        return sealed.seal(experiment, calibration, folder, out)
+        return sealed.seal(experiment, calibration or [], folder, out)
+    if calibration and len(calibration) > 1:
+        raise BadInputError("--calibration: one file; several are for --seal, one for each framework")
     from suite.cli import foretell
     from suite.cli.screen import wide_console
 
@@ -99,7 +104,7 @@ def predict(
         wire=wire,
         plan=plan,
         batch_size=batch_size,
-        calibration=calibration,
+        calibration=calibration[0] if calibration else None,
         steps=steps,
         seed=seed,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from suite.record.sealed import Expectation, Sealed
 
 
-def seal(experiment: str, calibration: Path | None, records: Path, out: Path | None) -> int:
+def seal(experiment: str, calibrations: Sequence[Path], records: Path, out: Path | None) -> int:
     """Write down what is expected of every run of an experiment."""
     from suite.experiment import file as experiments
     from suite.experiment.plan import expand
@@ -20,7 +21,7 @@ def seal(experiment: str, calibration: Path | None, records: Path, out: Path | N
 
     with input_errors():
         plan = expand(experiments.load(experiment))
-        sealed = sealing.seal(plan, None if calibration is None else Calibration.read(calibration), read(records))
+        sealed = sealing.seal(plan, list(map(Calibration.read, calibrations)), read(records))
         path = out or _beside(records, sealed)
         if out is not None:
             sealed.save(out)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from suite.record.part import Options, Part, Positive, PositiveNumber
 
 SUFFIX = ".sealed"  # beside the records of its experiment
+SMALL = f"{SUFFIX}.xz"  # the same, packed
 
 
 class Expectation(Part):
@@ -68,8 +71,10 @@ class Sealed(Part):
     @classmethod
     def read(cls, path: Path) -> Sealed:
         try:
-            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            content = path.read_bytes()
+            text = lzma.decompress(content) if path.name.endswith(SMALL) else content
+            found = cls.model_validate_json(text.decode())
+        except (OSError, UnicodeDecodeError, EOFError, lzma.LZMAError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
         except ValidationError as error:
             first = error.errors()[0]
@@ -79,3 +84,16 @@ class Sealed(Part):
                 f"{path} is not as it was sealed: its hash is {found.digest()[:12]}, not {found.hash[:12]}"
             )
         return found
+
+
+def files(folder: Path, experiment: str = "*") -> Iterable[Path]:
+    """Of one experiment or of all, packed or not."""
+    return sorted(path for suffix in (SUFFIX, SMALL) for path in folder.glob(f"{experiment}/*{suffix}"))
+
+
+def pack(path: Path) -> Path:
+    """Its content stays what it is."""
+    small = path.with_name(path.name.removesuffix(SUFFIX) + SMALL)
+    small.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+    path.unlink()
+    return small

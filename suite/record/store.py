@@ -28,6 +28,7 @@ from suite.disturbance.judging import disturbed
 from suite.record import lean
 from suite.record.schema import SCHEMA_VERSION, Failed, Reason, Record
 from suite.record.sealed import SUFFIX, Sealed
+from suite.record.sealed import pack as pack_sealed
 
 MARKER = "farandole-records.json"
 DAMAGED = "damaged"
@@ -215,6 +216,9 @@ class Writer:
                     path.unlink()
             after += small.stat().st_size
             told(small)
+        for path in self.folder.glob(f"*/*{SUFFIX}"):
+            before += path.stat().st_size
+            after += pack_sealed(path).stat().st_size
         return before, after
 
     def next_attempt(self, experiment: str, identity: str, repetition: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,12 +33,13 @@ def code_digest() -> str:
 NOTHING_FITTED = "nothing was fitted: stated rates and latencies, profiles of the nets, and no cost of our own"
 
 
-def seal(plan: Plan, calibration: Calibration | None, recorded: Iterable[Record]) -> Sealed:
+def seal(plan: Plan, calibrations: Sequence[Calibration], recorded: Iterable[Record]) -> Sealed:
     """Every specification of the plan; a ValueError where one has been recorded.
 
-    Without a calibration where there is nothing yet to calibrate on: then predictions have no interval.
+    `calibrations`: the first that knows a run's framework is its own. None where there is nothing yet to calibrate on: then
+    predictions have no interval.
     """
-    if calibration is None and any(run.specification.network.exists for run in plan.runs):
+    if not calibrations and any(run.specification.network.exists for run in plan.runs):
         raise ValueError("--seal needs --calibration, the file that `farandole calibrate` has written")
     specifications: dict[str, Specification] = {run.identity: run.specification for run in plan.runs}
     known = sorted({record.identity for record in recorded} & specifications.keys())
@@ -47,14 +48,14 @@ def seal(plan: Plan, calibration: Calibration | None, recorded: Iterable[Record]
             f"{len(known)} of the {len(specifications)} kinds of runs of {plan.experiment} are recorded already, first "
             f"{label_of(specifications[known[0]])}: only what nobody has seen can be sealed"
         )
-    expectations = tuple(_expected(one, calibration) for one in sorted(specifications.values(), key=_place))
+    expectations = tuple(_expected(one, calibrations) for one in sorted(specifications.values(), key=_place))
     sealed = Sealed(
         experiment=plan.experiment,
         created=datetime.now(UTC),
         commit=commit(),
         code=code_digest(),
-        calibration=None if calibration is None else calibration.digest,
-        fitted=(NOTHING_FITTED,) if calibration is None else calibration.fitted(),
+        calibration=_digest(calibrations),
+        fitted=tuple(line for one in calibrations for line in one.fitted()) or (NOTHING_FITTED,),
         expectations=expectations,
     )
     return sealed.model_copy(update={"hash": sealed.digest()})
@@ -67,7 +68,13 @@ def _place(one: Specification) -> tuple[object, ...]:
     return one.framework, one.model.name, *wire, one.straggler or "", repr(one.algorithm), one.form, one.workers
 
 
-def _expected(specification: Specification, calibration: Calibration | None) -> Expectation:
+def _digest(calibrations: Sequence[Calibration]) -> str | None:
+    if len(calibrations) < 2:
+        return calibrations[0].digest if calibrations else None
+    return hashlib.sha256("".join(one.digest for one in calibrations).encode()).hexdigest()
+
+
+def _expected(specification: Specification, calibrations: Sequence[Calibration]) -> Expectation:
     blank = Expectation(
         identity=specification.identity,
         label=label_of(specification),
@@ -78,10 +85,10 @@ def _expected(specification: Specification, calibration: Calibration | None) -> 
         network=specification.network.describe(specification.workers),
         straggler=specification.straggler,
     )
-    if calibration is not None and specification.framework not in calibration.reach.framework:
-        return blank.model_copy(
-            update={"not_predicted": f"calibrated with {', '.join(calibration.reach.framework)} alone"}
-        )
+    calibration = next((one for one in calibrations if specification.framework in one.reach.framework), None)
+    if calibrations and calibration is None:
+        known_frameworks = ", ".join(name for one in calibrations for name in one.reach.framework)
+        return blank.model_copy(update={"not_predicted": f"calibrated with {known_frameworks} alone"})
     cores = calibration.reach.cores if calibration is not None and specification.network.exists else None
     try:
         run = run_of(specification, cores=cores, calibration=calibration)

@@ -68,7 +68,7 @@ def test_nothing_runs_there() -> None:
 
 
 def test_predictions_without_anything_to_calibrate_on_have_no_interval() -> None:
-    sealed = sealing.seal(planned(), None, ())
+    sealed = sealing.seal(planned(), (), ())
     assert sealed.calibration is None
     assert sealed.fitted == (sealing.NOTHING_FITTED,)
     assert len(sealed.expectations) == 8
@@ -83,13 +83,13 @@ def test_predictions_without_anything_to_calibrate_on_have_no_interval() -> None
 
 def test_what_can_be_run_wants_a_calibration() -> None:
     with pytest.raises(ValueError, match="--seal needs --calibration"):
-        sealing.seal(planned(TEXT.replace("elsewhere = 400", "rate_mbit = 400")), None, ())
+        sealing.seal(planned(TEXT.replace("elsewhere = 400", "rate_mbit = 400")), (), ())
 
 
 def test_the_shipped_experiment_goes_to_1024_workers_and_is_read_back(tmp_path: Path) -> None:
     plan = expand(experiments.load("scale-out"))
     assert max(run.specification.workers for run in plan.runs) == 1024
     few = plan.only(["workers=2", "straggler=none"])
-    sealed = sealing.seal(few, None, ())
+    sealed = sealing.seal(few, (), ())
     sealed.save(tmp_path / "file")
     assert type(sealed).read(tmp_path / "file") == sealed

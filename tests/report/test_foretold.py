@@ -114,6 +114,18 @@ def test_a_report_finds_them_beside_the_records_and_says_what_is_broken(tmp_path
     assert "figures/predictions-held.svg" in files
 
 
+def test_packed_they_say_the_same(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    path = writer.seal(sealed(*(expectation(record, 1.0) for record in different())))
+    plain = path.stat().st_size
+    before, after = writer.pack(lambda _: None)
+    assert (before, after < before / 2) == (plain, True)
+    assert not path.exists()
+    (found,) = reading.read(tmp_path).sealed
+    assert found == sealed(*(expectation(record, 1.0) for record in different()))
+    assert writer.pack(lambda _: None) == (0, 0)
+
+
 def test_without_them_nothing_is_said_of_them() -> None:
     assert "pages/predictions" not in [page.name for page in report(worlds.evidence(RECORDS)).pages]
 

@@ -71,7 +71,7 @@ def draw(name: str, chart: Chart, alt: str) -> Drawing:
     text = _said_once(_rounded(svg.decode()))
     alone = re.sub(r"\n\s+", "\n", _NUMBERED.sub("", _counted(text, "d")))
     described = alone.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1)
-    return Drawing(_darkening(described).encode(), _inline(_counted(text, name)))
+    return Drawing(_looks(described).encode(), _inline(_counted(text, name)))
 
 
 def _drawn(chart: Chart) -> Figure:
@@ -99,9 +99,10 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERRED = re.compile(r' id="([a-z][0-9a-f]{10})"')
 _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing; what is referred to has a hash instead
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})\b")
+_LOOK = re.compile(r' style="([^"]*)"')
 _MARKS = re.compile(r"<g( clip-path=\"[^\"]*\")?>\n((?:\s*<use [^>]*/>\n)+)\s*</g>")
 _STYLE = re.compile(r' style="[^"]*"')
+_NOT_TURNED = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _EXTENT = re.compile(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
@@ -110,13 +111,13 @@ _FONT = re.compile(r"font: ([\d.]+px) 'DejaVu Sans'[^;\"]*")
 
 
 def _rounded(svg: str) -> str:
-    """Places to a hundredth of a point."""
+    """Places to a hundredth of a point; what is turned by nothing is not turned."""
 
     def number(found: re.Match[str]) -> str:
         text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
         return "0" if text == "-0" else text
 
-    return _PLACES.sub(lambda found: _LONG.sub(number, found[0]), svg)
+    return _PLACES.sub(lambda found: _LONG.sub(number, found[0]), _NOT_TURNED.sub("", svg))
 
 
 def _said_once(svg: str) -> str:
@@ -137,12 +138,18 @@ def _counted(svg: str, name: str) -> str:
     return re.sub(r"(?<=[#\"])[a-z][0-9a-f]{10}\b", lambda found: numbers.get(found[0], found[0]), svg)
 
 
-def _darkening(svg: str) -> str:
-    """With rules for browsers that show dark pages; whatever else draws SVG goes by the colours of the elements."""
+def _looks(svg: str) -> str:
+    """Each look of elements becomes a class, said once; with rules for browsers that show dark pages."""
     darks = {colour.light: colour.dark for colour in style.variables().values()}
-    used = sorted(set(_PAINT.findall(svg)))
-    rules = "".join(f'[style*="{what}: {light}"]{{{what}: {darks[light]} !important}}' for what, light in used)
-    return svg.replace("</style>", f"@media screen and (prefers-color-scheme: dark){{{rules}}}</style>", 1)
+    names = {look: f"l{number}" for number, look in enumerate(dict.fromkeys(_LOOK.findall(svg)))}
+    rules = "".join(f".{name}{{{look}}}" for look, name in names.items())
+    dark = "".join(
+        f".{name}{{{_COLOUR.sub(lambda found: darks.get(found[0], found[0]), look)}}}"
+        for look, name in names.items()
+        if any(colour in darks for colour in _COLOUR.findall(look))
+    )
+    sheet = f"{rules}@media screen and (prefers-color-scheme: dark){{{dark}}}</style>"
+    return _LOOK.sub(lambda found: f' class="{names[found[1]]}"', svg).replace("</style>", sheet, 1)
 
 
 def _inline(svg: str) -> str:

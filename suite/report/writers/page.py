@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import jinja2
 
 from suite.report.charts.drawing import css
-from suite.report.content import Figure, Level, Notice, Page, Points, Prose, Table, address
+from suite.report.content import Entry, Figure, Level, Notice, Page, Points, Prose, Table, address
 from suite.report.formats import machine
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -29,6 +29,8 @@ def write(page: Page, drawings: Mapping[str, str]) -> str:
         drawing=lambda name: drawings[name],
         chart_css=css(),
         machine=machine,
+        headings=headings,
+        common=common,
         zip=zip,
         address=lambda link: address(link, page, ".html"),
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
@@ -36,6 +38,33 @@ def write(page: Page, drawings: Mapping[str, str]) -> str:
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
     environment.tests.update({name.lower(): _is(kind) for name, kind in kinds.items()})
     return environment.get_template("page.html.j2").render(page=page)
+
+
+def headings(tables: Iterable[Table]) -> str:
+    """On a narrow page, where rows are cards, each cell but the first is led by its column's title."""
+    rules = [
+        f'#table-{table.name} td:nth-child({place})::before{{content:"{_quoted(column.title)}: "}}'
+        for table in tables
+        for place, column in enumerate((one for one in table.columns if not one.detail), start=1)
+        if place > 1
+    ]
+    return f"@media (max-width: 40rem){{{''.join(rules)}}}" if rules else ""
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("<", "\\3c ")
+
+
+def common(table: Table) -> dict[str, tuple[str, Entry]]:
+    """Details that all rows share, by their column's key: title and entry, said once."""
+    if len(table.rows) < 2:
+        return {}
+    first = table.rows[0]
+    return {
+        column.key: (column.title, first[place])
+        for place, column in enumerate(table.columns)
+        if column.detail and first[place].text and all(row[place].text == first[place].text for row in table.rows)
+    }
 
 
 def _is(kind: type) -> Callable[[object], bool]:
