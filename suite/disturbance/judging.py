@@ -28,6 +28,7 @@ class Seen:
     burst: float  # the most of them over `BURST_SECONDS`
     stolen: float  # share of all cores
     work: float  # seconds for the piece of work; the slower half of the looks counts
+    ranks: int  # of the run, on this machine: they and what starts them share its cores with the piece of work
 
 
 def seen(record: Record) -> dict[str, Seen]:
@@ -56,6 +57,7 @@ def _seen(leader: Surroundings, ranks: Sequence[Surroundings]) -> Seen:
         burst=_steepest(moments, others),
         stolen=leader.stolen[-1] / seconds / leader.cores,
         work=float(np.quantile(leader.work, 0.75)),
+        ranks=len(ranks),
     )
 
 
@@ -68,25 +70,26 @@ def _steepest(moments: NDArray[np.float64], total: NDArray[np.float64]) -> float
 
 @dataclass(frozen=True)
 class Quietest:
-    """By machine, the least that was seen of everything in the runs of one sweep."""
+    """By machine and by how many ranks it held, the least that was seen of everything in the runs of one sweep."""
 
-    least: dict[str, Seen]
+    least: dict[tuple[str, int], Seen]
 
     @staticmethod
     def of(records: Iterable[Record]) -> Quietest:
-        found: dict[str, list[Seen]] = defaultdict(list)
+        found: dict[tuple[str, int], list[Seen]] = defaultdict(list)
         for record in records:
             for machine, one in seen(record).items():
-                found[machine].append(one)
+                found[machine, one.ranks].append(one)
         return Quietest(
             {
-                machine: Seen(
+                (machine, ranks): Seen(
                     others=min(one.others for one in those),
                     burst=min(one.burst for one in those),
                     stolen=min(one.stolen for one in those),
                     work=min(one.work for one in those),
+                    ranks=ranks,
                 )
-                for machine, those in found.items()
+                for (machine, ranks), those in found.items()
             }
         )
 
@@ -96,8 +99,8 @@ class Quietest:
             dict.fromkeys(
                 text
                 for machine, one in seen(record).items()
-                if machine in self.least
-                for text in _told(one, self.least[machine])
+                if (machine, one.ranks) in self.least
+                for text in _told(one, self.least[machine, one.ranks])
             )
         )
 

@@ -41,7 +41,9 @@ def neighbour(cores: float, begin: float, seconds: float) -> list[float]:
     return [cores * min(max(moment - begin, 0.0), seconds) for moment in moments()]
 
 
-def run(*, others: list[float] | None = None, work: float = 2e-4, stolen: float = 0.0, **changes: object) -> Record:
+def run(
+    *, others: list[float] | None = None, work: float = 2e-4, stolen: float = 0.0, count: int = 2, **changes: object
+) -> Record:
     ranks = tuple(
         Rank(
             rank=rank,
@@ -50,8 +52,10 @@ def run(*, others: list[float] | None = None, work: float = 2e-4, stolen: float 
             digest="d",
             warmup=steps(1),
             steps=steps(3),
-            surroundings=surroundings(leads=rank == 0, others=others, work=work, stolen=stolen),
+            surroundings=surroundings(
+                leads=rank == 0, busy=0.8 / count, ranks=count, others=others, work=work, stolen=stolen
+            ),
         )
-        for rank in range(2)
+        for rank in range(count)
     )
     return record(ranks=ranks, **changes)

@@ -51,6 +51,13 @@ def test_only_runs_of_one_sweep_are_compared():
     assert list(disturbed([*first, *second, louder])) == [3]
 
 
+def test_runs_are_compared_with_those_of_as_many_ranks():
+    """Eight ranks on two cores are in each other's way, and so is the piece of work: that is no disturbance."""
+    crowded = [run(count=8, work=4e-4), run(count=8, work=4.2e-4)]
+    beside = run(count=8, work=4e-4, others=neighbour(0.5, 0, SECONDS))
+    assert list(disturbed([run(), run(), *crowded, beside])) == [4]
+
+
 def test_a_run_whose_ranks_said_nothing_is_not_judged():
     assert seen(record()) == {}
     assert disturbed([record(), run()]) == {}

@@ -156,8 +156,8 @@ def test_sealed_is_sealed(records: tuple[Record, ...], calibration: Calibration,
 
     planned = plan.expand(experiment.load("network")).only(["workers=4", "network=400 *", "model=GoogLeNet"])
     with pytest.raises(ValueError, match="of the 6 kinds of runs of network are recorded already"):
-        sealing.seal(planned, calibration, records)
-    sealed = sealing.seal(planned, calibration, ())
+        sealing.seal(planned, (calibration,), records)
+    sealed = sealing.seal(planned, (calibration,), ())
     path = tmp_path / "sealed.json"
     sealed.save(path)
     with pytest.raises(ValueError, match="not written over"):
@@ -184,8 +184,29 @@ def test_what_is_not_predicted_is_not_left_out(calibration: Calibration) -> None
     from suite.experiment import plan
 
     planned = plan.expand(experiment.load("floor")).only(["workers=2"])
-    sealed = sealing.seal(planned, calibration, ())
+    sealed = sealing.seal(planned, (calibration,), ())
     assert len(sealed.expectations) == len({run.identity for run in planned.runs})
     silent = [one for one in sealed.expectations if one.seconds is None]
     assert silent
     assert all(one.not_predicted for one in silent)
+
+
+def test_each_framework_has_a_calibration_of_its_own(calibration: Calibration) -> None:
+    from suite.experiment import file as experiment
+    from suite.experiment import plan
+
+    planned = plan.expand(experiment.load("held-out")).only(
+        ["workers=4", "network=400 Mbit/s", "straggler=none", "algorithm=synchronous", "model=AlexNet"]
+    )
+    slower = calibration.values.model_copy(update={"overhead_ms": calibration.values.overhead_ms + 100})
+    reach = calibration.reach.model_copy(update={"framework": ("tensorflow",)})
+    other = calibration.model_copy(update={"values": slower, "reach": reach})
+    alone, both = (sealing.seal(planned, those, ()) for those in ((calibration,), (calibration, other)))
+    assert [one.not_predicted for one in alone.expectations] == ["calibrated with torch alone", None]
+    assert [one.not_predicted for one in both.expectations] == [None, None]
+    first, second = (one.seconds for one in both.expectations)
+    assert first is not None and second is not None
+    assert first > second + 0.09
+    assert second == alone.expectations[1].seconds
+    assert len({alone.calibration, both.calibration, other.digest}) == 3
+    assert both.fitted == (*calibration.fitted(), *other.fitted())

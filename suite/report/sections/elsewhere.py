@@ -20,13 +20,10 @@ LEGEND = (
 ROLES = {"synchronous": Role.REFERENCE, "stock_horovod": Role.CONTROL}
 COMPARED = ("synchronous", "stock_horovod", "layerwise", "delayed")
 Place = tuple[str, str | None, str]  # model, straggler, network
+Curves = Mapping[Place, Sequence[Expectation]]
 
 
-def section(expectations: Iterable[Expectation]) -> Section | None:
-    """Of those that are predicted for many numbers of workers; None if there are none."""
-    places = _places(expectations)
-    if not places:
-        return None
+def section(places: Curves) -> Section:
     figures = tuple(_figure(model, places) for model in dict.fromkeys(model for model, *_ in places))
     return Section("elsewhere", "Clusters that are not here", (*figures, _table(places), Prose(LEGEND)))
 
@@ -36,7 +33,8 @@ def share(one: Expectation) -> float:
     return one.alone / one.seconds
 
 
-def _places(expectations: Iterable[Expectation]) -> dict[Place, list[Expectation]]:
+def curves(expectations: Iterable[Expectation]) -> Curves:
+    """Those that are predicted for many numbers of workers; the others make no curve."""
     found: dict[Place, list[Expectation]] = {}
     for one in expectations:
         if one.alone is not None and one.seconds is not None:
@@ -44,7 +42,7 @@ def _places(expectations: Iterable[Expectation]) -> dict[Place, list[Expectation
     return {place: those for place, those in found.items() if len({one.workers for one in those}) >= LEAST_WORKERS}
 
 
-def _figure(model: str, places: Mapping[Place, Sequence[Expectation]]) -> Figure:
+def _figure(model: str, places: Curves) -> Figure:
     own = {place: those for place, those in places.items() if place[0] == model}
     stragglers = list(dict.fromkeys(straggler for _, straggler, _ in own))
     networks = list(dict.fromkeys(network for *_, network in own))
@@ -72,15 +70,16 @@ def _panel(network: str, straggler: str | None, those: Sequence[Expectation]) ->
 
 
 def _lines(those: Sequence[Expectation]) -> Iterator[Line]:
-    curves: dict[str, list[Expectation]] = {}
+    several = len({_framework(one) for one in those}) > 1
+    found: dict[str, list[Expectation]] = {}
     for one in sorted(those, key=lambda one: one.workers):
-        curves.setdefault(_called(one), []).append(one)
-    for label, curve in sorted(curves.items()):
+        found.setdefault(f"{_called(one)}, {_framework(one)}" if several else _called(one), []).append(one)
+    for label, curve in sorted(found.items()):
         x, y = tuple(float(one.workers) for one in curve), tuple(map(share, curve))
         yield Line(label, x, y, role=ROLES.get(curve[0].algorithm, Role.ALGORITHM), name=curve[0].algorithm)
 
 
-def _table(places: Mapping[Place, Sequence[Expectation]]) -> Table:
+def _table(places: Curves) -> Table:
     """At the largest number of workers, without stragglers."""
     rows = []
     for (model, straggler, network), those in places.items():
@@ -131,3 +130,8 @@ def _percent(those: Sequence[Expectation]) -> Entry:
 
 def _called(one: Expectation) -> str:
     return words.called(Algorithm(name=one.algorithm, options=one.options))
+
+
+def _framework(one: Expectation) -> str:
+    """With which its label begins."""
+    return one.label.partition(" ")[0]

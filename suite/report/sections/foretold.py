@@ -71,11 +71,13 @@ def page(study: Study) -> Page:
     early = sum(one.early for one in outcomes)
     if early:
         blocks.append(Notice(Level.WARNING, f"{plural(early, 'kind')} of runs {EARLY}: not counted above."))
-    never = elsewhere.section(one.expectation for one in outcomes if not one.observed)
+    far = elsewhere.curves(one.expectation for one in outcomes if not one.observed)
+    drawn = {one.identity for those in far.values() for one in those}
+    listed = [one for one in outcomes if one.expectation.identity not in drawn]
     sections = (
         *([Section("held", "How far they were off", tuple(blocks))] if blocks else []),
-        *([] if never is None else [never]),
-        Section("every", "Every prediction", (_every(outcomes),)),
+        *([elsewhere.section(far)] if far else []),
+        *([Section("every", "Every prediction", (_every(listed),))] if listed else []),
         Section("sealed", "What was sealed, and from what", (Points(tuple(map(_file, evidence.sealed))),)),
     )
     return Page(NAME, TITLE, _answer(outcomes), sections, home=HOME)
