@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from suite.report.content import Report
+from dataclasses import replace
+
+from suite.report.content import Page, Report
 from suite.report.evidence import Evidence
 from suite.report.landing import page as landing
 from suite.report.sections import claims, experiment, foretold, trust
-from suite.report.sections.main import main
-from suite.report.study import study
+from suite.report.sections.main import Main, main
+from suite.report.study import Experiment, Study, study
 
 
 def report(evidence: Evidence) -> Report:
@@ -19,9 +21,15 @@ def report(evidence: Evidence) -> Report:
     return Report(
         (
             landing.page(found, answers, judged.summary),
-            *(experiment.page(one, found, answer) for one, answer in answers),
+            *(_page(one, found, answer) for one, answer in answers),
             judged,
             *([foretold.page(found)] if evidence.sealed else []),
             trust.page(found),
         )
     )
+
+
+def _page(one: Experiment, found: Study, answer: Main) -> Page:
+    made = experiment.page(one, found, answer)
+    predicted = foretold.beside(one.name, found)
+    return made if predicted is None else replace(made, sections=(predicted, *made.sections))

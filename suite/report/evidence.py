@@ -9,9 +9,9 @@ from pathlib import Path
 
 from algorithms.mechanisms.suggest import unknown
 from suite.disturbance.judging import disturbed
-from suite.record import sealed as sealing
 from suite.record.schema import Record
 from suite.record.sealed import Sealed
+from suite.record.sealed import files as sealed_files
 from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
 
 
@@ -60,7 +60,7 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
 
 def _sealed(folder: Path, experiment: str | None) -> tuple[tuple[Sealed, ...], tuple[Hole, ...]]:
     found, holes = [], []
-    for path in sealing.files(folder, experiment or "*"):
+    for path in sealed_files(folder, experiment or "*"):
         try:
             found.append(Sealed.read(path))
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from suite.record.schema import Rank, Record, Surroundings
-from tests.record.examples import record, steps
+from tests.record.examples import record, specification, steps
 
 LOOKS = 41  # every half second: 20 s
 
@@ -58,4 +58,4 @@ def run(
         )
         for rank in range(count)
     )
-    return record(ranks=ranks, **changes)
+    return record(specification(workers=count), ranks=ranks, **changes)

@@ -96,14 +96,15 @@ def test_no_last_digit_that_processors_may_disagree_on(name: str) -> None:
 @pytest.mark.parametrize("name", CHARTS)
 def test_for_a_dark_page_nothing_stays_light(name: str) -> None:
     light, style_sheet, rest = re.split(r"(@media.*)</style>", draw(name, CHARTS[name], "words").svg.decode())
-    painted = {tuple(found) for found in re.findall(r"([a-z-]+): (#[0-9a-f]{6})\b", light + rest)}
-    darkened = set(re.findall(r'\[style\*="([a-z]+): (#[0-9a-f]{6})"\]\{\1: #[0-9a-f]{6} !important\}', style_sheet))
-    assert painted == darkened
-    assert set(re.findall(r"#[0-9a-f]{6}\b", light + rest)) == {
-        colour for _, colour in painted
-    }  # none is set otherwise
+    looks = dict(re.findall(r"\.(l\d+)\{([^}]*)\}", light))
+    darkened = dict(re.findall(r"\.(l\d+)\{([^}]*)\}", style_sheet))
+    assert set(re.findall(r' class="([^"]*)"', rest)) <= set(looks)
+    assert not re.findall(r"#[0-9a-f]{6}\b| style=", rest)  # no colour is set otherwise
     named = {colour.light: colour.dark for colour in style.variables().values()}
-    assert all(f'{light}"]{{{what}: {named[light]} ' in style_sheet for what, light in painted)
+    colour = re.compile(r"#[0-9a-f]{6}\b")
+    assert set(darkened) == {one for one, look in looks.items() if colour.search(look)}
+    for one, look in darkened.items():
+        assert look == colour.sub(lambda found: named[found[0]], looks[one])
 
 
 def test_text_stays_text() -> None:

@@ -85,6 +85,16 @@ def test_errors_are_signed_and_nothing_is_left_out() -> None:
     assert [row[-1] for row in rows.values()] == ["–", "–", "not recorded", "it is real"]
 
 
+def test_the_page_of_an_experiment_says_whether_it_was_predicted() -> None:
+    (first, *_) = different()
+    found = report(replace(worlds.evidence(RECORDS), sealed=(sealed(expectation(first, 1.1)),)))
+    own = next(page for page in found.pages if page.name.startswith("pages/scaling"))
+    assert own.sections[0].name == "foretold"
+    never = sealed(expectation(first, 1.0, identity="0" * 16))
+    without = report(replace(worlds.evidence(RECORDS), sealed=(never,)))
+    assert all(page.sections[0].name != "foretold" for page in without.pages if page.sections)
+
+
 def test_what_was_recorded_before_proves_nothing() -> None:
     (first, *_) = different()
     late = sealed(expectation(first, 1.0)).model_copy(update={"created": BEFORE + timedelta(days=3650)})
@@ -140,7 +150,7 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 def far(algorithm: str, workers: int, share: float, straggler: str | None = None) -> Expectation:
     return Expectation(
         identity=f"{algorithm} {workers} {straggler}",
-        label=algorithm,
+        label=f"torch alexnet {algorithm}",
         algorithm=algorithm,
         workers=workers,
         model="alexnet",

@@ -196,7 +196,7 @@ def test_each_framework_has_a_calibration_of_its_own(calibration: Calibration) -
     from suite.experiment import plan
 
     planned = plan.expand(experiment.load("held-out")).only(
-        ["workers=4", "network=400 Mbit/s", "straggler=none", "algorithm=synchronous", "model=AlexNet"]
+        ["workers=4", "network=400 Mbit/s", "straggler=none", "algorithm=no_communication", "model=AlexNet"]
     )
     slower = calibration.values.model_copy(update={"overhead_ms": calibration.values.overhead_ms + 100})
     reach = calibration.reach.model_copy(update={"framework": ("tensorflow",)})

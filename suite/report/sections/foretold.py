@@ -83,6 +83,15 @@ def page(study: Study) -> Page:
     return Page(NAME, TITLE, _answer(outcomes), sections, home=HOME)
 
 
+def beside(experiment: str, study: Study) -> Section | None:
+    """For the experiment's own page, where something of it was sealed and run since."""
+    sealed = [one for one in study.evidence.sealed if one.experiment == experiment]
+    outcomes = [outcome for one in sealed for outcome in check(one, study.evidence.records)]
+    if verdict(outcomes) is None:
+        return None
+    return Section("foretold", "Was it predicted?", (Prose(_answer(outcomes), (LINK,)),))
+
+
 def _answer(outcomes: Sequence[Outcome]) -> str:
     found = verdict(outcomes)
     if found is None:
