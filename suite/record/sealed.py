@@ -94,6 +94,8 @@ def files(folder: Path, experiment: str = "*") -> Iterable[Path]:
 def pack(path: Path) -> Path:
     """Its content stays what it is."""
     small = path.with_name(path.name.removesuffix(SUFFIX) + SMALL)
-    small.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+    fresh = small.with_name(f".{small.name}.new")
+    fresh.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+    fresh.replace(small)  # whole before the other goes
     path.unlink()
     return small

@@ -143,6 +143,36 @@ def options(record: dict[str, Any]) -> str:
     return f"{record['labels']} {record['specification']['algorithm']['options']}"
 
 
+def test_what_the_page_of_predictions_says_first() -> None:
+    """Predicted over recorded seconds of a step's worth of used work, of what was recorded after it was sealed alone."""
+    (path,) = (REFERENCE / "records" / "held-out").glob("*.sealed.xz")
+    sealed = json.loads(lzma.decompress(path.read_bytes()))
+    recorded: dict[str, list[dict[str, Any]]] = {}
+    for record in raw().values():
+        recorded.setdefault(record["identity"], []).append(record)
+    errors, floors, lines, inside = [], [], [], []
+    for one in sealed["expectations"]:
+        runs = recorded.get(one["identity"], [])
+        if not runs or min(run["created"] for run in runs) < sealed["created"]:
+            continue
+        took = [run["specification"]["batch_size"] * one["workers"] / work_over_time(run) for run in runs]
+        errors.append(abs(one["seconds"] / _middle(took) - 1))
+        floors.append(abs(one["floor"] / _middle(took) - 1))
+        lines += [abs(one["line"] / _middle(took) - 1)] if "line" in one else []
+        inside += [one["low"] <= seconds <= one["high"] for seconds in took]
+    middles = [f"{100 * statistics.median(those):.1f}%" for those in (errors, floors, lines)]
+    worst, within = f"{100 * max(errors):.1f}%", f"{100 * statistics.mean(inside):.0f}%"
+    said = [str(len(errors)), middles[0], worst, within, "90", *middles[1:]]
+    page = (REFERENCE / "report" / "pages" / "predictions.md").read_text()
+    sentence = next(line for line in page.splitlines() if "were predicted before they were run" in line)
+    assert DIGITS.findall(sentence) == said
+    readme = (REFERENCE.parents[1] / "README.md").read_text()
+    own = " ".join(readme.partition("Sealed before they were run")[2].partition("Furthest off")[0].split()).replace(
+        " %", "%"
+    )
+    assert set(said) <= set(DIGITS.findall(own)) | {"90"}
+
+
 def faults(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """What the answer on faults has to say: runs, seconds from the fault to the next step, samples lost."""
     found = []

@@ -101,7 +101,6 @@ _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _LOOK = re.compile(r' style="([^"]*)"')
 _MARKS = re.compile(r"<g( clip-path=\"[^\"]*\")?>\n((?:\s*<use [^>]*/>\n)+)\s*</g>")
-_STYLE = re.compile(r' style="[^"]*"')
 _NOT_TURNED = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _EXTENT = re.compile(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -124,10 +123,10 @@ def _said_once(svg: str) -> str:
     """The look of marks that are alike, said by the group that they are in."""
 
     def group(found: re.Match[str]) -> str:
-        styles = _STYLE.findall(found[2])
-        if len(set(styles)) != 1 or len(styles) != found[2].count("<use "):
+        looks = _LOOK.findall(found[2])
+        if len(set(looks)) != 1 or len(looks) != found[2].count("<use "):
             return found[0]
-        return f"<g{found[1] or ''}{styles[0]}>\n{_STYLE.sub('', found[2])}</g>"
+        return f'<g{found[1] or ""} style="{looks[0]}">\n{_LOOK.sub("", found[2])}</g>'
 
     return _MARKS.sub(group, svg)
 

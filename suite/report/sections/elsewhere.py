@@ -53,11 +53,13 @@ def _figure(model: str, places: Curves) -> Figure:
         if (those := own.get((model, straggler, network)))
     ]
     most = max(one.workers for those in own.values() for one in those)
+    last = [share(one) for those in own.values() for one in those if one.workers == most]
     net = words.net(model, model)
     return Figure(
         f"elsewhere-{model}",
         f"{net}: share of the machines' speed up to {most:,} workers, on every network (simulated).",
-        f"{len(panels)} panels of curves that fall as workers are added, least on the fastest networks.",
+        f"Curves over workers, {len(panels)} panels; at {most:,} workers from {percent(min(last))} to "
+        f"{percent(max(last))}.",
         Lines(tuple(panels), columns=len(stragglers)),
     )
 
@@ -129,7 +131,8 @@ def _percent(those: Sequence[Expectation]) -> Entry:
 
 
 def _called(one: Expectation) -> str:
-    return words.called(Algorithm(name=one.algorithm, options=one.options))
+    form = one.label.rpartition(", as ")[2] if ", as " in one.label else ""
+    return words.called(Algorithm(name=one.algorithm, options=one.options)) + (f", in {form}" if form else "")
 
 
 def _framework(one: Expectation) -> str:
