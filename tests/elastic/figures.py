@@ -137,11 +137,14 @@ def after_kill(job: ElasticJob, victim: Event, at: float, patience: float, worke
     )
 
 
-def tried(name: str, kills: int, warm: WarmPython, *, seed: int, pause: float, timeout: int) -> Figures:
+def tried(
+    name: str, kills: int, warm: WarmPython, *, seed: int, pause: float, timeout: int, spare: bool = False
+) -> Figures:
     module, *arguments = TRIED[name]
     chance, numbers = random.Random(seed), count(2)
     hosts = [host(next(numbers)) for _ in range(WORKERS + SPARE_HOSTS)]
     seen: list[Kill] = []
+    spared = 0  # the process that lives through all of it, where one is to
     failure = ""
     environment = {"HOROVOD_GLOO_TIMEOUT_SECONDS": str(timeout), "OMP_NUM_THREADS": "1"}
     argv = warm.command(module, ENDLESS, str(pause), *arguments)
@@ -150,7 +153,9 @@ def tried(name: str, kills: int, warm: WarmPython, *, seed: int, pause: float, t
             job.wait_for(lambda events: any(event.what == "commits" for event in events), 180)
             for number in range(kills):
                 time.sleep(chance.uniform(0.2, 1.5))
-                victim = chance.choice(latest(job.events()))
+                there = latest(job.events())
+                spared = spared or min(event.process for event in there)
+                victim = chance.choice([event for event in there if not spare or event.process != spared])
                 at = job.kill(victim.process)
                 hosts = [name for name in hosts if name != victim.host] + [host(next(numbers))]
                 job.hosts = hosts
@@ -181,6 +186,9 @@ def main() -> None:
     parser.add_argument(
         "--timeout", type=int, default=8, help="Gloo's, in seconds: when survivors who wait for each other notice"
     )
+    parser.add_argument(
+        "--spare", action="store_true", help="never kill one of the first workers, whose memory is shown"
+    )
     asked = parser.parse_args()
     unknown = [name for name in asked.tried if name not in TRIED]
     if unknown:
@@ -189,7 +197,8 @@ def main() -> None:
     try:
         lines = [HEAD]
         for name in asked.tried:
-            figures = tried(name, asked.kills, warm, seed=asked.seed, pause=asked.pause, timeout=asked.timeout)
+            how = {"seed": asked.seed, "pause": asked.pause, "timeout": asked.timeout, "spare": asked.spare}
+            figures = tried(name, asked.kills, warm, **how)
             lines.append(figures.line())
             print(f"{HEAD}\n{figures.line()}", flush=True)
         load = json.dumps([round(value, 1) for value in os.getloadavg()])
