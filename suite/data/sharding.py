@@ -74,8 +74,9 @@ class Sharding:
             return owned
         return np.random.default_rng([self.seed, ORDER, rank, epoch]).permutation(owned)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
+        """Worked out once: virtual workers ask it at every batch."""
         if self.last == "drop":
             return self.owned_count(self.size - 1) // self.batch_size
         return -(-self.owned_count(0) // self.batch_size)
