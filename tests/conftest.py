@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from suite.cluster.local import usable_cores
 from suite.warm.owner import Entrance
 from tests.selection import is_quick
 from tests.warm_processes import lent_at, warm_processes
@@ -14,6 +15,8 @@ from tests.warm_processes import lent_at, warm_processes
 # Ranks and frameworks share a few cores here: one thread each keeps results reproducible and the machine usable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if usable_cores() < 2:  # of which TensorFlow makes one inter-op thread, with which rounds are refused
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.pop("COLUMNS", None)  # xdist tells its processes the width of a terminal that they do not have
 os.environ.pop("PYTEST_ADDOPTS", None)  # read by now, and meant for this pytest: that of the ranks takes other options
 
