@@ -26,7 +26,7 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="A net with a shipped profile (alexnet, googlenet), or its profile; with seconds in --compute, any net."
+            help="A shipped profile (alexnet, googlenet, gpt2), one by path, or any net with seconds in --compute."
         ),
     ] = None,
     compute: Annotated[

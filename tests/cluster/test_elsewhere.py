@@ -8,6 +8,7 @@ import pytest
 
 from suite.cluster import kinds
 from suite.cluster.contract import ClusterUnavailableError
+from suite.experiment import choices
 from suite.experiment import file as experiments
 from suite.experiment.file import ExperimentError, parse
 from suite.experiment.plan import Plan, expand, refuse_what_is_not_here
@@ -93,3 +94,17 @@ def test_the_shipped_experiment_goes_to_1024_workers_and_is_read_back(tmp_path: 
     sealed = sealing.seal(few, (), ())
     sealed.save(tmp_path / "file")
     assert type(sealed).read(tmp_path / "file") == sealed
+
+
+def test_gpt_2_makes_as_many_operations_a_second_as_googlenet_is_published_to_make() -> None:
+    nets = {run.specification.model.name: run.specification for run in expand(experiments.load("scale-out")).runs}
+    rates = {}
+    for name, specification in nets.items():
+        replay = specification.model.replay
+        assert replay is not None
+        assert replay.forward is not None
+        assert replay.backward is not None
+        layers = choices.net_of(specification.model).layers
+        forward = specification.batch_size * sum(placed.layer.flops(placed.input) for placed in layers)
+        rates[name] = 3 * forward / (replay.forward + replay.backward)
+    assert rates["gpt-small"] == pytest.approx(rates["googlenet"], rel=0.01)

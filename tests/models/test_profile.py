@@ -8,6 +8,8 @@ import pytest
 from suite.models import describe
 from suite.models.profile import SHIPPED, LayerProfile, Profile, find, find_for, load, shipped
 
+GPT2 = describe("gpt-small", length=1024, classes=50257, layers=12, heads=12, features=768)
+
 
 @pytest.fixture
 def profile() -> Profile:
@@ -103,14 +105,15 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_shipped_profiles_are_of_the_nets_as_described():
-    assert {"alexnet-torch-cpu", "googlenet-torch-cpu"} <= set(shipped())
+    assert {"alexnet-torch-cpu", "googlenet-torch-cpu", "gpt2-torch-cpu"} <= set(shipped())
     for name in shipped():
         profile = find(name)
-        profile.require(describe(profile.model))
-        assert name.startswith(f"{profile.model}-{profile.framework}")
+        net = GPT2 if name.startswith("gpt2") else describe(profile.model)
+        profile.require(net)
+        assert name.startswith(f"{'gpt2' if net is GPT2 else profile.model}-{profile.framework}")
         assert all(layer.forward_seconds > 0 and layer.backward_seconds > 0 for layer in profile.layers)
         assert not profile.retimed
-        assert profile.parameter_count == describe(profile.model).parameter_count
+        assert profile.parameter_count == net.parameter_count
     assert SHIPPED.is_dir()
 
 
