@@ -25,7 +25,7 @@ class Expectation(Part):
     algorithm: str
     options: Options = Field(default_factory=dict)
     workers: Positive
-    model: str = ""
+    model: str = Field(default="", description="the net, as the experiment calls it")
     network: str = ""
     straggler: str | None = None
     alone: PositiveNumber | None = Field(

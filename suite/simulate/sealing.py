@@ -41,14 +41,15 @@ def seal(plan: Plan, calibrations: Sequence[Calibration], recorded: Iterable[Rec
     """
     if not calibrations and any(run.specification.network.exists for run in plan.runs):
         raise ValueError("--seal needs --calibration, the file that `farandole calibrate` has written")
-    specifications: dict[str, Specification] = {run.identity: run.specification for run in plan.runs}
-    known = sorted({record.identity for record in recorded} & specifications.keys())
+    kinds = {run.identity: run for run in plan.runs}
+    known = sorted({record.identity for record in recorded} & kinds.keys())
     if known:
         raise ValueError(
-            f"{len(known)} of the {len(specifications)} kinds of runs of {plan.experiment} are recorded already, first "
-            f"{label_of(specifications[known[0]])}: only what nobody has seen can be sealed"
+            f"{len(known)} of the {len(kinds)} kinds of runs of {plan.experiment} are recorded already, first "
+            f"{label_of(kinds[known[0]].specification)}: only what nobody has seen can be sealed"
         )
-    expectations = tuple(_expected(one, calibrations) for one in sorted(specifications.values(), key=_place))
+    runs = sorted(kinds.values(), key=lambda run: _place(run.specification))
+    expectations = tuple(_expected(run.specification, run.labels.model, calibrations) for run in runs)
     sealed = Sealed(
         experiment=plan.experiment,
         created=datetime.now(UTC),
@@ -74,14 +75,14 @@ def _digest(calibrations: Sequence[Calibration]) -> str | None:
     return hashlib.sha256("".join(one.digest for one in calibrations).encode()).hexdigest()
 
 
-def _expected(specification: Specification, calibrations: Sequence[Calibration]) -> Expectation:
+def _expected(specification: Specification, net: str, calibrations: Sequence[Calibration]) -> Expectation:
     blank = Expectation(
         identity=specification.identity,
         label=label_of(specification),
         algorithm=specification.algorithm.name,
         options=specification.algorithm.options,
         workers=specification.workers,
-        model=specification.model.name,
+        model=net,
         network=specification.network.describe(specification.workers),
         straggler=specification.straggler,
     )

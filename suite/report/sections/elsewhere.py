@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from suite.record.sealed import Expectation
@@ -56,7 +57,7 @@ def _figure(model: str, places: Curves) -> Figure:
     last = [share(one) for those in own.values() for one in those if one.workers == most]
     net = words.net(model, model)
     return Figure(
-        f"elsewhere-{model}",
+        f"elsewhere-{re.sub(r'[^a-z0-9]+', '-', model.lower())}",  # names a file
         f"{net}: share of the machines' speed up to {most:,} workers, on every network (simulated).",
         f"Curves over workers, {len(panels)} panels; at {most:,} workers from {percent(min(last))} to "
         f"{percent(max(last))}.",
