@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +122,43 @@ def test_pages_load_without_error_ask_nobody_do_not_move_and_fit(
         assert all(one.startswith(pictures) for one in visit.asked[1:])
         assert bool(visit.asked[1:]) == ("pages/" in name and bool(visit.page.locator(".drawing").count())), name
         visit.context.close()
+
+
+PAUSE = 1.0  # seconds between the two halves of a page
+
+
+@contextmanager
+def halting(content: bytes) -> Iterator[str]:
+    """The address of a page whose second half comes late."""
+
+    class Halting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            time.sleep(PAUSE)
+            self.wfile.write(content[len(content) // 2 :])
+
+        def log_message(self, *_: object) -> None:
+            """Nobody wants to know."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Halting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_nothing_is_shown_before_all_is_there(browser: Browser, report: Path) -> None:
+    """Else tables widen, and what follows them moves, while a slow machine reads on."""
+    context = browser.new_context()
+    context.set_default_timeout(browsing.PATIENCE_MS)
+    page = context.new_page()
+    with halting(report.read_bytes()) as address:
+        page.goto(address)
+        assert browsing.first_paint(page) >= 1000 * PAUSE
+        assert browsing.shifts(page) == 0
+    context.close()
 
 
 def test_the_first_screen_holds_the_three_pictures(browser: Browser, report: Path) -> None:
