@@ -94,7 +94,7 @@ HALF = [
 ]
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("algorithm", HALF, ids=str)
 def test_half_precision_overflows_on_one_rank(algorithm: Algorithm, rank: int) -> None:
     trained = HalfPrecision(algorithm, rank)
