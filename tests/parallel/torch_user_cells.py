@@ -43,14 +43,15 @@ class Net(nn.Module):
         parts = {0: torch.split(starts[0], HALF[0]), 1: [starts[1]]}
         self.layers = nn.ModuleList([Layer(part) for number in layers for part in parts[number]])
 
-    def forward(self, rank: int, phase: float, way: str) -> torch.Tensor:
-        slope, shift = problem.slope(rank), float(np.sin(0.7 * phase + rank))
+    def forward(self, rank: int, phases: Sequence[float], way: str) -> torch.Tensor:
+        slope, shifts = problem.slope(rank), [float(np.sin(0.7 * phase + rank)) for phase in phases]
+        layers = list(zip(self.layers, shifts, strict=True))
         if way == "checkpointed":
             losses = [
-                torch.utils.checkpoint.checkpoint(layer, slope, shift, use_reentrant=False) for layer in self.layers
+                torch.utils.checkpoint.checkpoint(layer, slope, shift, use_reentrant=False) for layer, shift in layers
             ]
         else:
-            losses = [layer(slope, shift) for layer in self.layers]
+            losses = [layer(slope, shift) for layer, shift in layers]
         if way == "autocast":
             losses.append(product(self.layers[0].x).double())
         return torch.stack(losses).sum()
@@ -73,6 +74,7 @@ class Part:
         self.net = nn.Module()
         mine = self.whole.layers if net is None else self.whole.layers[slice(2) if layers == (0,) else slice(2, 3)]
         self.net.layers = nn.ModuleList(mine)
+        self.beside: Sequence[Part] = [self]  # with those that train the other layers of `whole`, in their order
         self.inner = torch.optim.SGD(self.net.parameters(), lr=RATE, momentum=MOMENTUM)
         self.seen: list[float] = []
         self.flags: list[bool] = []  # by step: whether this rank's gradient had an inf
@@ -106,15 +108,16 @@ class Part:
         tagged = self.driver is not None and isinstance(self.algorithm, Rounds) and self.algorithm.tagged
         return self.driver.worker.life.step if self.driver is not None and tagged else step
 
-    def loss(self, number: int) -> torch.Tensor:
-        return self.scaler.scale(self.whole(self.rank, number, self.loop.way))
+    def loss(self, step: int, later: float = 0.0) -> torch.Tensor:
+        """Each layer's at the step of its own optimizer: one's late gradient is dropped where the other's is in time."""
+        phases = [part.number(step) + later for part in self.beside for _ in part.net.layers]
+        return self.scaler.scale(self.whole(self.rank, phases, self.loop.way))
 
     def backward(self, step: int) -> torch.Tensor:
-        number = self.number(step)
-        self.bad = self.rank in self.loop.bad and number == BAD_STEP
+        self.bad = self.rank in self.loop.bad and self.number(step) == BAD_STEP
         self.flags.append(self.bad)
         for turn in range(self.loop.passes):
-            loss = self.loss(number + turn / 2)
+            loss = self.loss(step, turn / 2)
             loss.backward()
         return loss
 
@@ -286,6 +289,7 @@ def train(loop: Loop, algorithm: Algorithm, rank: int, delays: Delays, parts: li
         net = Net((0, 1), rank)
         parts += [Part(loop, algorithm, layers, rank, delays, net) for layers in ((0,), (1,))]
         for part, other in zip(parts, reversed(parts), strict=True):
+            part.beside = parts
             part.wrap(others=[other.inner])
     else:
         parts.append(Part(loop, algorithm, (0, 1), rank, delays))
@@ -312,8 +316,7 @@ def _train_gan(loop: Loop, algorithm: Algorithm, rank: int, delays: Delays, part
         part.wrap()
     for step in range(STEPS):
         generator.opt.zero_grad()
-        number = generator.number(step)
-        (generator.loss(number) + discriminator.loss(number + 7)).backward()
+        (generator.loss(step) + discriminator.loss(step, 7)).backward()
         generator.update(step)
         if step % 2:
             discriminator.opt.zero_grad()
