@@ -2,30 +2,26 @@
 
 results/farandole-records.json        says that the folder is ours
 results/<experiment>/<identity>-r<repetition>-a<attempt>.json
+results/<experiment>/records.tar.xz   those that were packed, a tenth of the size; the same records
 results/damaged/                      files that could not be read, set aside by the next sweep
-
-A record that was packed (`.json.xz`, a fifth of the size, by `pack`; or `.json.gz`) is the same record.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import gzip
+import functools
 import json
-import lzma
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import filelock
 from pydantic import ValidationError
 
 from suite.disturbance.judging import disturbed
-from suite.record import lean
+from suite.record import archive, lean
 from suite.record.schema import SCHEMA_VERSION, Failed, Reason, Record
 from suite.record.sealed import SUFFIX, Sealed
 from suite.record.sealed import pack as pack_sealed
@@ -33,8 +29,6 @@ from suite.record.sealed import pack as pack_sealed
 MARKER = "farandole-records.json"
 DAMAGED = "damaged"
 PLAIN = ".json"
-PACKED = {".json.gz": gzip.decompress, ".json.xz": lzma.decompress}
-SMALLEST = ".json.xz"
 RESERVE = ".reserve"
 LOCK = ".lock"
 HOLDER = ".holder"
@@ -59,7 +53,7 @@ class DiskFullError(StoreError):
 class Unreadable:
     """A file that is no record of ours: a hole that readers must show."""
 
-    path: Path
+    path: Path  # of one that was packed: below that of the file it is in
     why: str
     newer: bool = False
 
@@ -129,25 +123,25 @@ class Store:
             lock.release()
 
     def files(self, experiment: str | None = None) -> list[Path]:
-        """Paths of what should be records, in a fixed order."""
-        found = record_files(self.folder, f"{experiment or '*'}/*")
-        return [path for path in found if path.parent.name != DAMAGED]
+        """Paths of files that should hold records, in a fixed order."""
+        found = [
+            path for name in (f"*{PLAIN}", archive.NAME) for path in self.folder.glob(f"{experiment or '*'}/{name}")
+        ]
+        return sorted(path for path in found if path.parent.name != DAMAGED)
+
+    def damaged(self) -> list[Path]:
+        """Files that were set aside."""
+        return sorted((self.folder / DAMAGED).glob("*"))
 
     def read(self, experiment: str | None = None) -> Contents:
         self.check()
-        records: list[Record] = []
-        unreadable: list[Unreadable] = []
-        for path in self.files(experiment):
-            read = read_record(path)
-            if isinstance(read, Record):
-                records.append(read)
-            else:
-                unreadable.append(read)
-        if experiment is None:
-            aside = record_files(self.folder / DAMAGED, "*")
-            unreadable += [Unreadable(path, "set aside earlier as damaged") for path in aside]
-        records.sort(key=lambda one: (one.experiment, one.created, one.sweep.position, one.identity, one.attempt))
-        return Contents(tuple(records), tuple(unreadable))
+        found = read_files(self.files(experiment))
+        aside = self.damaged() if experiment is None else []
+        holes = tuple(Unreadable(path, "set aside earlier as damaged") for path in aside)
+        order = sorted(
+            found.records, key=lambda one: (one.experiment, one.created, one.sweep.position, one.identity, one.attempt)
+        )
+        return Contents(tuple(order), (*found.unreadable, *holes))
 
 
 @dataclass(frozen=True)
@@ -160,8 +154,8 @@ class Writer:
         """Move damaged files out of the way, so that a resumed sweep runs those runs again; newer schemas stay."""
         moved = []
         for found in Store(self.folder).read().unreadable:
-            if found.newer or found.path.parent.name == DAMAGED:
-                continue
+            if found.newer or found.path.parent.name == DAMAGED or not found.path.is_file():
+                continue  # one that was packed stays beside those that are whole
             home = self.folder / DAMAGED
             home.mkdir(exist_ok=True)
             stem, _, suffix = found.path.name.partition(".")
@@ -201,29 +195,24 @@ class Writer:
         sealed.save(path)
         return path
 
-    def pack(self, told: Callable[[Path], None]) -> tuple[int, int]:
-        """Make every file of a record that can be read as small as it gets; bytes before and after. `told` of each."""
-        before = after = 0
-        for path in Store(self.folder).files():
-            before += path.stat().st_size
-            small = path
-            if isinstance(read_record(path), Record) and not lean.newest(_content(path)):
-                small = path.with_name(path.name.partition(".")[0] + SMALLEST)
-                fresh = small.with_name(f".{small.name}.new")
-                fresh.write_bytes(_packed(_content(path)))
-                fresh.replace(small)  # whole before the other goes
-                if small != path:
-                    path.unlink()
-            after += small.stat().st_size
-            told(small)
-        for path in self.folder.glob(f"*/*{SUFFIX}"):
-            before += path.stat().st_size
-            after += pack_sealed(path).stat().st_size
-        return before, after
+    def pack(self, told: Callable[[str, int, int], None]) -> tuple[int, int]:
+        """Make one file of all records of an experiment that can be read. How many bytes there were before, and are now.
+
+        `told` the experiment, how many of its records are done, and of how many.
+        """
+        files = Store(self.folder).files()
+        seals = sorted(self.folder.glob(f"*/*{SUFFIX}"))
+        before = sum(path.stat().st_size for path in (*files, *seals))
+        for home in sorted({path.parent for path in files}):
+            _pack(home, functools.partial(told, home.name))
+        packed = [pack_sealed(path) for path in seals]
+        return before, sum(path.stat().st_size for path in (*Store(self.folder).files(), *packed))
 
     def next_attempt(self, experiment: str, identity: str, repetition: int) -> int:
-        taken = record_files(self.folder / experiment, f"{identity[:16]}-r{repetition}-a*")
-        return 1 + max((int(path.name.partition(".")[0].rpartition("-a")[2]) for path in taken), default=-1)
+        home, stem = self.folder / experiment, f"{identity[:16]}-r{repetition}-a"
+        taken = (*archive.names(home / archive.NAME), *(path.name for path in home.glob(f"{stem}*{PLAIN}")))
+        attempts = (name.removeprefix(stem).removesuffix(PLAIN) for name in taken if name.startswith(stem))
+        return 1 + max(map(int, attempts), default=-1)
 
     def _create(self, record: Record) -> Path:
         home = self.folder / record.experiment
@@ -245,37 +234,33 @@ def without_samples(record: Record, reason: Reason, message: str) -> Record:
     )
 
 
-def record_files(folder: Path, pattern: str) -> list[Path]:
-    """Paths that match and are named as records are, in a fixed order."""
-    return sorted(path for suffix in (PLAIN, *PACKED) for path in folder.glob(pattern + suffix))
+def read_files(paths: Iterable[Path]) -> Contents:
+    """Records from files, wherever they lie."""
+    read = [one for path in paths for one in _read(path)]
+    return Contents(
+        tuple(one for one in read if isinstance(one, Record)),
+        tuple(one for one in read if isinstance(one, Unreadable)),
+    )
 
 
-def _content(path: Path) -> bytes:
-    """Unpacked."""
-    content = path.read_bytes()
-    unpack = next((unpack for suffix, unpack in PACKED.items() if path.name.endswith(suffix)), None)
-    return content if unpack is None else unpack(content)
-
-
-def _whole(text: bytes) -> dict[str, Any]:
-    """With the columns that were left out."""
-    content: dict[str, Any] = json.loads(text)
-    return lean.full(content) if lean.marked(text) else content
-
-
-def _packed(text: bytes) -> bytes:
-    ways = (json.dumps(one, separators=(",", ":")).encode() for one in lean.lean(_whole(text)))
-    return min((lzma.compress(one, preset=9 | lzma.PRESET_EXTREME) for one in ways), key=len)
-
-
-def read_record(path: Path) -> Record | Unreadable:
+def _read(path: Path) -> Iterator[Record | Unreadable]:
     try:
-        text = _content(path)
+        if path.name != archive.NAME:
+            yield _record(path, path.read_bytes())
+            return
+        texts = archive.read(path)
+    except archive.DAMAGE as error:
+        yield Unreadable(path, str(error))
+        return
+    for name, text in texts.items():
+        yield _record(path / name, text)
+
+
+def _record(path: Path, text: bytes) -> Record | Unreadable:
+    try:
         if lean.marked(text):
-            return Record.model_validate(_whole(text))
+            return Record.model_validate(archive.whole(text))
         return Record.model_validate_json(text)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        return Unreadable(path, str(error))
     except ValidationError as error:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             version = json.loads(text)["schema_version"]
@@ -286,13 +271,24 @@ def read_record(path: Path) -> Record | Unreadable:
         return Unreadable(path, f"{where}: {first['msg']}" if where else first["msg"])
 
 
-def read_files(paths: Iterable[Path]) -> Contents:
-    """Records from single files, wherever they lie."""
-    read = [read_record(path) for path in paths]
-    return Contents(
-        tuple(one for one in read if isinstance(one, Record)),
-        tuple(one for one in read if isinstance(one, Unreadable)),
-    )
+def _pack(home: Path, told: Callable[[int, int], None]) -> None:
+    """What cannot be read stays as it is."""
+    packed, loose = home / archive.NAME, []
+    try:
+        texts = archive.read(packed) if packed.is_file() else {}
+    except archive.DAMAGE as error:
+        raise StoreError(
+            f"{packed} cannot be read ({error}), so nothing is added to it; restore it or move it away"
+        ) from error
+    for path in home.glob(f"*{PLAIN}"):
+        text = path.read_bytes()
+        if isinstance(_record(path, text), Record):
+            texts[path.name] = text
+            loose.append(path)
+    if loose:
+        archive.write(packed, texts, told)
+    for path in loose:
+        path.unlink()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

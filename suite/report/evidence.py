@@ -12,7 +12,7 @@ from suite.disturbance.judging import disturbed
 from suite.record.schema import Record
 from suite.record.sealed import Sealed
 from suite.record.sealed import files as sealed_files
-from suite.record.store import DAMAGED, Contents, Store, read_files, record_files
+from suite.record.store import Contents, Store, read_files
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read(folder: Path, experiment: str | None = None) -> Evidence:
     if experiment is not None and experiment not in names:
         raise EvidenceError(unknown("experiment in this folder", experiment, names))
     files = store.files(experiment) if folder.exists() else []
-    aside = record_files(folder / DAMAGED, "*") if experiment is None else []
+    aside = store.damaged() if experiment is None else []
     contents = read_files(files)
     holes = [Hole(_below(one.path, folder), one.why, one.newer) for one in contents.unreadable]
     holes += [Hole(_below(path, folder), "set aside as damaged by a later sweep", False) for path in aside]

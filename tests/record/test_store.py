@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import json
 import multiprocessing
 import os
@@ -11,6 +10,7 @@ import os
 import pytest
 
 import suite.record.store as module
+from suite.record import archive
 from suite.record.schema import Failed, Reason
 from suite.record.store import MARKER, RecordExistsError, Store, StoreError
 from tests.record.examples import record, specification
@@ -56,53 +56,82 @@ def test_the_last_attempt_counts_and_the_first_stays(tmp_path):
     assert latest.finished
 
 
-def packed(path):
-    target = path.with_name(path.name + ".gz")
-    target.write_bytes(gzip.compress(path.read_bytes()))
-    path.unlink()
-    return target
+def quiet(*told):
+    pass
 
 
-def test_packed_records_are_read_and_count_as_attempts(tmp_path):
+def test_packing_makes_one_file_and_changes_no_record(tmp_path):
     store = filled(tmp_path / "results")
     before = store.read()
-    packed(store.files()[0])
-    packed(store.files()[2])
-    assert store.read() == before
-    with store.writing() as writer:
-        for one in before.records:
-            assert writer.next_attempt(one.experiment, one.identity, 0) == 1
-
-
-def test_packing_makes_files_small_and_changes_no_record(tmp_path):
-    store = filled(tmp_path / "results")
-    packed(store.files()[1])
-    before, files = store.read(), store.files()
     store.files()[2].write_text("{}")
     kept = store.read()
     told = []
     with store.writing() as writer:
-        was, now = writer.pack(told.append)
-        assert writer.pack(told.append) == (now, now)
-    assert now < was
+        was, now = writer.pack(lambda *said: told.append(said))
+        assert writer.pack(quiet) == (now, now)
+    assert now < was / 2
     assert store.read().records == kept.records != before.records
-    assert [path.suffix for path in store.files()].count(".xz") == len(files) - 1
-    assert len(told) == 2 * len(files)
+    assert [path.name for path in store.files()] == [kept.unreadable[0].path.name, archive.NAME]
+    assert told == [("quick", 1, 2), ("quick", 2, 2)]
+
+
+def test_packed_records_count_as_attempts_and_later_ones_join_them(tmp_path):
+    store = filled(tmp_path / "results")
+    identities = [one.identity for one in store.read().records]
     with store.writing() as writer:
-        assert writer.next_attempt(before.records[0].experiment, before.records[0].identity, 0) == 1
+        writer.pack(quiet)
+        assert [writer.next_attempt("quick", one, 0) for one in identities] == [1, 1, 1]
+        again = record(specification(seed=0), attempt=1)
+        writer.add(again)
+        assert writer.next_attempt("quick", again.identity, 0) == 2
+        before = store.read()
+        writer.pack(quiet)
+        assert writer.next_attempt("quick", again.identity, 0) == 2
+    assert store.read() == before and len(store.files()) == 1
+
+
+def test_packing_anew_gives_the_same_bytes(tmp_path):
+    for name in ("one", "other"):
+        store = filled(tmp_path / name)
+        with store.writing() as writer:
+            writer.pack(quiet)
+        os.utime(store.files()[0], (0, 0))
+    assert (tmp_path / "one/quick/records.tar.xz").read_bytes() == (
+        tmp_path / "other/quick/records.tar.xz"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"{}", lambda content: b""])
-def test_a_damaged_packed_record_is_named_and_set_aside(tmp_path, damage):
+def test_a_damaged_packed_file_is_named_and_set_aside(tmp_path, damage):
     store = filled(tmp_path / "results")
-    broken = packed(store.files()[1])
-    broken.write_bytes(damage(broken.read_bytes()))
-    assert len(store.read().records) == 2
+    with store.writing() as writer:
+        writer.pack(quiet)
+        (broken,) = store.files()
+        broken.write_bytes(damage(broken.read_bytes()))
+        writer.add(record(specification(seed=7)))
+        with pytest.raises(StoreError, match="nothing is added to it"):
+            writer.pack(quiet)
+    assert len(store.read().records) == 1
     with store.writing() as writer:
         (moved,) = writer.set_aside_damaged()
         assert writer.set_aside_damaged() == ()
-    assert moved.path.name.endswith(".json.gz")
+    assert moved.path.name.endswith(".tar.xz")
     assert [one.path for one in store.read().unreadable] == [moved.path]
+
+
+def test_a_damaged_record_among_packed_ones_is_named_and_stays(tmp_path):
+    store = filled(tmp_path / "results")
+    with store.writing() as writer:
+        writer.pack(quiet)
+        (path,) = store.files()
+        texts = archive.read(path)
+        name = min(texts)
+        archive.write(path, {**texts, name: b'{"left_out": 2, "ranks": []}'}, quiet)
+        assert len(store.read().records) == 2
+        (hole,) = store.read().unreadable
+        assert hole.path == path / name
+        assert writer.set_aside_damaged() == ()
+    assert path.exists()
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):

@@ -8,6 +8,7 @@ import lzma
 import math
 import re
 import statistics
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ TABLES = REFERENCE / "report" / "tables"
 def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
     """Of every run its last attempt."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for path in sorted((REFERENCE / "records").glob("*/*.json.xz"), key=lambda path: path.name.rsplit("-a", 1)[1]):
-        record = lean.full(json.loads(lzma.decompress(path.read_bytes())))  # with the columns that follow from others
-        found[record["experiment"], record["identity"], str(record["repetition"])] = record
+    for path in (REFERENCE / "records").glob("*/records.tar.xz"):
+        with tarfile.open(path) as tar:
+            for member in sorted(tar, key=lambda member: member.name.rsplit("-a", 1)[1]):
+                text = tar.extractfile(member).read()  # type: ignore[union-attr]
+                record = lean.full(json.loads(text))  # with the columns that follow from others
+                found[record["experiment"], record["identity"], str(record["repetition"])] = record
     return found
 
 
