@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,10 +58,13 @@ class TorchArrays:
 
 
 def shape_of(tensor: torch.Tensor) -> Shape:
-    """As a format sees it: a matrix has a row for each output, which PyTorch's layers have first."""
+    """As a format sees it: a matrix has a row for each output, which PyTorch's layers have first.
+
+    Asks for nothing that a parameter whose update is still to come would wait for.
+    """
     if tensor.dim() < 2 or tensor.is_complex():
         return (tensor.numel() * (2 if tensor.is_complex() else 1),)
-    return tensor.shape[0], tensor[0].numel() if len(tensor) else 0
+    return tensor.shape[0], math.prod(tensor.shape[1:]) if tensor.shape[0] else 0
 
 
 class Memories:

@@ -338,6 +338,18 @@ def test_reading_parameters_between_steps_gives_their_updated_values(rank: int) 
     assert found[0] == found[1]
 
 
+def test_what_the_wrapper_tells_of_itself_waits_for_nothing(rank: int) -> None:
+    model = plain()
+    optimizer = DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=0.1), model, FORWARD)
+    model(torch.ones(2, 6, dtype=torch.float64)).sum().backward()
+    optimizer.step()
+    held = [type(parameter) for parameter in model.parameters()]
+    assert nn.Parameter not in held
+    assert optimizer.telemetry().steps == 1
+    assert [type(parameter) for parameter in model.parameters()] == held
+    optimizer.finish()
+
+
 def test_inference_between_steps_sees_updated_parameters(rank: int) -> None:
     outputs = []
     x = torch.ones(1, 6, dtype=torch.float64)

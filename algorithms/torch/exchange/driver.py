@@ -44,6 +44,7 @@ class ExchangeDriver:
         self._travelling = Travelling(self._asked)
         self._shown: tuple[Departed, Shown] | None = None
         self._history = History()
+        self._bytes = declared_bytes(attached.form, self._parameters)
         self._hides_more = algorithm.delay > 0 or algorithm.finish is Finish.NEXT_USE  # than backward
         self._steps = 0
         self._rounds = 0
@@ -202,7 +203,7 @@ class ExchangeDriver:
             steps=self._steps,
             rounds=self._rounds,
             bytes_sent=self._gate.wire.bytes_sent,
-            bytes_per_exchange=declared_bytes(self._attached.form, self._parameters),
+            bytes_per_exchange=self._bytes,
             exposed_seconds=self._stopwatch.waited,
             staleness={self._algorithm.delay: self._used},
             used=self._used,

@@ -63,6 +63,7 @@ class RoundsDriver:
         kind = GradientWork if algorithm.optimizer_at is Place.CENTRE else CopyWork
         self.work: GradientWork | CopyWork = kind(algorithm, attached, self.space, self.wire)
         self.saved = Saved(algorithm, attached, self.worker, self.work)
+        self.bytes = declared_bytes(attached.form, attached.parameters)
         self.evaluating = False
         self.weight = 1.0
         self.overflowed = False  # the gradients of this step
@@ -240,12 +241,8 @@ class RoundsDriver:
             payload_seconds=self.wire.payload_seconds,
             memory_bytes=self.work.bytes + self.wire.bytes_held,
         )
-        form = self.attached.form
-        return replace(
-            counted,
-            bytes_per_exchange=declared_bytes(form, self.attached.parameters),
-            memory_declared=counted.memory_declared + form.memory(),
-        )
+        memory = counted.memory_declared + self.attached.form.memory()
+        return replace(counted, bytes_per_exchange=self.bytes, memory_declared=memory)
 
     def watch(self, watcher: Watcher) -> bool:
         self.wire.watcher = watcher
