@@ -63,7 +63,7 @@ class Wanted:
     weight_decay: float = 0.0
     batch_size: int = 8
     steps: int = 20
-    warmup: int = 3
+    warmup: int
     evaluate_every: int = 0
     evaluate_samples: int | None = None
     targets: Sequence[float] = ()

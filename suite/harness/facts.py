@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import algorithms
-from algorithms.contract import Algorithm, Rounds
+from algorithms.contract import Algorithm, Exchange, Finish, Rounds
 from suite.experiment.controls import Control
 from suite.record.schema import Facts
 
@@ -14,7 +14,8 @@ SETTLED = 1_000_000  # a step by which every schedule has come out of its warm-u
 
 def facts_of(made: Algorithm | Control, workers: int) -> Facts:
     if not isinstance(made, Algorithm):
-        return Facts(role=made.role, silent=made.silent, hides=made.hides, waits_for=workers if not made.silent else 1)
+        waits_for = workers if not made.silent else 1
+        return Facts(role=made.role, silent=made.silent, hides=made.hides, waits_for=waits_for, ahead=0)
     names = list(algorithms.CATALOGUE)
     facts = Facts(
         role=made.role.value,
@@ -22,6 +23,7 @@ def facts_of(made: Algorithm | Control, workers: int) -> Facts:
         silent=made.silent,
         hides=made.hides or made.silent,
         waits_for=1 if made.silent else workers,
+        ahead=max(made.delay, made.finish is Finish.NEXT_USE) if isinstance(made, Exchange) else 0,
     )
     if not isinstance(made, Rounds):
         return facts

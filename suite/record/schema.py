@@ -309,6 +309,10 @@ class Facts(Part):
     waits_for: Count = Field(description="workers without whose contributions no exchange ends")
     drops_late: bool = Field(default=False, description="what comes after them is dropped")
     every: Count = Field(default=1, description="steps from one exchange to the next")
+    ahead: Count | None = Field(
+        default=None,
+        description="steps between leaving and being waited for: so many wait for nothing where nothing is under way",
+    )
 
 
 class Record(Part):

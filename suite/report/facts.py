@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from suite.record.schema import Facts, Record
-from suite.record.specification import Specification
+from suite.record.specification import Algorithm, Specification
 
 ROLES = ("alone", "ceiling", "control", "peer", "reference", "algorithm")  # in the order in which they are shown
 
@@ -41,7 +41,18 @@ _BEFORE = {
 
 def of(record: Record) -> Facts | None:
     """None for an algorithm that was never heard of and says nothing of itself."""
-    return record.facts or _before(record.specification)
+    found = record.facts or _before(record.specification)
+    if found is None or found.ahead is not None:
+        return found
+    return found.model_copy(update={"ahead": _ahead(record.specification.algorithm)})
+
+
+def _ahead(algorithm: Algorithm) -> int:
+    """Records of before do not say it: of those alone that were there then."""
+    if algorithm.name == "layerwise":
+        return int(algorithm.options.get("order", "forward") == "forward")
+    steps = algorithm.options.get("steps", 1)
+    return steps if algorithm.name == "delayed" and isinstance(steps, int) else 0
 
 
 def _before(specification: Specification) -> Facts | None:

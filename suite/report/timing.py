@@ -1,9 +1,10 @@
 """How fast a whole job was, from the raw times of its ranks: work over time.
 
 What counts lies between the moment when all ranks have begun and the moment when the first of them has nothing left to do,
-cut to whole periods where the run has a rhythm. A job's step is as much work as one step of every rank, on whatever rank it
-was done: where ranks go in step it lasts as long as the slowest of them, and where they do not, a fast rank is neither
-ignored nor taken for the whole job. Evaluations are cut out of the time.
+cut to whole periods where the run has a rhythm. The first steps of a pipeline do not count: nothing may be under way when
+the warm-up has ended, and then they wait for nothing. A job's step is as much work as one step of every rank, on whatever
+rank it was done: where ranks go in step it lasts as long as the slowest of them, and where they do not, a fast rank is
+neither ignored nor taken for the whole job. Evaluations are cut out of the time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from suite.cluster.stragglers import repeats_after, steps_needed
 from suite.record.schema import PARTS, Rank, Record, Steps
+from suite.report.facts import of as facts_of
 from suite.statistics import Series
 
 Floats = NDArray[np.float64]
@@ -114,10 +116,14 @@ def rhythm(record: Record) -> int:
     return math.lcm(*found)
 
 
-def counted(ranks: list[Floats], rhythm: int = 1) -> Counted | None:
-    """From each rank's beginning and the ends of its steps. None where ranks have no time in common."""
-    whole = [max((len(one) - 1) // rhythm * rhythm, 0) or len(one) - 1 for one in ranks]
-    begin = max(float(one[0]) for one in ranks)
+def counted(ranks: list[Floats], rhythm: int = 1, ahead: int = 0) -> Counted | None:
+    """From each rank's beginning and the ends of its steps, of which the first `ahead` do not count where there are more.
+    None where ranks have no time in common.
+    """
+    first = max(0, min(ahead, *(len(one) - 2 for one in ranks)))
+    steps = [len(one) - 1 - first for one in ranks]
+    whole = [first + (count // rhythm * rhythm or count) for count in steps]
+    begin = max(float(one[first]) for one in ranks)
     end = min(float(one[last]) for one, last in zip(ranks, whole, strict=True))
     return Counted(tuple(ranks), begin, end) if end > begin else None
 
@@ -156,7 +162,9 @@ def _counted(record: Record) -> Counted | None:
     if record.specification.faults is not None:
         return None
     evaluated = record.specification.evaluate_every > 0
-    return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record))
+    facts = facts_of(record)
+    ahead = 0 if facts is None or facts.ahead is None else facts.ahead
+    return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record), ahead)
 
 
 def _needed(record: Record) -> int:

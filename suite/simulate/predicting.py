@@ -90,11 +90,10 @@ def simulate(
     period = meeting.period_of(algorithm.meets)
     seconds = round_seconds(workload, machines, wire)
     if asked.everyone:
-        # Whole periods, more than are asked for rather than less.
-        count = -(-_enough(machines, steps, period) // period) * period
+        # Whole periods, more than are asked for rather than less, behind one in which nothing was under way.
+        count = (1 + -(-_enough(machines, steps, period) // period)) * period
         times = _drawn(workload, machines, count, seed)
-        course = meeting.meet(times, workload.step_seconds, algorithm, seconds, after)
-        return _settled(course, period) if algorithm.overlap else course
+        return _settled(meeting.meet(times, workload.step_seconds, algorithm, seconds, after), period)
     times = _drawn(workload, machines, max(_enough(machines, steps, period), 2 * period), seed)
     seconds += machines.costs.vote
     if calibration is not None and machines.workers > 1:

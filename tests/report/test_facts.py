@@ -24,6 +24,7 @@ def test_records_of_before_are_read_as_records_of_now(name: str) -> None:
         assert record.facts is None, "as all were, and those in the golden report are"
         assert facts.of(record.model_copy(update={"facts": now})) == now
         assert then is not None
+        assert now.ahead == then.ahead
         assert (now.role, now.place, now.silent, now.hides, now.drops_late) == (
             then.role,
             then.place,

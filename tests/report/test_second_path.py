@@ -33,6 +33,15 @@ def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
     return found
 
 
+def ahead(algorithm: dict[str, Any], facts: dict[str, Any]) -> int:
+    """Steps that wait for nothing where nothing is under way. Older records do not say it."""
+    if facts.get("ahead") is not None:
+        return int(facts["ahead"])
+    options = algorithm["options"]
+    found = {"delayed": options.get("steps", 1), "layerwise": options.get("order", "forward") == "forward"}
+    return int(found.get(algorithm["name"], 0))
+
+
 def work_over_time(record: dict[str, Any]) -> float:
     """Samples of all ranks that were used, a second."""
     asked = record["specification"]
@@ -47,8 +56,12 @@ def work_over_time(record: dict[str, Any]) -> float:
             clock = began + seconds
             steps.append((began, clock))
         spans.append(steps)
-    begin = max(steps[0][0] for steps in spans)
-    end = min(steps[(len(steps) // period * period or len(steps)) - 1][1] for steps in spans)
+    first = min(ahead(asked["algorithm"], record.get("facts") or {}), *(len(steps) - 1 for steps in spans))
+    begin = max(steps[first][0] for steps in spans)
+    counts = [len(steps) - first for steps in spans]
+    end = min(
+        steps[first + (count // period * period or count) - 1][1] for steps, count in zip(spans, counts, strict=True)
+    )
     done = sum((min(e, end) - max(b, begin)) / (e - b) for steps in spans for b, e in steps if e > begin and b < end)
     told = [rank["telemetry"] for rank in record["ranks"] if rank["telemetry"]]
     used = sum(one["contributions_used"] for one in told)

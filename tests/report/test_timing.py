@@ -85,6 +85,20 @@ def test_only_whole_periods_count() -> None:
     assert job([0.1, 0.1, 0.1], rhythm=4).end == pytest.approx(0.3), "less than a period counts as it is"
 
 
+def test_steps_that_fill_an_empty_pipeline_do_not_count() -> None:
+    """A gradient that is a step late is waited for from the second step on."""
+    (made,) = scripted.records("quick", "algorithm=delayed*", "framework=torch", "model=AlexNet", repetitions=1)
+    seconds = [0.3, *[0.5] * 11]
+    ranks = tuple(rank(number, seconds) for number in range(2))
+    for facts in (made.facts, None):
+        found = timing.timing(made.model_copy(update={"ranks": ranks, "facts": facts}))
+        assert found is not None and found.seconds == pytest.approx(0.5)
+    alone = timing.counted([np.array([0.0, 0.3])], ahead=1)
+    assert alone is not None and alone.step == pytest.approx(0.3), "a single step counts as it is"
+    periods = timing.counted([np.cumsum([0.0, 0.1, *[0.1, 0.1, 0.1, 0.5] * 2, 0.1])] * 2, rhythm=4, ahead=1)
+    assert periods is not None and (periods.begin, periods.end) == pytest.approx((0.1, 1.7))
+
+
 def test_evaluations_are_cut_out_of_the_time() -> None:
     seconds = [1.0] * 4
     pausing = rank(0, seconds, started=[5.0, 6.0, 17.0, 18.0])  # ten seconds of evaluation after the second step
