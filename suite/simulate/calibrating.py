@@ -21,6 +21,7 @@ UNKNOWNS: dict[str, Unknown] = {
     "update_s_per_gb": Unknown(0.2),
     "tensor_us": Unknown(30.0),
     "rate_share": Unknown(0.93, most=1.0),
+    "contention": Unknown(0.1),
     "handling_s_per_gb": Unknown(0.3),
     "hop_us": Unknown(50.0),
     "message_us": Unknown(300.0),

@@ -14,7 +14,7 @@ from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
 from suite.simulate.machines import Costs, Machines, bytes_per_second, hop_seconds, hops, sharing
 from suite.simulate.workload import Workload
 
-VERSION = 1
+VERSION = 2
 # As a share (root mean square), what 110 kinds of emulated runs that were not fitted lay off.
 LEAST_SPREAD = 0.023
 NORMAL = 1.645  # of a 90 % interval
@@ -28,6 +28,9 @@ class Values(Part):
     update_s_per_gb: NonNegative = Field(description="of every step, for each GB of parameters")
     tensor_us: NonNegative = Field(description="of every step, for each tensor whose gradient travels")
     rate_share: Annotated[float, Field(gt=0, le=1)] = Field(description="of a link's rate that payload gets")
+    contention: NonNegative = Field(
+        description="how much longer bytes take for each further worker of a host at the same link, as a share"
+    )
     handling_s_per_gb: NonNegative = Field(description="a processor's time for each GB that a worker sends")
     hop_us: NonNegative = Field(description="of one hop of a collective, besides the link's own latency")
     message_us: NonNegative = Field(description="of any exchange, whatever it carries")
@@ -67,7 +70,7 @@ class Missed(Part):
 class Calibration(Part):
     """The content of the file."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     commit: str | None = Field(description="of this project when it was fitted")
     records: tuple[str, ...] = Field(description="the experiments, and what was chosen of them")
     runs: tuple[Missed, ...]
@@ -107,14 +110,17 @@ class Calibration(Part):
         return self.values.tensor_us * 1e-6 * len(workload.tensors) * load(machines)
 
     def costs(self, machines: Machines) -> Costs:
-        """The closed form with what was fitted in it. What a processor does for a byte waits for one that is free."""
+        """The closed form with what was fitted in it. Messages wait for a processor that is free; bytes, of which there are
+        always some on the wire, do not.
+        """
         values = self.values
         busy = load(machines)
         steps = hops(machines) * (hop_seconds(machines) + values.hop_us * 1e-6 * busy)
         exchange = values.message_us * 1e-6 * busy + steps
-        wire = sharing(machines) / (bytes_per_second(machines) * values.rate_share)
+        together = sharing(machines) + values.contention * (min(machines.per_host, machines.workers) - 1)
+        wire = together / (bytes_per_second(machines) * values.rate_share)
         sent = 2 * (machines.workers - 1) / machines.workers
-        per_byte = sent * (wire + values.handling_s_per_gb * 1e-9 * busy)
+        per_byte = sent * (wire + values.handling_s_per_gb * 1e-9)
         return Costs(exchange=exchange, per_byte=per_byte, vote=values.vote_us * 1e-6 * busy + steps)
 
     def without_network(self) -> Calibration:

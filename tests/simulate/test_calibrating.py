@@ -68,8 +68,8 @@ def test_the_file_says_what_it_is_made_of(calibration: Calibration, tmp_path: Pa
 
 def test_a_file_of_another_version_is_refused(calibration: Calibration, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    path.write_text(calibration.model_dump_json().replace('"version":1', '"version":0'))
-    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 1"):
+    path.write_text(calibration.model_dump_json().replace('"version":2', '"version":0'))
+    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 2"):
         Calibration.read(path)
 
 

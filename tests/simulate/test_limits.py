@@ -123,3 +123,21 @@ def test_a_period_is_counted_whole() -> None:
     assert tenth.exposed_seconds == pytest.approx(every.exposed_seconds / 10)
     assert tenth.step_seconds.typical == pytest.approx(0.6)
     assert tenth.bytes_per_step == pytest.approx(every.bytes_per_step / 10)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        algorithms.LocalSGD(period=4),
+        algorithms.LocalSGD(period=4, overlap=2),
+        algorithms.ElasticAveraging(period=4),
+        algorithms.Delayed(steps=1),
+        algorithms.LayerWise(),
+    ],
+    ids=repr,
+)
+def test_a_few_steps_are_as_long_as_many(algorithm: Algorithm) -> None:
+    """What the first ones do not wait for, because nothing is under way yet, is no part of a run's speed."""
+    machines = Machines(workers=4, gbit=0.5, latency_us=0)
+    few, many = (predict(ALEXNET, machines, algorithm, steps=steps).step_seconds.mean for steps in (8, 400))
+    assert few == pytest.approx(many)
