@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,16 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 def write(page: Page, drawings: Mapping[str, str]) -> str:
     """`drawings`: what is to be put into the page for a figure, by its name: SVG, or an image beside the page."""
+    return _template().render(
+        page=page,
+        drawing=lambda name: drawings[name],
+        address=lambda link: address(link, page, ".html"),
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """Compiled once for all pages."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -26,18 +37,16 @@ def write(page: Page, drawings: Mapping[str, str]) -> str:
     )
     environment.globals.update(
         inline=lambda name: (TEMPLATES / name).read_text(encoding="utf-8"),
-        drawing=lambda name: drawings[name],
         chart_css=css(),
         machine=machine,
         headings=headings,
         common=common,
         zip=zip,
-        address=lambda link: address(link, page, ".html"),
         sign={Level.HOLE: "Hole", Level.WARNING: "Warning", Level.NOTE: "Note"},
     )
     kinds = {"Prose": Prose, "Points": Points, "Notice": Notice, "Table": Table, "Figure": Figure}
     environment.tests.update({name.lower(): _is(kind) for name, kind in kinds.items()})
-    return environment.get_template("page.html.j2").render(page=page)
+    return environment.get_template("page.html.j2")
 
 
 def headings(tables: Iterable[Table]) -> str:
