@@ -105,6 +105,25 @@ def test_whoever_looks_where_a_step_need_not_wait_is_told_once(algorithm: Algori
             opt.step()
 
 
+@pytest.mark.parametrize("seldom", [False, True])
+def test_whoever_reads_parameters_behind_every_step_is_told_once(seldom: bool, rank: int) -> None:
+    model = net()
+    with DistributedOptimizer(momentum(model), model, algorithms.LayerWise()) as opt:
+        for step in range(9):
+            opt.zero_grad()
+            loss(model, step).backward()
+            opt.step()
+            opt.telemetry()
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", LookedAt)
+                if step % 2 or not seldom:
+                    next(model.parameters()).sum()
+            assert len(said) == (step == 2 and not seldom)
+            if said:
+                assert "between step() and the next forward" in str(said[0].message)
+                assert Path(__file__).name in str(said[0].message)
+
+
 @each_exact
 def test_passes_thrown_away_before_a_step_are_forgotten(algorithm: Algorithm, rank: int) -> None:
     """As those that reach the judge of a GAN through its maker's loss."""

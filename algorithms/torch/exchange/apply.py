@@ -37,7 +37,7 @@ def applied(algorithm: Exchange, attached: Attached, stopwatch: Stopwatch) -> Ap
     if algorithm.delay:
         raise ValueError(f"{algorithm.name}: a delay and {algorithm.finish} do not go together")
     if algorithm.finish is Finish.NEXT_USE:
-        return NextUse(attached, stopwatch)
+        return NextUse(algorithm.name, attached, stopwatch)
     if attached.clip_norm is not None:
         return Together(algorithm, attached)
     return LayerByLayer(attached, as_they_land=algorithm.finish is Finish.COMPLETION)

@@ -9,19 +9,21 @@ import torch
 from torch import nn
 
 from algorithms.torch.driver import Attached
-from algorithms.torch.exchange import layers
+from algorithms.torch.exchange import layers, onlookers
 from algorithms.torch.exchange.departed import Departed
 from algorithms.torch.exchange.pending import Pending
 from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.views import Options, Views
 
 TOGETHER = 1 << 18  # elements: a larger layer's update takes as long alone, and is better done when it is needed
+HABIT = 3  # steps, one after the other, behind which somebody reads parameters before the next forward
 
 
 class NextUse:
     """Hooks before the modules' forwards wait for their layers; any other use of a parameter is caught by `Pending`."""
 
-    def __init__(self, attached: Attached, stopwatch: Stopwatch) -> None:
+    def __init__(self, name: str, attached: Attached, stopwatch: Stopwatch) -> None:
+        self._name = name
         self._parameters = attached.parameters
         self._clip_norm = attached.clip_norm
         self._stopwatch = stopwatch
@@ -34,7 +36,12 @@ class NextUse:
         self._unclipped: float | None = None  # what the step under way is to be clipped to
         self._options: Options = []
         self._waiting: set[int] = set()  # layers
-        self._hooks = [module.register_forward_pre_hook(self._hook(used)) for module, used in self._layers.users]
+        self._between = False  # a step and the next forward
+        self._read = False  # a parameter, there
+        self._habit = 0  # steps, one after the other, behind which somebody did
+        self._told = False
+        self._hooks = [attached.model.register_forward_pre_hook(self._enter)]
+        self._hooks += [module.register_forward_pre_hook(self._hook(used)) for module, used in self._layers.users]
 
     @staticmethod
     def _refuse(attached: Attached) -> None:
@@ -61,6 +68,7 @@ class NextUse:
         self._options = self._views.options()
         self._waiting = set(range(len(self._layers.members)))
         self._pending.hold(self._parameters)
+        self._between, self._read = True, False
 
     def settle(self) -> None:
         while self._waiting:
@@ -76,6 +84,7 @@ class NextUse:
     def _hook(self, used: tuple[int, ...]) -> Callable[[nn.Module, Any], None]:
         @torch.compiler.disable  # type: ignore[untyped-decorator]
         def about_to_use(module: nn.Module, inputs: Any) -> None:
+            self._enter()
             for layer in used:
                 if layer in self._waiting:
                     self._settle(layer)
@@ -85,7 +94,19 @@ class NextUse:
         hook: Callable[[nn.Module, Any], None] = about_to_use
         return hook
 
+    def _enter(self, *_: object) -> None:
+        """The forward begins."""
+        if self._between and not self._read:
+            self._habit = 0
+        self._between = False
+
     def _used_elsewhere(self, parameter: nn.Parameter) -> None:
+        if self._between and not self._read:
+            self._read = True
+            self._habit += 1
+            if self._habit == HABIT and not self._told:
+                self._told = True
+                onlookers.warn_of_reading(self._name)
         layer = self._layers.of[self._index[id(parameter)]]
         if layer in self._waiting:
             self._settle(layer)

@@ -1,4 +1,4 @@
-"""Who looks at a gradient that travels, and which argument of which trainer lets it travel on."""
+"""Who looks at what travels, or waits for it, and which argument of which trainer lets it travel on."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ def warn(algorithm: str) -> None:
         f"{looker} looked at p.grad between backward() and step(), so every such step waits for its averages, and "
         f"{algorithm} hides no more of the exchange than backward. To clip the average without that wait, wrap with "
         f"DistributedOptimizer(..., clip_norm=...) and clip nowhere else. {said}".rstrip(),
+        LookedAt,
+        stacklevel=2,
+    )
+
+
+def warn_of_reading(algorithm: str) -> None:
+    """Once for each optimizer, when it has become a habit."""
+    _, reader = _callers()
+    warnings.warn(
+        f"{reader} read a parameter between step() and the next forward, step after step: each waits there for its "
+        f"averages, and {algorithm} hides no more of the exchange than backward. Read parameters more seldom, or behind "
+        "the forward.",
         LookedAt,
         stacklevel=2,
     )
