@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import algorithms
+from algorithms import LayerWise
 from algorithms.contract import Algorithm
 from suite.experiment.live import Live
 from suite.record.schema import Record
@@ -81,12 +82,19 @@ def run_of(specification: Specification, *, cores: int | None = None, calibratio
     return Run(
         workload=Workload(layers=workload.layers, batch=batch, name=workload.name, source=workload.source),
         machines=machines,
-        algorithm=live.algorithm,
+        algorithm=_carried_out(live.algorithm, specification.framework),
         wire=specification.form,
         seed=specification.seed,
         steps=specification.steps,
         warmup=specification.warmup,
     )
+
+
+def _carried_out(algorithm: Algorithm, framework: str) -> Algorithm:
+    """A step of TensorFlow's is over when its averages have landed: nothing of it is left for the next forward."""
+    if framework == "tensorflow" and algorithm == LayerWise(order="forward"):
+        return LayerWise(order="completion")
+    return algorithm
 
 
 def cores_of(record: Record) -> int | None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import algorithms
 from suite.cluster.emulated.network import EmulatedNetwork
 from suite.cluster.local import LocalNetwork
+from suite.experiment.choices import profile_digest
 from suite.record.part import Options
 from suite.record.schema import Record
 from suite.record.sealed import Sealed
@@ -128,6 +130,14 @@ def test_labels_tell_formats_and_stragglers_apart() -> None:
 def test_what_cannot_be_told_is_said(changed: dict[str, object], why: str) -> None:
     with pytest.raises(CannotTellError, match=why):
         run_of(specification().model_copy(update=changed))
+
+
+@pytest.mark.parametrize(("framework", "order"), [("torch", "forward"), ("tensorflow", "completion")])
+def test_a_step_of_tensorflow_ends_when_all_has_landed(framework: str, order: str) -> None:
+    profile = f"alexnet-{framework}-cpu"
+    model = Model(name="alexnet", replay=Replay(profile=profile, digest=profile_digest(profile)))
+    asked = specification("layerwise").model_copy(update={"framework": framework, "model": model})
+    assert run_of(asked).algorithm == algorithms.LayerWise(order=order)
 
 
 def test_a_straight_line_is_drawn_through_runs_of_one_kind_alone(calibration: Calibration) -> None:
