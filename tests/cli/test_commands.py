@@ -17,6 +17,7 @@ from suite import data, models
 from suite.cli import catalogue
 from suite.cli.app import run
 from suite.cli.options import settings, value
+from suite.cli.train import WARMUP
 from suite.models.profile import load
 from suite.record.schema import Reason
 from tests.report import scripted
@@ -86,18 +87,18 @@ def test_every_data_set_is_described() -> None:
 
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_train_on_two_ranks(framework: str) -> None:
     command = [str(Path(sys.executable).with_name("horovodrun")), "--gloo", "-np", "2", "-H", "localhost:2"]
     command += [sys.executable, "-m", "suite", "train", "--framework", framework, "--model", "cifarnet"]
     command += ["--algorithm", "synchronous", "--steps", "6", "--batch-size", "4", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=390, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout[done.stdout.index("{") :])
     counted = [step for step in found["steps"] if not step["warmup"]]
     assert len(counted) == 6
     assert all(step["seconds"] > 0 and math.isfinite(step["loss"]) for step in counted)
-    assert found["telemetry"]["rounds"] == 9  # with three of warm-up
+    assert found["telemetry"]["rounds"] == 6 + WARMUP
 
 
 def test_the_reason_of_a_failed_run_is_one_line_however_narrow_the_screen(

@@ -37,7 +37,6 @@ def test_imports_inside_functions_count_and_circles_end(tmp_path: Path) -> None:
     assert is_quick(tmp_path / "two.py")
 
 
-@pytest.mark.timeout(60)
 def test_looking_for_them_imports_no_framework() -> None:
     code = "import pytest, sys; pytest.main(['--check', '--collect-only', '-q', '-p', 'no:cacheprovider'])\n"
     code += "print({'torch', 'tensorflow', 'keras', 'horovod'} & set(sys.modules))"
