@@ -23,6 +23,7 @@ from suite.record.specification import Data, Model, Optimizer, Replay, Specifica
 FRAMEWORKS = ("torch", "tensorflow")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 DEVICES = ("cpu", "gpu")
+WARMUP = 5  # exchanges that overlap are planned in the fourth step; in virtual time nothing has to warm up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Wanted:
     weight_decay: float = 0.0
     batch_size: int = 8
     steps: int = 20
-    warmup: int
+    warmup: int | None = None
     evaluate_every: int = 0
     evaluate_samples: int | None = None
     targets: Sequence[float] = ()
@@ -122,7 +123,7 @@ def specification(wanted: Wanted, workers: int) -> Specification:
             seed=wanted.seed,
             batch_size=wanted.batch_size,
             steps=wanted.steps,
-            warmup=wanted.warmup,
+            warmup=(WARMUP if wanted.virtual is None else 0) if wanted.warmup is None else wanted.warmup,
             evaluate_every=wanted.evaluate_every,
             evaluate_samples=wanted.evaluate_samples,
             targets=tuple(wanted.targets),

@@ -11,7 +11,6 @@ EXAMPLE = (
     "Example: horovodrun -np 2 python -m suite train --framework torch --model alexnet --algorithm delayed --set steps=1 "
     "--batch-size 8 --steps 20 --data synthetic"
 )
-WARMUP = 5  # exchanges that overlap are planned in the fourth step
 
 
 def train(
@@ -24,8 +23,7 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Samples per rank and step.")] = 8,
     steps: Annotated[int, typer.Option(help="Steps that count.")] = 20,
     warmup: Annotated[
-        int | None,
-        typer.Option(help=f"Steps before them; default: {WARMUP}, or 0 in virtual time.", show_default=False),
+        int | None, typer.Option(help="Steps before them; default: 5, or 0 in virtual time.", show_default=False)
     ] = None,
     data: Annotated[str, typer.Option(help="A data set of `farandole list data`.")] = "synthetic",
     data_folder: Annotated[
@@ -118,7 +116,7 @@ def train(
         weight_decay=weight_decay,
         batch_size=batch_size,
         steps=steps,
-        warmup=(WARMUP if virtual is None else 0) if warmup is None else warmup,
+        warmup=warmup,
         evaluate_every=evaluate_every,
         evaluate_samples=evaluate_samples,
         targets=target or (),

@@ -17,7 +17,7 @@ from suite import data, models
 from suite.cli import catalogue
 from suite.cli.app import run
 from suite.cli.options import settings, value
-from suite.cli.train import WARMUP
+from suite.cli.specify import WARMUP
 from suite.models.profile import load
 from suite.record.schema import Reason
 from tests.report import scripted
@@ -84,6 +84,11 @@ def test_the_command_for_another_launcher_is_printed(tmp_path: Path, capsys: pyt
 
 def test_every_data_set_is_described() -> None:
     assert set(catalogue.DATA) == set(data.NAMES)
+
+
+def test_help_names_the_default_of_steps_before_those_that_count(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--help"]) == 0
+    assert f"Steps before them; default: {WARMUP}," in " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
