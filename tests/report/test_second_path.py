@@ -190,6 +190,34 @@ def test_what_the_page_of_predictions_says_first() -> None:
     assert set(said) <= set(DIGITS.findall(own)) | {"90"}
 
 
+PARAMETERS = {"AlexNet": 61_100_840, "GoogLeNet": 6_998_552, "GPT-2 small, untied": 163_037_184}
+EXCHANGES = {"AlexNet": 3, "GoogLeNet": 1, "GPT-2 small, untied": 5}  # of at most 128 MB each
+BITS, HOPS = {"1GbE": 1e9, "10GbE": 1e10}, {"1GbE": 5e-5, "10GbE": 3e-5, "100GbE": 1e-5, "IB-EDR-like": 2e-6}
+
+
+def test_shares_on_clusters_that_are_not_here() -> None:
+    """A ring passes every byte on 2 (n - 1) / n times, in 2 (n - 1) hops an exchange."""
+    (path,) = (REFERENCE / "records" / "scale-out").glob("*.sealed.xz")
+    sealed = json.loads(lzma.decompress(path.read_bytes()))["expectations"]
+    rings = [one for one in sealed if one["algorithm"] == "synchronous" and not one.get("straggler")]
+    assert len(rings) == 3 * 4 * 6  # nets, networks, numbers of workers
+    for one in rings:
+        net, network, last = one["model"], one["network"], one["workers"] - 1
+        carried = 32 * PARAMETERS[net] / one["workers"] / BITS.get(network, 1e11)
+        ring = 2 * last * (carried + EXCHANGES[net] * HOPS[network])
+        assert one["seconds"] == pytest.approx(one["alone"] + ring, rel=1e-6), one["label"]
+    rows = list(csv.DictReader((TABLES / "elsewhere.csv").open()))
+    assert len(rows) == 3 * 4
+    for row in rows:
+        those = [one for one in sealed if (one["model"], one["network"]) == (row["model"], row["network"])]
+        those = [one for one in those if one["workers"] == 1024 and not one.get("straggler")]
+        shares = {one["algorithm"]: one["alone"] / one["seconds"] for one in those}
+        for name in ("synchronous", "stock_horovod", "layerwise", "delayed"):
+            assert float(row[name]) == pytest.approx(shares[name], rel=1e-6), row
+        assert float(row["best_share"]) == pytest.approx(max(shares.values()), rel=1e-6), row
+        assert shares[row["best"]] == max(shares.values()), row
+
+
 def faults(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """What the answer on faults has to say: runs, seconds from the fault to the next step, samples lost."""
     found = []
