@@ -52,9 +52,10 @@ def _seen(leader: Surroundings, ranks: Sequence[Surroundings]) -> Seen:
     own = sum(np.interp(moments, one.moments, one.own) for one in ranks)
     busy = leader.cores * moments - np.array(leader.idle) - np.array(leader.interrupts) - np.array(leader.stolen)
     others = busy - own
+    # An interrupt served while a rank ran stands in its time, too, and is taken off twice: nobody has less than nothing.
     return Seen(
-        others=float(others[-1] - others[0]) / seconds,
-        burst=_steepest(moments, others),
+        others=max(0.0, float(others[-1] - others[0]) / seconds),
+        burst=max(0.0, _steepest(moments, others)),
         stolen=leader.stolen[-1] / seconds / leader.cores,
         work=float(np.quantile(leader.work, 0.75)),
         ranks=len(ranks),

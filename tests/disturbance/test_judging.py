@@ -42,6 +42,14 @@ def test_a_little_more_than_at_the_quietest_is_no_disturbance():
     assert Quietest.of([run(), restless]).disturbances(restless) == ()
 
 
+def test_what_is_counted_twice_makes_no_run_quieter_than_quiet():
+    """Training alone on four emulated hosts: -0.08 of a core, and DDP's 0.08 was called a disturbance of 0.16."""
+    alone = run(others=neighbour(-0.08, 0, SECONDS))
+    assert (seen(alone)["here"].others, seen(alone)["here"].burst) == (0.0, 0.0)
+    talkative = run(others=neighbour(0.08, 0, SECONDS))
+    assert disturbed([alone, talkative]) == {}
+
+
 def test_only_runs_of_one_sweep_are_compared():
     busy = neighbour(0.5, 0, SECONDS)
     first = [run(others=busy, sweep=Sweep(identifier="busy", position=place)) for place in range(2)]
