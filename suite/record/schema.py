@@ -137,6 +137,7 @@ class Surroundings(Part):
     stolen: Seconds = Field(default=(), description="of all cores, by the machine below")
     stalled: Seconds = Field(default=(), description="somebody was ready to run and could not")
     work: Seconds = Field(default=(), description="CPU time of the same small piece of work, each time")
+    pieces: Positive = Field(default=1, description="the work is cut into; the fastest stands for all of them")
     switches: Count = Field(default=0, description="away from this process though it would have gone on")
     cores: Positive = 1
     machine: str = ""

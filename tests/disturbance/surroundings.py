@@ -13,8 +13,8 @@ def moments() -> list[float]:
 
 
 def surroundings(
-    *, leads: bool, busy: float = 0.4, ranks: int = 2, others: list[float] | None = None, work: float = 2e-4,
-    stolen: float = 0.0,
+    *, leads: bool, busy: float = 0.4, ranks: int = 2, others: list[float] | None = None,
+    work: float | list[float] = 2e-4, pieces: int = 16, stolen: float = 0.0,
 ) -> Surroundings:  # fmt: skip
     """A rank that takes `busy` of a core, beside as many like it and a neighbour that has taken `others` so far."""
     at = moments()
@@ -31,7 +31,8 @@ def surroundings(
             "interrupts": [0.0] * LOOKS,
             "stolen": [stolen * moment for moment in at],
             "stalled": [0.0] * LOOKS,
-            "work": [work] * LOOKS,
+            "work": [work] * LOOKS if isinstance(work, float) else work,
+            "pieces": pieces,
         }
     return Surroundings.model_validate(fields)
 
@@ -42,8 +43,9 @@ def neighbour(cores: float, begin: float, seconds: float) -> list[float]:
 
 
 def run(
-    *, others: list[float] | None = None, work: float = 2e-4, stolen: float = 0.0, count: int = 2, **changes: object
-) -> Record:
+    *, others: list[float] | None = None, work: float | list[float] = 2e-4, pieces: int = 16, stolen: float = 0.0,
+    count: int = 2, **changes: object,
+) -> Record:  # fmt: skip
     ranks = tuple(
         Rank(
             rank=rank,
@@ -53,7 +55,7 @@ def run(
             warmup=steps(1),
             steps=steps(3),
             surroundings=surroundings(
-                leads=rank == 0, busy=0.8 / count, ranks=count, others=others, work=work, stolen=stolen
+                leads=rank == 0, busy=0.8 / count, ranks=count, others=others, work=work, pieces=pieces, stolen=stolen
             ),
         )
         for rank in range(count)

@@ -7,7 +7,7 @@ import pytest
 from suite.disturbance.judging import BURST, OTHERS, Quietest, disturbed, seen
 from suite.record.schema import Sweep
 from suite.record.store import Contents
-from tests.disturbance.surroundings import neighbour, run
+from tests.disturbance.surroundings import LOOKS, neighbour, run
 from tests.record.examples import record
 
 SECONDS = 20
@@ -35,6 +35,19 @@ def test_each_disturbance_is_named(troubled, words):
     quietest = Quietest.of([run(), troubled])
     assert quietest.disturbances(troubled) == (words,)
     assert quietest.disturbances(run()) == ()
+
+
+def test_interrupts_do_not_make_a_core_slower():
+    """Looks of a rank behind 100 Mbit/s, each at the piece as a whole: one in six was spared, on a core as fast as ever."""
+    spoilt = [1.7e-4 if look % 6 == 0 else 3.6e-4 for look in range(LOOKS)]
+    assert disturbed([run(pieces=1), run(pieces=1, work=spoilt)]) == {}
+    words = "the cores were slower: the same piece of work took 1.50 x as long"
+    assert disturbed([run(pieces=1), run(pieces=1, work=3e-4)]) == {1: (words,)}
+
+
+def test_a_core_that_is_slow_for_a_while_is_found_where_interrupts_are_no_part_of_a_look():
+    work = [3e-4 if look > LOOKS * 0.6 else 2e-4 for look in range(LOOKS)]
+    assert list(disturbed([run(), run(work=work)])) == [1]
 
 
 def test_a_little_more_than_at_the_quietest_is_no_disturbance():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from suite.disturbance import machine
 from suite.disturbance.machine import MachineTime
-from suite.disturbance.watch import Watch, timed_piece
+from suite.disturbance.watch import PIECES, Watch, timed_piece
 from suite.record.schema import Surroundings
 from tests.patience import eventually
 
@@ -32,6 +34,18 @@ def test_the_first_local_rank_notes_the_machine_and_others_do_not():
     assert len(second.own) == len(second.moments) >= 2
     assert list(second.moments) == sorted(second.moments)
     assert first.machine == second.machine == machine.identity()
+
+
+def interrupted(*places):
+    """A clock on which a piece takes 10 us, and 50 us more where an interrupt comes between."""
+    pieces = [6e-5 if place in places else 1e-5 for place in range(PIECES)]
+    return iter([0.0, *itertools.accumulate(pieces)]).__next__
+
+
+def test_an_interrupt_spoils_some_pieces_and_a_slow_core_all():
+    assert timed_piece(interrupted()) == pytest.approx(PIECES * 1e-5)
+    assert timed_piece(interrupted(0, 3, 4, 5, 15)) == pytest.approx(PIECES * 1e-5)
+    assert timed_piece(interrupted(*range(PIECES))) == pytest.approx(PIECES * 6e-5)
 
 
 def test_the_counters_of_this_machine_grow():
