@@ -291,7 +291,7 @@ Outcome = Annotated[Finished | Diverged | Failed, Field(discriminator="status")]
 
 
 class Sweep(Part):
-    """Where in which sweep the run stood. Runs of one sweep and round were interleaved: fit for pairs."""
+    """Where in which sweep the run stood. First attempts of one sweep and round were interleaved: fit for pairs."""
 
     identifier: str
     position: Count

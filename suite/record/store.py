@@ -64,12 +64,16 @@ class Contents:
     unreadable: tuple[Unreadable, ...]
 
     def latest(self) -> tuple[Record, ...]:
-        """One record per run that was asked for: the last attempt with a result, an undisturbed one where there is one."""
+        """One record per run that was asked for: its first undisturbed attempt with a result, else the last.
+
+        The first ran among what it is compared with; there are more where an alarm of then is none any more.
+        """
         troubled = disturbed(self.records)
 
         def worth(place: int) -> tuple[bool, bool, int]:
             record = self.records[place]
-            return (not record.failed, place not in troubled, record.attempt)
+            calm = not record.failed and place not in troubled
+            return (not record.failed, calm, -record.attempt if calm else record.attempt)
 
         best: dict[tuple[str, str, int], int] = {}
         for place, record in enumerate(self.records):

@@ -42,9 +42,10 @@ class Run:
         return facts.of(self.record)
 
     @property
-    def block(self) -> tuple[str, int]:
-        """Runs of one block were interleaved."""
-        return (self.record.sweep.identifier, self.record.sweep.round)
+    def block(self) -> tuple[str, int, int]:
+        """Runs of one block were interleaved: what was tried again ran beside what else was, minutes later."""
+        later = 0 if self.record.kind == "simulated" else self.record.attempt  # modelled times are the same whenever
+        return (self.record.sweep.identifier, self.record.sweep.round, later)
 
     @property
     def ended(self) -> str:

@@ -87,7 +87,7 @@ def compare(first: Arm, second: Arm | None) -> Comparison | None:
 
 
 def pairs(first: Arm, second: Arm) -> Rounds:
-    """Runs of the same block of the same sweep. Where a block has several (learning rates), in their order."""
+    """Runs of the same block. Where a block has several (learning rates), in their order."""
     ours, theirs = _by_block(first), _by_block(second)
     return [
         (one.timing.useful_series, other.timing.useful_series)
@@ -98,8 +98,8 @@ def pairs(first: Arm, second: Arm) -> Rounds:
     ]
 
 
-def _by_block(arm: Arm) -> dict[tuple[str, int], list[Run]]:
-    found: dict[tuple[str, int], list[Run]] = {}
+def _by_block(arm: Arm) -> dict[tuple[str, int, int], list[Run]]:
+    found: dict[tuple[str, int, int], list[Run]] = {}
     for run in sorted(arm.timed, key=lambda one: one.record.labels.learning_rate):
         found.setdefault(run.block, []).append(run)
     return dict(sorted(found.items()))

@@ -89,6 +89,8 @@ def test_of_several_attempts_the_undisturbed_one_counts():
     attempts = [run(attempt=0), run(attempt=1, others=busy)]
     (counting,) = Contents(tuple(attempts), ()).latest()
     assert counting.attempt == 0
+    (counting,) = Contents((run(attempt=0), run(attempt=1)), ()).latest()
+    assert counting.attempt == 0  # beside what it is compared with: an alarm of then is none any more
     calm = run(attempt=0, repetition=1)
     both = [run(attempt=0, others=busy), run(attempt=1, others=neighbour(0.6, 0, SECONDS)), calm]
     (counting, _) = Contents(tuple(both), ()).latest()

@@ -67,6 +67,23 @@ def test_only_interleaved_runs_are_pairs() -> None:
     assert compare(arm(group, "layerwise"), arm(group, "synchronous")) is not None
 
 
+def test_what_was_tried_again_is_a_pair_with_what_else_was() -> None:
+    """It ran when the sweep's rounds were over, half an hour after what it would be compared with."""
+
+    def compared(again: tuple[str, ...], kind: str = "measured") -> bool:
+        records = tuple(
+            record.model_copy(update={"kind": kind, "attempt": int(record.labels.algorithm in again)})
+            for record in worlds.quick(repetitions=1)
+        )
+        group = worlds.only_group(worlds.studied(*records))
+        return compare(arm(group, "layerwise"), arm(group, "synchronous")) is not None
+
+    assert compared(())
+    assert not compared(("synchronous",))
+    assert compared(("synchronous", "layerwise"))
+    assert compared(("synchronous",), kind="simulated")  # whose times do not depend on when
+
+
 def test_a_single_run_says_so(found: Study) -> None:
     group = worlds.only_group(worlds.studied(*worlds.quick(repetitions=1)))
     single = measures(arm(group, "layerwise"), group)

@@ -15,21 +15,30 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from suite.disturbance.judging import disturbed
 from suite.record import lean
+from suite.record.schema import Record
 
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference"
 TABLES = REFERENCE / "report" / "tables"
 
 
 def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Of every run its last attempt."""
+    """Of every run its first attempt that nothing disturbed, else the last."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    calm: set[tuple[str, str, str]] = set()
     for path in (REFERENCE / "records").glob("*/records.tar.xz"):
         with tarfile.open(path) as tar:
-            for member in sorted(tar, key=lambda member: member.name.rsplit("-a", 1)[1]):
-                text = tar.extractfile(member).read()  # type: ignore[union-attr]
-                record = lean.full(json.loads(text))  # with the columns that follow from others
-                found[record["experiment"], record["identity"], str(record["repetition"])] = record
+            texts = [tar.extractfile(member).read() for member in tar]  # type: ignore[union-attr]
+        records = [lean.full(json.loads(text)) for text in texts]  # with the columns that follow from others
+        again = any(record["attempt"] for record in records)
+        troubled = disturbed([Record.model_validate(record) for record in records]) if again else {}
+        for place, record in sorted(enumerate(records), key=lambda one: one[1]["attempt"]):
+            key = record["experiment"], record["identity"], str(record["repetition"])
+            if key not in calm:
+                found[key] = record
+            if place not in troubled and record["outcome"]["status"] != "failed":
+                calm.add(key)
     return found
 
 
@@ -87,13 +96,12 @@ def test_every_runs_speed_is_work_over_time() -> None:
 
 def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
     """Geometric means over repetitions, since a speed-up is a ratio; speed-ups over pairs of the same round."""
-    runs: dict[tuple[str, ...], dict[tuple[str, int], list[float]]] = {}
+    runs: dict[tuple[str, ...], dict[tuple[str, int, int], list[float]]] = {}
     for record in sorted(raw().values(), key=lambda one: one["labels"]["learning_rate"]):
         labels = record["labels"] | {"algorithm": called(record)}
         place = (record["experiment"], *(str(labels.get(axis, "none")) for axis in AXES))
-        block = (record["sweep"]["identifier"], record["sweep"]["round"])
         if record["outcome"]["status"] == "finished":
-            runs.setdefault(place, {}).setdefault(block, []).append(work_over_time(record))
+            runs.setdefault(place, {}).setdefault(block(record), []).append(work_over_time(record))
     checked = 0
     for path in sorted(TABLES.glob("*-speed.csv")):
         experiment = path.name.rsplit("-", 2)[0]
@@ -279,8 +287,10 @@ def matched(ours: list[Any], theirs: list[Any], by: Any) -> list[tuple[Any, Any]
     ]
 
 
-def block(record: dict[str, Any]) -> tuple[str, int]:
-    return record["sweep"]["identifier"], record["sweep"]["round"]
+def block(record: dict[str, Any]) -> tuple[str, int, int]:
+    """What was interleaved; what was tried again at the end of a sweep was not, but with what else was."""
+    when = 0 if record["kind"] == "simulated" else record["attempt"]
+    return record["sweep"]["identifier"], record["sweep"]["round"], when
 
 
 def code(record: dict[str, Any]) -> str:
