@@ -80,6 +80,8 @@ class Display:
     def again(self, runs: Sequence[Planned]) -> None:
         """These were disturbed; they wait for another attempt."""
         positions = {run.position for run in runs}
+        for position in positions - {run.position for run, _, _ in self._done}:  # there from before
+            self._skipped, self.ahead[position] = self._skipped - 1, 1.0
         self._done = [entry for entry in self._done if entry[0].position not in positions]
         if runs and self._live is None:
             count = "1 run was" if len(runs) == 1 else f"{len(runs)} runs were"

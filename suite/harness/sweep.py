@@ -25,12 +25,12 @@ from suite.harness.tuning import Tuning
 from suite.harness.warm import WarmRanks
 from suite.record.schema import Failed, Reason, Record, Sweep
 from suite.record.specification import Specification
-from suite.record.store import WORK, DiskFullError, Store, Unreadable, Writer
+from suite.record.store import WORK, Contents, DiskFullError, Store, Unreadable, Writer
 
 WIDTH = 160  # of a table that goes into a file or a pipe
 # A run that failed for these reasons is not there: it says nothing about what was to be measured.
 AGAIN = {Reason.INTERRUPTED, Reason.DISK, Reason.HARNESS}
-CALMER = 2  # more attempts at runs that were disturbed, at the end of the sweep
+CALMER = 2  # more attempts at runs that were disturbed, at the end of the sweep and where it is resumed, together
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Outline:
     present: frozenset[int]  # positions of runs that are there already
     left_out: frozenset[int]  # and of those that are known to be tuned less well than others
     decided: frozenset[int]  # of runs about which nothing remains to be tried
+    recorded: tuple[Record, ...]  # what the sweep has left so far, where it is resumed
     tuning: Tuning
     expected: Sequence[float]
     deadlines: Sequence[float]
@@ -99,9 +100,11 @@ class Sweeper:
 
     def outline(self, plan: Plan, options: Options) -> Outline:
         plan = replace(plan, runs=tuple(replace(run, position=index) for index, run in enumerate(plan.runs)))
-        records = list(self.store.read(plan.experiment).latest()) if self.store.folder.exists() else []
+        contents = self.store.read(plan.experiment) if self.store.folder.exists() else Contents((), ())
+        records = list(contents.latest())
         first, identifier = 0, uuid.uuid4().hex[:12]
         present: set[int] = set()
+        recorded: tuple[Record, ...] = ()
         if records:
             newest = max(records, key=lambda record: record.created).sweep.identifier
             if options.resume:
@@ -110,7 +113,8 @@ class Sweeper:
             else:
                 first = 1 + max(record.repetition for record in records)
         if options.resume:
-            counting = {record.key for record in records if _counts(record, options.retry)}
+            recorded = tuple(record for record in contents.records if record.sweep.identifier == identifier)
+            counting = {record.key for record in records if _counts(record, options.retry)} - _restless(recorded)
             keys = {run.position: (plan.experiment, run.identity, first + run.repetition) for run in plan.runs}
             present = {position for position, key in keys.items() if key in counting}
         tuning = Tuning(plan, records)
@@ -130,6 +134,7 @@ class Sweeper:
             frozenset(present),
             frozenset(left_out),
             frozenset(decided),
+            recorded,
             tuning,
             seconds,
             deadlines,
@@ -200,13 +205,17 @@ class Sweeper:
 class _Queue:
     """The runs of a sweep in their order, then those that were disturbed once more, until they are quiet or it is enough.
 
-    Only at the end is it known how quiet the machine can be, so that is when all runs are judged again.
+    Only at the end is it known how quiet the machine can be, so that is when all runs are judged again, those of before the
+    sweep was resumed, too.
     """
 
     def __init__(self, outline: Outline, display: Display) -> None:
         self._tuning, self._display = outline.tuning, display
-        self._runs = tuple(run for run in outline.plan.runs if run.position not in outline.present | outline.left_out)
-        self._attempts: dict[int, list[Record]] = {run.position: [] for run in self._runs}
+        self._all = tuple(run for run in outline.plan.runs if run.position not in outline.left_out)
+        self._runs = tuple(run for run in self._all if run.position not in outline.present)
+        self._recorded = list(outline.recorded)
+        results = [record for record in self._recorded if not record.failed]
+        self._attempts = {run.position: [one for one in results if one.key == outline.key(run)] for run in self._all}
 
     def __iter__(self) -> Iterator[Planned]:
         for run in self._runs:
@@ -214,13 +223,15 @@ class _Queue:
             if not self._tuning.leaves_out(run):
                 yield run
         for _ in range(CALMER):
-            again = [run for run in self._runs if self._all_disturbed(run)]
+            quietest = self._quietest
+            again = [run for run in self._all if _all_disturbed(self._attempts[run.position], quietest)]
             self._display.again(again)
             yield from again
 
     def judged(self, run: Planned, record: Record) -> tuple[str, ...]:
         """What has disturbed this run, as far as can be told now."""
         self._attempts[run.position].append(record)
+        self._recorded.append(record)
         self._tuning.add(record)
         self._judge_tuning([one for one in self._runs if self._tuning.decides(run, one) and self._tuning.settled(one)])
         return self._quietest.disturbances(record)
@@ -231,11 +242,23 @@ class _Queue:
 
     @property
     def _quietest(self) -> Quietest:
-        return Quietest.of(record for attempts in self._attempts.values() for record in attempts)
+        return Quietest.of(self._recorded)
 
-    def _all_disturbed(self, run: Planned) -> bool:
-        attempts, quietest = self._attempts[run.position], self._quietest
-        return bool(attempts) and all(not one.failed and quietest.disturbances(one) for one in attempts)
+
+def _all_disturbed(attempts: Sequence[Record], quietest: Quietest) -> bool:
+    """And few enough to try again."""
+    disturbed = all(not one.failed and quietest.disturbances(one) for one in attempts)
+    return 0 < len(attempts) <= CALMER and disturbed
+
+
+def _restless(recorded: Sequence[Record]) -> set[tuple[str, str, int]]:
+    """Keys of the runs of a sweep that are worth another attempt, since nothing but disturbed ones are there."""
+    attempts: dict[tuple[str, str, int], list[Record]] = {}
+    for record in recorded:
+        if not record.failed:
+            attempts.setdefault(record.key, []).append(record)
+    quietest = Quietest.of(recorded)
+    return {key for key, those in attempts.items() if _all_disturbed(those, quietest)}
 
 
 def _request(outline: Outline, run: Planned, writer: Writer, options: Options) -> Request:

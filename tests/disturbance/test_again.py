@@ -35,10 +35,23 @@ class Neighbourly:
         return Ended("exited", 0, 3.0)
 
 
-def swept(folder, executor):
+@dataclass
+class Interrupted:
+    """As the other, until it comes to a seed."""
+
+    executor: Neighbourly
+    at: int
+
+    def __call__(self, job, over, tick):
+        if read(job.folder / "job.json").specification.seed == self.at:
+            return Ended("interrupted", None, 3.0)
+        return self.executor(job, over, tick)
+
+
+def swept(folder, executor, *, resume=False):
     console = Console(file=io.StringIO(), width=200)
     own = sweeper(folder, executor)
-    done = type(own)(own.store, console, own.launcher, own.open_cluster).run(plan(seeds=3), Options())
+    done = type(own)(own.store, console, own.launcher, own.open_cluster).run(plan(seeds=3), Options(resume=resume))
     return done, console.file.getvalue()
 
 
@@ -77,3 +90,38 @@ def test_after_a_disturbed_run_the_wire_is_measured_again(tmp_path):
     opening = type(own)(own.store, own.console, own.launcher, lambda *_: opened.append(FakeCluster()) or opened[-1])
     opening.run(plan(seeds=3), Options())
     assert len(opened) == 2  # before the first run, and after the disturbed one
+
+
+def test_a_resumed_sweep_runs_what_was_disturbed_again(tmp_path):
+    swept(tmp_path / "results", Interrupted(Neighbourly({1: 1}), at=2))
+    executor = Neighbourly({})
+    done, _ = swept(tmp_path / "results", executor, resume=True)
+    assert (executor.seen, done.skipped) == ([1, 2], 1)
+    counting = Store(tmp_path / "results").read().latest()
+    assert sorted((one.labels.seed, one.attempt) for one in counting) == [(0, 0), (1, 1), (2, 1)]
+
+
+def test_a_resumed_sweep_knows_how_quiet_it_was(tmp_path):
+    swept(tmp_path / "results", Interrupted(Neighbourly({}), at=1))
+    executor = Neighbourly({1: 1, 2: 1})
+    swept(tmp_path / "results", executor, resume=True)
+    assert executor.seen == [1, 2, 1, 2]
+
+
+def test_a_resumed_sweep_that_is_quieter_runs_again_what_was_there(tmp_path):
+    swept(tmp_path / "results", Interrupted(Neighbourly({0: 1, 1: 1}), at=2))
+    executor = Neighbourly({})
+    _, said = swept(tmp_path / "results", executor, resume=True)
+    assert executor.seen == [2, 0, 1]
+    assert "2 runs were disturbed: once more" in said
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("[")] == ["[3/3]", "[2/3]", "[3/3]"]
+
+
+def test_attempts_are_counted_over_all_sessions(tmp_path):
+    swept(tmp_path / "results", Interrupted(Neighbourly({1: 99}), at=2))
+    executor = Neighbourly({1: 99})
+    swept(tmp_path / "results", executor, resume=True)
+    assert executor.seen == [1, 2, 1]
+    executor.seen.clear()
+    swept(tmp_path / "results", executor, resume=True)
+    assert executor.seen == []
