@@ -7,6 +7,7 @@ peer"), and horovodrun ends them: those are consequences and are named only if n
 from __future__ import annotations
 
 import errno
+import math
 import re
 import signal
 from collections.abc import Sequence
@@ -54,15 +55,16 @@ def diagnose(
     if fault is not None:
         ended = _without(ended, fault.gone)
         ranks = [rank for rank in ranks if rank.rank != fault.gone]
+    together = fault is None  # have all ranks begun; who joins later is on this machine, and has its clock
     for verdict in (
         _interrupted(ended),
         _unstartable(ended),
         _diverged(ranks),
-        _own_failure(ended, ranks),
+        _own_failure(ended, ranks, together),
         _unreachable(ended),
         _killed(ended),
         _hung(ended, ranks, members, deadline),
-        _unexplained(ended, ranks, members),
+        _unexplained(ended, ranks, members, together),
         _verified(ended, ranks, members, replicas_agree),
         _unchanged(ended, ranks, fault),
     ):
@@ -132,12 +134,23 @@ def _diverged(ranks: Sequence[RankFile]) -> Diverged | None:
     return Diverged(step=step, message=message)
 
 
-def _own_failure(ended: Ended, ranks: Sequence[RankFile]) -> Failed | None:
+def _first(failed: Sequence[tuple[Failure, RankFile]], together: bool) -> tuple[Failure, RankFile]:
+    """The earliest, by the time since all ranks began `together`, since clocks of hosts differ; by the clock where one has
+    not come so far."""
+    together = together and all(math.isfinite(rank.zero) for _, rank in failed)
+    return min(failed, key=lambda one: one[0].time - (one[1].zero if together else 0.0))
+
+
+def _failures(ranks: Sequence[RankFile]) -> list[tuple[Failure, RankFile]]:
+    return [(rank.failure, rank) for rank in ranks if rank.failure is not None]
+
+
+def _own_failure(ended: Ended, ranks: Sequence[RankFile], together: bool) -> Failed | None:
     """The earliest error that is a rank's own."""
-    own = [(rank.failure, rank) for rank in ranks if rank.failure is not None and not rank.failure.consequence]
+    own = [(failure, rank) for failure, rank in _failures(ranks) if not failure.consequence]
     if not own:
         return None
-    failure, rank = min(own, key=lambda pair: pair[0].time)
+    failure, rank = _first(own, together)
     reason = _reason(failure, rank)
     when = "before its first step" if rank.last_step is None else f"after step {rank.last_step}"
     return _failed(ended, reason, f"rank {rank.rank} {when}: {failure.message}", rank.rank, rank.last_step)
@@ -208,18 +221,17 @@ def _place(rank: RankFile) -> str:
     return "was starting" if rank.startup is None else "was before its first step"
 
 
-def _unexplained(ended: Ended, ranks: Sequence[RankFile], members: Sequence[int]) -> Failed | None:
+def _unexplained(ended: Ended, ranks: Sequence[RankFile], members: Sequence[int], together: bool) -> Failed | None:
     """A bad exit code, or ranks that only blame others."""
-    blaming = [rank for rank in ranks if rank.failure is not None]
+    blaming = _failures(ranks)
     finished = len(ranks) == len(members) and all(rank.end is not None for rank in ranks)
     if not blaming and (ended.code == 0 or (ended.how == "lingering" and finished)):
         return None
     if blaming:
-        first = min(blaming, key=lambda rank: rank.failure.time if rank.failure else 0.0)
-        assert first.failure is not None
-        missing = sorted(set(members) - {rank.rank for rank in ranks if rank.failure is not None})
+        failure, first = _first(blaming, together)
+        missing = sorted(set(members) - {rank.rank for _, rank in blaming})
         suspects = f"; no word from rank {', '.join(map(str, missing))}" if missing else ""
-        message = f"rank {first.rank} lost the others: {first.failure.message}{suspects}"
+        message = f"rank {first.rank} lost the others: {failure.message}{suspects}"
         return _failed(ended, Reason.ERROR, message, first.rank, first.last_step)
     found = _EXIT.search(f"{ended.output}\n{ended.errors}")
     rank = int(found[1]) if found else None

@@ -67,19 +67,21 @@ class Processes:
         try:
             with output.open("wb") as out, errors.open("wb") as err:
                 environment = {**os.environ, **job.environment, TOKEN: job.token}
-                process = subprocess.Popen(
-                    job.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    env=environment,
-                    start_new_session=True,  # a Ctrl-C in the terminal is for the harness alone
-                )
+                try:
+                    process = subprocess.Popen(
+                        job.command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=out,
+                        stderr=err,
+                        env=environment,
+                        start_new_session=True,  # a Ctrl-C in the terminal is for the harness alone
+                    )
+                except OSError as error:
+                    why = f"{job.command[0]}: {error.strerror or error}"
+                    return Ended("unstartable", None, self.clock() - start, "", why)
                 how = self._wait(process, job, start, over, tick)
         except KeyboardInterrupt:
             how = "interrupted"
-        except OSError as error:
-            return Ended("unstartable", None, self.clock() - start, "", f"{job.command[0]}: {error.strerror or error}")
         finally:
             end_processes(job.token, process)
         return Ended(

@@ -87,12 +87,13 @@ class Launcher:
         specification = request.planned.specification
         token = tokens.new()
         folder = self.work / token
-        argv = self._argv(specification, folder)
         created, start = self.now(), self.clock()
         before: tuple[Counters, ...] = ()
         files: Sequence[RankFile] = ()
         warnings: list[str] = []
         try:
+            argv = self._argv(specification, folder)
+            created, start = self.now(), self.clock()
             folder.mkdir(parents=True)
             self._job(request, folder).write()
             before = cluster.counters()
@@ -126,13 +127,8 @@ class Launcher:
             warnings += _warnings(ended, outcome, files)
             if request.trace is not None and traced(request):
                 merge(folder, files, request.trace)
-        except ClusterError as error:
-            outcome = Failed(reason=Reason.CLUSTER, message=str(error))
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            outcome = Failed(reason=Reason.DISK if full else Reason.HARNESS, message=str(error))
         except Exception as error:  # a fault of ours must cost one run, not the sweep
-            outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
+            outcome = _broken(error)
         finally:
             written.enter_context(held())
             with contextlib.suppress(OSError):
@@ -146,10 +142,9 @@ class Launcher:
             outcome = Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
             return self._compose(request, created, seconds, outcome, (), None, warnings)
 
-    def refused(self, request: Request, error: ClusterError) -> Record:
+    def refused(self, request: Request, error: Exception) -> Record:
         """The record of a run whose cluster could not be had."""
-        outcome = Failed(reason=Reason.CLUSTER, message=str(error))
-        return self._compose(request, self.now(), 0.0, outcome, (), None, ())
+        return self._compose(request, self.now(), 0.0, _broken(error), (), None, ())
 
     def _argv(self, specification: Specification, folder: Path) -> Sequence[str]:
         """What a rank executes. Whatever is imported once for many runs is imported before the clock of this one starts."""
@@ -204,6 +199,16 @@ class Launcher:
             cluster=cluster,
             warnings=tuple(warnings) + (() if cluster is None else cluster.warnings),
         )
+
+
+def _broken(error: Exception) -> Failed:
+    """What becomes of a run when something around it fails."""
+    if isinstance(error, ClusterError):
+        return Failed(reason=Reason.CLUSTER, message=str(error))
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return Failed(reason=Reason.DISK if full else Reason.HARNESS, message=str(error))
+    return Failed(reason=Reason.HARNESS, message=f"{type(error).__name__}: {error}")
 
 
 def members_of(specification: Specification) -> Sequence[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.cluster.contract import Cluster, ClusterError
+from suite.cluster.contract import Cluster
 from suite.cluster.network import Network
 from suite.disturbance.judging import Quietest
 from suite.experiment.plan import Plan, Planned
@@ -173,15 +173,16 @@ class Sweeper:
                 request = _request(outline, run, writer, options)
                 try:
                     with contextlib.ExitStack() as written:
+                        display.preparing("making the network")
+                        begun = time.monotonic()
                         try:
-                            display.preparing("making the network")
-                            begun = time.monotonic()
                             cluster = clusters.get(run.specification)
+                        except Exception as error:  # hosts are made of much that can fail: that costs this run alone
+                            record = launcher.refused(request, error)
+                        else:
                             request = replace(request, network_seconds=round(time.monotonic() - begun, 3))
                             display.started(run, request.deadline)
                             record = launcher.launch(request, cluster, display.watch, written)
-                        except ClusterError as error:
-                            record = launcher.refused(request, error)
                         written.enter_context(held())
                         writer.add(record)
                         records.append(record)

@@ -10,6 +10,7 @@ from suite.experiment import choices
 from suite.record.specification import Specification
 from suite.warm.owner import WarmPython
 
+IMPORT_SECONDS = 600.0  # TensorFlow takes 20 on two idle cores
 READ_LATER = "HOROVOD_"  # settings that nobody reads before Horovod begins
 
 
@@ -39,7 +40,10 @@ class WarmRanks:
         warm = self._started.get(key)
         if warm is None or not warm.alive:
             warm = self._started[key] = WarmPython(modules, early)
-        warm.wait()
+        if not warm.wait(IMPORT_SECONDS):
+            warm.process.kill()  # who imports hears nothing else
+            self._started.pop(key).close()
+            raise TimeoutError(f"{', '.join(modules)} were not imported within {IMPORT_SECONDS:g} s")
         return warm.command(network.worker, path)
 
 

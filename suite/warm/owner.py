@@ -59,12 +59,17 @@ class WarmPython:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def wait(self) -> None:
-        """Until the imports are done, or the process has died."""
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until the imports are done, or the process has died; false where neither came within so many seconds."""
         with socket.socket(socket.AF_UNIX) as asking, contextlib.suppress(OSError):
-            asking.connect(str(self.entrance.path))
-            asking.shutdown(socket.SHUT_WR)
-            asking.recv(1)  # it hangs up on who asks for nothing
+            asking.settimeout(seconds)
+            try:
+                asking.connect(str(self.entrance.path))
+                asking.shutdown(socket.SHUT_WR)
+                asking.recv(1)  # it hangs up on who asks for nothing
+            except TimeoutError:
+                return False
+        return True
 
     def command(self, module: str, *arguments: str) -> list[str]:
         return self.entrance.command(module, *arguments)

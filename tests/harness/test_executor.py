@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -65,6 +66,15 @@ def test_a_command_that_is_not_there(tmp_path):
     ended = Processes()(given, lambda: False, lambda seconds: None)
     assert ended.how == "unstartable"
     assert "/nowhere/horovodrun: No such file" in ended.errors
+
+
+def test_what_fails_while_a_command_runs_is_no_fault_of_the_command(tmp_path):
+    def full(seconds):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(given := job(tmp_path, "import time; time.sleep(60)"), tick=full)
+    assert list(marked(given.token)) == []
 
 
 def test_what_a_finished_command_left_running_is_ended(tmp_path, monkeypatch):

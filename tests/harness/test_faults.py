@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
+from dataclasses import replace
 
 import pytest
 
 import suite.record.store as store_module
+from suite.cluster.contract import ClusterError
 from suite.harness.executor import Ended
 from suite.harness.sweep import Options
 from suite.record.schema import Diverged, Failed, Reason
@@ -187,6 +190,20 @@ def test_the_message_tells_what_happened_to_whom(tmp_path, kind):
     assert len(record.ranks) == 2
 
 
+@pytest.mark.parametrize("consequence", [False, True])
+def test_clocks_of_hosts_that_differ_blame_nobody(tmp_path, consequence):
+    """Rank 1 fails two seconds after all began, rank 0 three, by a clock that is behind."""
+
+    def run(job):
+        for rank, began, later in zip(both(job, "middle"), (1000.0, 1050.0), (3.0, 2.0), strict=True):
+            rank.writer.event("start", time=began)
+            rank.fails(PEER, "HorovodInternalError", at=began + later, consequence=consequence)
+        return Ended("exited", 1, 2.0)
+
+    (record,) = sweeper(tmp_path / "results", Scripted({0: run})).run(plan(seeds=1), Options()).records
+    assert record.outcome.rank == 1
+
+
 def test_samples_up_to_the_fault_are_kept(tmp_path):
     made = sweeper(tmp_path / "results", Scripted({0: KINDS["SIGKILL"][0]("middle")}))
     (record,) = made.run(plan(seeds=1), Options()).records
@@ -264,6 +281,41 @@ def test_a_cluster_that_does_not_deliver_fails_its_runs_and_says_why(tmp_path):
     done = sweeper(tmp_path / "results", Scripted(), broken).run(plan(seeds=3), Options())
     assert [record.outcome.reason for record in done.records] == [Reason.CLUSTER] * 3
     assert "measured 120" in done.records[0].outcome.message
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Reason.DISK),
+        (json.JSONDecodeError("Expecting value", "", 0), Reason.HARNESS),
+        (ClusterError("no namespaces here"), Reason.CLUSTER),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_whatever_fails_while_hosts_are_made_costs_that_run_only(tmp_path, error, reason):
+    class Broken(FakeCluster):
+        def __enter__(self):
+            raise error
+
+    opened = iter([Broken(), FakeCluster()])
+    made = sweeper(tmp_path / "results", Scripted())
+    made = type(made)(made.store, made.console, made.launcher, lambda network, workers: next(opened))
+    first, *others = made.run(plan(seeds=3), Options()).records
+    assert (first.outcome.reason, len(others)) == (reason, 2)
+    assert all(one.finished for one in others)
+
+
+def test_a_framework_that_cannot_be_imported_for_all_costs_that_run_only(tmp_path):
+    class Warm:
+        def command(self, specification, settings, path):
+            if specification.seed == 0:
+                raise TimeoutError("torch was not imported within 600 s")
+
+    made = sweeper(tmp_path / "results", Scripted())
+    made = type(made)(made.store, made.console, replace(made.launcher, warm=Warm()), made.open_cluster)
+    first, second = made.run(plan(seeds=2), Options()).records
+    assert (first.outcome.reason, first.outcome.message) == (Reason.HARNESS, "torch was not imported within 600 s")
+    assert second.finished
 
 
 def test_a_command_that_cannot_start_is_named(tmp_path):

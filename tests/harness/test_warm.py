@@ -64,8 +64,9 @@ def test_what_is_read_at_import_has_a_process_of_its_own_and_what_horovod_reads_
         def __init__(self, modules, environment):
             made.append((modules, environment))
 
-        def wait(self):
+        def wait(self, seconds):
             made.append("waited for")
+            return True
 
         def command(self, module, *arguments):
             return [module, *arguments]
@@ -84,6 +85,16 @@ def test_what_is_read_at_import_has_a_process_of_its_own_and_what_horovod_reads_
     assert all("suite.rank.torch_side" in modules for modules, _ in started)
     assert made.count("waited for") == 3
     assert made.count("closed") == 2
+
+
+def test_an_import_without_end_is_ended_and_tried_anew(monkeypatch):
+    monkeypatch.setattr("suite.harness.warm.IMPORT_SECONDS", 0.001)
+    (run,) = planned().runs
+    with WarmRanks() as warm:
+        with pytest.raises(TimeoutError, match=r"suite\.rank\.torch_side.* were not imported within 0\.001 s"):
+            warm.command(run.specification, {}, "job")
+        monkeypatch.setattr("suite.harness.warm.WarmPython.wait", lambda process, seconds: True)
+        assert warm.command(run.specification, {}, "job")
 
 
 @pytest.mark.timeout(300)
