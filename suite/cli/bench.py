@@ -24,7 +24,9 @@ def bench(
         list[str] | None, typer.Option(help="axis=pattern, or the beginning of a run's identity; repeatable.")
     ] = None,
     repeat: Annotated[int | None, typer.Option(help="Repetitions, in place of the file's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Only the runs of the last sweep that are missing.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Only runs of the last sweep that are missing or were disturbed.")
+    ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="With --resume: the failed ones again, too.")] = False,
     trace: Annotated[Path | None, typer.Option(help="Folder for a trace of every run, for ui.perfetto.dev.")] = None,
     folder: Annotated[Path, typer.Option("--records", help="The folder of records.")] = DEFAULT_FOLDER,
