@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import algorithms
 from algorithms.mechanisms.quorum.ballot import Ballot, Presence, Terms, tallied, written
+from algorithms.mechanisms.quorum.member import Member
 from algorithms.mechanisms.quorum.pace import HEARTBEAT, LONGEST, SHORTEST, Pace, Patience
 from algorithms.mechanisms.quorum.rules import Rules, needed, over, rotation, rules, select
 
@@ -23,6 +24,7 @@ BALLOTS = st.builds(
         rate=st.floats(allow_nan=False),
         mark=st.integers(-1, 2**56),
     ),
+    ended=st.integers(0, 2**40),
 )
 
 
@@ -31,6 +33,16 @@ def test_everyone_reads_what_everyone_wrote(ballots: list[Ballot]) -> None:
     workers = len(ballots)
     total = np.sum([written(ballot, rank, workers) for rank, ballot in enumerate(ballots)], axis=0)
     assert tallied(total, workers) == tuple(ballots)
+
+
+def test_those_who_end_know_how_far_the_furthest_had_come() -> None:
+    members = [
+        Member(rank=rank, rules=rules(algorithms.LocalSGD(), 3), steps=steps) for rank, steps in enumerate((4, 9, 6))
+    ]
+    for member in members:
+        member.leaves()
+    total = np.sum([member.cast() for member in members], axis=0)
+    assert all(member.count(total).ended and member.furthest == 9 for member in members)
 
 
 def test_a_worker_that_said_nothing_is_noticed() -> None:

@@ -121,10 +121,26 @@ def test_a_renewed_worker_keeps_what_was_counted() -> None:
         assert (counted.steps, counted.used, counted.dropped) == (6 * again, 3 * again, 0)
         assert counted.staleness == {0: 3 * again}
         assert counted.vote_seconds > 0
-        assert worker.life.standing == Standing(step=0, read=3 * again)
+        assert worker.life.standing == Standing(step=6 * again, read=3 * again)
         assert worker.helper is None
     assert [record.round for record in records] == list(range(9))
     assert worker.keep_records() is records
+
+
+def test_a_renewed_worker_does_not_warm_up_again() -> None:
+    worker, centre = make(algorithms.LocalSGD(period=4, warmup=2, overlap=0)), Centre()
+    assert [step for step, *asked in train(worker, centre, 3) if asked] == [0, 1]
+    end(worker, centre)
+    assert [step for step, *asked in train(worker, centre, 8) if asked] == [5, 9]
+    end(worker, centre)
+    assert worker.life.step == 11
+
+
+def test_steps_that_were_made_count_where_a_round_ends_late() -> None:
+    worker, centre = make(algorithms.LocalSGD(period=3, overlap=2)), Centre()
+    train(worker, centre, 3)  # what it offered in the last one it adopts at the end
+    end(worker, centre)
+    assert worker.life.standing == Standing(step=3, read=1)
 
 
 def test_dropped_while_it_computed() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import horovod.tensorflow as hvd
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -106,3 +108,41 @@ def test_arrivals_replayed_in_virtual_time_give_the_same_centre(
                 ages[age] = ages.get(age, 0) + 1
     assert dict(run.telemetry.staleness) == ages
     assert run.telemetry.used == sum(ages.values()) == trace.used[rank]
+
+
+def counting(algorithm: Rounds) -> tuple[DistributedOptimizer, keras.Variable, Callable[[int], None]]:
+    """A variable whose gradient is one, and what trains it so many steps."""
+    held = keras.Variable(np.zeros(3), dtype="float64")
+    wrapped = DistributedOptimizer(keras.optimizers.SGD(0.125), algorithm)
+    step = tf.function(lambda: wrapped.apply([tf.ones(3, tf.float64)], [held]))
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            step()
+
+    return wrapped, held, train
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("algorithm", [algorithms.Asynchronous(), algorithms.SoftSync(gradients=1)], ids=str)
+def test_a_learning_rate_set_behind_finish_is_in_force_at_once(algorithm: Rounds, rank: int) -> None:
+    wrapped, held, train = counting(algorithm)
+    train(5 + rank)
+    wrapped.finish()
+    before = held.numpy()
+    wrapped.learning_rate = 0.0
+    train(3)
+    wrapped.finish()
+    assert np.array_equal(held.numpy(), before)
+
+
+@pytest.mark.timeout(60)
+def test_a_warm_up_is_over_behind_finish(rank: int) -> None:
+    wrapped, _, train = counting(algorithms.LocalSGD(period=10, warmup=3))
+    train(13 - rank)
+    wrapped.finish()
+    train(9)
+    assert wrapped.telemetry().rounds == 4  # of steps 0, 1, 2 and 12
+    train(1)
+    assert wrapped.telemetry().rounds == 5
+    wrapped.finish()

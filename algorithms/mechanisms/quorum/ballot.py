@@ -48,17 +48,19 @@ class Ballot:
     step: int | None = None  # of its own, that made what it has on offer; None: nothing on offer
     read: int = 0  # rounds closed when it read the centre for that
     terms: Terms = PLAIN
+    ended: int = 0  # steps of its own behind it, once it takes no more
 
 
-WIDTH = 6
+WIDTH = 7
 
 
 def written(ballot: Ballot, worker: int, workers: int) -> Vector:
     """One worker's vector. Real numbers travel as their bits, which the zeros of the others leave alone."""
     vector = np.zeros(workers * WIDTH, np.int64)
     own = vector[worker * WIDTH : (worker + 1) * WIDTH]
-    own[:4] = (ballot.standing, 0 if ballot.step is None else ballot.step + 1, ballot.read, ballot.terms.mark)
-    own[4:].view(np.float64)[:] = (ballot.terms.weight, ballot.terms.rate)
+    step = 0 if ballot.step is None else ballot.step + 1
+    own[:5] = (ballot.standing, step, ballot.read, ballot.terms.mark, ballot.ended)
+    own[5:].view(np.float64)[:] = (ballot.terms.weight, ballot.terms.rate)
     return vector
 
 
@@ -66,12 +68,13 @@ def tallied(total: Vector, workers: int) -> tuple[Ballot, ...]:
     """Everyone's ballots from the sum of the vectors."""
     ballots = []
     for worker, own in enumerate(total.reshape(workers, WIDTH)):
-        standing, step, read, mark = own[:4].tolist()
-        weight, rate = own[4:].view(np.float64).tolist()
+        standing, step, read, mark, ended = own[:5].tolist()
+        weight, rate = own[5:].view(np.float64).tolist()
         if standing not in tuple(Presence):
             raise RuntimeError(f"the vote of worker {worker} reads {standing}: not all workers run the same protocol")
         terms = Terms(weight=weight, rate=rate, mark=mark)
-        ballots.append(Ballot(standing=Presence(standing), step=step - 1 if step else None, read=read, terms=terms))
+        made = step - 1 if step else None
+        ballots.append(Ballot(standing=Presence(standing), step=made, read=read, terms=terms, ended=ended))
     return tuple(ballots)
 
 
@@ -86,6 +89,7 @@ class Verdict:
     over: bool = False  # no round will ever begin again
     ended: bool = False  # nobody votes again
     terms: tuple[Terms, ...] = ()  # of the offers taken, in their order
+    furthest: int = 0  # steps of the one that had most, of those that take no more
 
     @property
     def leader(self) -> int:
@@ -120,6 +124,7 @@ def counted(ballots: tuple[Ballot, ...], rules: Rules, round: int) -> Verdict:  
         over=over(rules, active),
         ended=not training and len(offers) == len(dropped),
         terms=tuple(ballots[worker].terms for worker in taken),
+        furthest=max(ballot.ended for ballot in ballots),
     )
 
 

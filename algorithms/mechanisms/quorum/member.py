@@ -25,7 +25,7 @@ from algorithms.mechanisms.quorum.rules import Rules
 
 @dataclass
 class Member:
-    """What one worker knows. All members agree on `round`, `over`, `ended` and `failed` between two votes."""
+    """What one worker knows. All members agree on `round`, `over`, `ended`, `failed`, `furthest` between two votes."""
 
     rank: int
     rules: Rules
@@ -36,6 +36,8 @@ class Member:
     over: bool = False
     ended: bool = False
     failed: int | None = None
+    steps: int = 0  # of its own behind it, once it takes no more
+    furthest: int = 0  # the most that anybody had behind it, when all have ended
     offer: Contribution | None = None
     terms: Terms = PLAIN  # of the offer
     used: int = 0
@@ -80,7 +82,7 @@ class Member:
     def cast(self) -> Vector:
         """What goes into the vote."""
         step, read = (None, 0) if self.offer is None else (self.offer.step, self.offer.read)
-        ballot = Ballot(standing=self.standing, step=step, read=read, terms=self.terms)
+        ballot = Ballot(standing=self.standing, step=step, read=read, terms=self.terms, ended=self.steps)
         return written(ballot, self.rank, self.rules.workers)
 
     def count(self, total: Vector) -> Verdict:
@@ -91,6 +93,7 @@ class Member:
             self.drops += 1
         self.waiting += verdict.dropped
         self.over, self.ended, self.failed = verdict.over, verdict.ended, verdict.failed
+        self.furthest = verdict.furthest
         self.carrying = bool(verdict.taken)
         return verdict
 

@@ -54,27 +54,31 @@ class Worker:
         self.records: list[RoundRecord] | None = None  # of all rounds, where asked for
         self.watcher: Watcher | None = None
         self.past = Telemetry()  # of helpers that have finished
-        self._begin(rounds=0)
+        self._begin(0, Standing())
 
-    def _begin(self, *, rounds: int, standing: Standing | None = None) -> None:
+    def _begin(self, rounds: int, standing: Standing) -> None:
         self.member = Member(rank=self.rank, rules=self.rules, round=rounds, records=self.records)
         self.helper: Helper | None = None
-        fresh = Standing(step=rounds if self.algorithm.tagged else 0, read=rounds)
-        self.life = Life(self.algorithm, standing or fresh)
+        self.life = Life(self.algorithm, standing)
         self.steps = self.given_up = 0
         self._drops = 0  # of its offers when it made the last one
         if self.late is not None:
             self.late.clear()
 
     def renew(self, rounds: int) -> None:
-        """As from a new start, but what has been counted stays, and so does the number of rounds."""
+        """Go on behind the end that all have met at: from the step of the one that had come furthest.
+
+        All from the same one, because those that meet at a step must come to it together; and none from 0, where a
+        warm-up would begin again, and options set meanwhile would count as older than those in force.
+        """
         self.past = self.telemetry()
-        self._begin(rounds=rounds)
+        step = rounds if self.algorithm.tagged else self.member.furthest
+        self._begin(rounds, Standing(step=step, read=rounds))
 
     def resume(self, rounds: int, standing: Standing) -> None:
         """Go on from a saved state."""
         self.past = self.telemetry()
-        self._begin(rounds=rounds, standing=standing)
+        self._begin(rounds, standing)
 
     def keep_records(self) -> list[RoundRecord]:
         """From now on write down who was in which round; equal on all ranks, and what the virtual driver can replay."""
@@ -121,7 +125,8 @@ class Worker:
         self.life.answer(Outcome.IN_VAIN if in_vain else None)
 
     def ends(self, hands: Hands) -> None:
-        """There is no further step: adopt what is due."""
+        """There is no further step: adopt what is due, and let the others know how many there were."""
+        self.member.steps = self.life.step
         while self.life.verb is not Verb.LEAVE:
             if self.life.verb is Verb.BEGIN:
                 self.life.answer(False)

@@ -1,0 +1,53 @@
+"""Rounds go on: behind `finish()`, from what each rank had saved, under new options, and with what was changed outside."""
+
+from __future__ import annotations
+
+import horovod.torch as hvd
+import numpy as np
+import pytest
+import torch
+
+import algorithms
+from algorithms.contract import Rounds
+from algorithms.torch import DistributedOptimizer
+from tests.parallel import torch_nets
+from tests.parallel.torch_rounds_runs import OPTIMIZERS
+
+pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(60)]
+
+
+@pytest.fixture(autouse=True)
+def horovod(ranks: int) -> None:
+    hvd.init()
+
+
+def train(opt: DistributedOptimizer, net: torch.nn.Module, steps: int, rank: int) -> None:
+    for step in range(steps):
+        opt.zero_grad()
+        torch_nets.loss(net, step, rank).backward()
+        opt.step()
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.Asynchronous(), algorithms.SoftSync(gradients=1)], ids=repr)
+def test_a_learning_rate_set_behind_finish_is_in_force_at_once(algorithm: Rounds, rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm) as opt:
+        train(opt, net, 5 + 2 * rank, rank)
+        opt.finish()
+        before = torch_nets.vector(net)
+        opt.param_groups[0]["lr"] = 0.0
+        train(opt, net, 3, rank)
+        opt.finish()
+        assert np.array_equal(torch_nets.vector(net), before)
+
+
+def test_a_warm_up_is_over_and_a_period_goes_on_behind_finish(rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithms.LocalSGD(period=10, warmup=3)) as opt:
+        train(opt, net, 13 - rank, rank)  # ranks that end unlike go on from the step of the furthest
+        opt.finish()
+        assert opt.telemetry().rounds == 4  # of steps 0, 1, 2 and 12
+        train(opt, net, 9, rank)
+        assert opt.telemetry().rounds == 4
+        train(opt, net, 1, rank)
+        assert opt.telemetry().rounds == 5
