@@ -19,6 +19,7 @@ from algorithms.contract import Own, Rounds
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.part import part_in
 from algorithms.mechanisms.quorum.replica import REBROADCAST
+from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import like, size_in_bytes
@@ -48,7 +49,9 @@ class GradientWork:
         self.norm: float | None = None
         self.options_mark = -1  # of the options in force; none yet, so the first round agrees on some
         self.options_step = -1  # of the worker whose options are in force
-        self.own_options = options.read(attached.optimizer)  # when this worker offered
+        self.places = options.places(self.shadow.optimizer)
+        collectives.same(self.places, "options of the optimizer", f"{attached.prefix}options", attached.among)
+        self.own_options = options.read(attached.optimizer, self.places)  # when this worker offered
 
     # -- the training thread
 
@@ -75,7 +78,7 @@ class GradientWork:
             gradients.append(gradient)
         self.gradients = gradients
         self.norm = self._norm(gradients) if self.algorithm.needs_norm else None
-        self.own_options = options.read(self.attached.optimizer)
+        self.own_options = options.read(self.attached.optimizer, self.places)
         return Terms(weight=weight, mark=options.mark(self.own_options))
 
     def adopt(self, *, late: bool) -> int:
@@ -155,7 +158,7 @@ class GradientWork:
         """After each worker has loaded a state: go on from one centre with one optimizer."""
         self.shadow.link()
         self._take_first()
-        self._share_options(options.read(self.attached.optimizer), leads=self.attached.rank == 0)
+        self._share_options(options.read(self.attached.optimizer, self.places), leads=self.attached.rank == 0)
 
     def _take_first(self) -> None:
         """Rank 0's centre, and what its optimizer remembers: one without the other would go apart again."""
