@@ -75,8 +75,10 @@ class Life:
         return Standing(step=self._step, read=self._read, due=self._due)
 
     def knows(self, rounds: int) -> None:
-        """The centre that all go on from has seen so many rounds, and it cannot have read a later one."""
+        """The centre that all go on from has seen so many rounds, and it can have read no later one, nor be in one."""
         self._read = min(self._read, rounds)
+        if self._algorithm.tagged:
+            self._step = min(self._step, rounds)
 
     def answer(self, answer: bool | int | Outcome | None = None) -> Verb:
         """What came of `verb`; what it asks for next."""

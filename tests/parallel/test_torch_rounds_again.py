@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import time
+
 import horovod.torch as hvd
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ import torch
 import algorithms
 from algorithms.contract import Rounds
 from algorithms.torch import DistributedOptimizer
+from algorithms.torch.rounds.gradients import GradientWork
 from tests.parallel import torch_nets
-from tests.parallel.torch_rounds_runs import OPTIMIZERS
+from tests.parallel.torch_rounds_runs import OPTIMIZERS, agree, driver
 
 pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(60)]
 
@@ -51,3 +55,30 @@ def test_a_warm_up_is_over_and_a_period_goes_on_behind_finish(rank: int) -> None
         assert opt.telemetry().rounds == 4
         train(opt, net, 1, rank)
         assert opt.telemetry().rounds == 5
+
+
+def test_ranks_that_load_states_of_different_moments_take_options_alike(rank: int) -> None:
+    algorithm = algorithms.SoftSync(gradients=1)
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm) as opt:
+        train(opt, net, 2 - rank, rank)  # a round needs the helpers of both
+        saved = copy.deepcopy({"net": net.state_dict(), "opt": opt.state_dict()})
+        hvd.barrier()
+        if rank == 1:
+            train(opt, net, 6, rank)
+            saved = copy.deepcopy({"net": net.state_dict(), "opt": opt.state_dict()})
+        opt.finish()
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm) as opt:
+        net.load_state_dict(saved["net"])
+        opt.load_state_dict(saved["opt"])
+        opt.param_groups[0]["lr"] = 0.01  # which all are to agree on
+        rounds = driver(opt)
+        with torch.no_grad():
+            rounds._start()
+        if rank == 1:
+            time.sleep(2)  # so that the one that has come less far is in a round alone
+        train(opt, net, 3, rank)
+        opt.finish()
+        assert isinstance(rounds.work, GradientWork)
+        assert rounds.work.shadow.optimizer.param_groups[0]["lr"] == 0.01
+        assert agree(torch_nets.vector(net), "loaded apart")

@@ -206,8 +206,8 @@ class CopyWork:
             self.given_anchor = self.given_anchor or self.space.empty()
             self.given_anchor.take(names, state["given_anchor"])
 
-    def agree(self) -> None:
-        """After each worker has loaded a state: go on from one centre."""
+    def agree(self, step: int) -> None:
+        """After each worker has loaded a state: go on from one centre, each at its own step."""
         self.replica.take_first(self.wire)
 
     def _own(self, piece: Stretch) -> Own:

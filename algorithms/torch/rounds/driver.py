@@ -166,10 +166,11 @@ class RoundsDriver:
     def _agree(self) -> None:
         """Every worker has loaded a state, of its own or the same: all go on from rank 0's centre."""
         self.loaded = False
-        first = np.zeros(1, np.int64) + (self.work.rounds if self.attached.rank == 0 else 0)
-        self.work.rounds = self.worker.member.round = int(self.wire.vote(first)[0])
-        self.worker.life.knows(self.work.rounds)
-        self.work.agree()
+        first = (self.work.rounds, self.worker.life.step) if self.attached.rank == 0 else (0, 0)
+        rounds, step = self.wire.vote(np.array(first, np.int64)).tolist()
+        self.work.rounds = self.worker.member.round = rounds
+        self.worker.life.knows(rounds)
+        self.work.agree(step)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -144,21 +144,22 @@ class GradientWork:
     def state_dict(self) -> dict[str, Any]:
         return {
             "centre": self.replica.state_dict(self.attached.names),
-            "options_step": self.options_step,
             "wire": self.wire.memories.state_dict(self.attached.names),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        options.read(self.attached.optimizer, self.places)  # if it raises, then before others wait for it
         self.replica.load_state_dict(self.attached.names, state["centre"])
-        self.options_step = state["options_step"]
         if "wire" in state:
             self.wire.memories.load_state_dict(self.attached.names, state["wire"])
 
-    def agree(self) -> None:
-        """After each worker has loaded a state: go on from one centre with one optimizer."""
+    def agree(self, step: int) -> None:
+        """After each worker has loaded a state: go on from one centre with one optimizer, rank 0's, at this step."""
         self.shadow.link()
         self._take_first()
-        self._share_options(options.read(self.attached.optimizer, self.places), leads=self.attached.rank == 0)
+        leads = self.attached.rank == 0
+        self._share_options(options.read(self.attached.optimizer, self.places) if leads else None)
+        self.options_step = step
 
     def _take_first(self) -> None:
         """Rank 0's centre, and what its optimizer remembers: one without the other would go apart again."""
@@ -180,11 +181,11 @@ class GradientWork:
             return
         self.options_step = offer.step
         if terms.mark != self.options_mark:
-            self._share_options(self.own_options, leads=offer.worker == self.attached.rank)
+            self._share_options(self.own_options if offer.worker == self.attached.rank else None)
 
-    def _share_options(self, mine: NDArray[np.float64], *, leads: bool) -> None:
-        """Everyone's replica steps with the leader's options from now on."""
-        sent = mine if leads else np.zeros_like(mine)
+    def _share_options(self, leaders: NDArray[np.float64] | None) -> None:
+        """Everyone's replica steps with the leader's options from now on. None: this worker does not lead."""
+        sent = np.zeros(options.NUMBERS * len(self.places)) if leaders is None else leaders
         shared = self.wire.vote(sent.view(np.int64)).view(np.float64)  # bits, which the others' zeros leave alone
         self.options_mark = options.mark(shared)
         self.shadow.set_options(shared)

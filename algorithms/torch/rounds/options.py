@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 Place = tuple[int, str, int]  # number of the group, option, place in its value
+NUMBERS = 2  # for each of them
 
 
 class Kind(IntEnum):
@@ -101,7 +102,7 @@ def read(optimizer: torch.optim.Optimizer, like: Sequence[Place] | None = None) 
 
 def write(optimizer: torch.optim.Optimizer, numbers: NDArray[np.float64]) -> None:
     """Set them, from those of an optimizer that `read` has found to be alike."""
-    told = iter(numbers.reshape(-1, 2).tolist())
+    told = iter(numbers.reshape(-1, NUMBERS).tolist())
     for group in optimizer.param_groups:
         for key in sorted(optimizer.defaults):
             value = _rebuilt(group.get(key, _ABSENT), told)
