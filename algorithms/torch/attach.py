@@ -143,6 +143,15 @@ def _check(optimizer: torch.optim.Optimizer, model: nn.Module, algorithm: Algori
     if wishes.check_every and isinstance(algorithm, Exchange) and not algorithm.reduces:
         raise ValueError(f"check_every={wishes.check_every}: {algorithm.name} lets parameters differ; use 0")
     algorithm.check(wishes.among.size())
+    if (
+        wishes.check_every
+        and isinstance(algorithm, Rounds)
+        and algorithm.quorum(wishes.among.size()) < wishes.among.size()
+    ):
+        raise ValueError(
+            f"check_every={wishes.check_every}: with {algorithm.name} ranks do not make their steps together, so who comes "
+            "to one first would wait for the others; use 0, and check_agreement() behind finish()"
+        )
     fitting(wishes.wire, algorithm, wishes.among.size())
     _check_parameters(optimizer, model, wishes.others)
     if not wishes.sparse_as_dense:

@@ -81,8 +81,11 @@ class Driver(Protocol):
     def evaluation(self) -> AbstractContextManager[None]:
         """The parameters that one evaluates, put back at the end."""
 
-    def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
-        """What must be equal on all ranks now, by name; empty where nothing must. Called after `settle`."""
+    def shared(self) -> tuple[tuple[str, torch.Tensor], ...] | None:
+        """What must be equal on all ranks now, by name; empty where nothing must. Called after `settle`.
+
+        None where ranks are not at the same step and may not ask each other.
+        """
 
     def telemetry(self) -> Telemetry: ...
 

@@ -46,7 +46,8 @@ class DistributedOptimizer(torch.optim.Optimizer):
                  average of a step before it applies the first: "forward" still hides its exchange behind what the loop
                  does between two steps, but not behind the next forward, and the other orders are "all".
     sparse_as_dense: gradients of `nn.Embedding(sparse=True)` are made dense, since only such travel. Else they are refused.
-    check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never.
+    check_every: so many steps apart, make sure that parameters are equal on all ranks. 0: never. Not where rounds begin
+                 without all ranks, whose steps are then their own.
     wire:        the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or
                  such an object. What it leaves behind of this rank's numbers is in `state_dict()`, as each rank's own.
     others:      optimizers, wrapped or to be wrapped, that train the rest of the model's parameters.
@@ -190,9 +191,14 @@ class DistributedOptimizer(torch.optim.Optimizer):
         switch(self._driver, self._algorithm, training=False)
 
     def check_agreement(self) -> None:
-        """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective."""
+        """Raise RanksDisagree, on every rank, where parameters that must be equal are not. Collective.
+
+        Where rounds begin without all ranks it compares behind `finish()`; before, it returns without asking anybody.
+        """
         self._driver.settle()
-        agreement.check(self._driver.shared(), self._steps, f"{self._attached.prefix}agree", self._attached.among)
+        shared = self._driver.shared()
+        if shared is not None:
+            agreement.check(shared, self._steps, f"{self._attached.prefix}agree", self._attached.among)
 
     def finish(self) -> None:
         """Apply (or drop, as the algorithm says) what is in flight, and meet the other ranks. Safe to call twice."""

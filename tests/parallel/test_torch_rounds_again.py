@@ -12,6 +12,7 @@ import torch
 
 import algorithms
 from algorithms.contract import Rounds
+from algorithms.mechanisms.errors import RanksDisagree
 from algorithms.torch import DistributedOptimizer
 from algorithms.torch.rounds.gradients import GradientWork
 from tests.parallel import torch_nets
@@ -82,3 +83,27 @@ def test_ranks_that_load_states_of_different_moments_take_options_alike(rank: in
         assert isinstance(rounds.work, GradientWork)
         assert rounds.work.shadow.optimizer.param_groups[0]["lr"] == 0.01
         assert agree(torch_nets.vector(net), "loaded apart")
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.BackupWorkers(spares=1), algorithms.Downpour()], ids=repr)
+def test_comparing_every_so_many_steps_is_refused_where_steps_are_each_ranks_own(algorithm: Rounds) -> None:
+    net = torch_nets.make()
+    with pytest.raises(
+        ValueError, match=rf"check_every=10: with {algorithm.name} ranks do not make their steps together"
+    ):
+        DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm, check_every=10)
+
+
+def test_comparing_waits_for_nobody_until_all_have_finished(rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithms.SoftSync(gradients=1)) as opt:
+        train(opt, net, 3 - rank, rank)
+        if rank == 0:
+            opt.check_agreement()
+        opt.finish()
+        opt.check_agreement()
+        name, centre = next(iter(driver(opt).work.replica.kept.items()))
+        if rank == 1:
+            next(iter(centre)).add_(1)
+        with pytest.raises(RanksDisagree, match=f"centre.{name}"):
+            opt.check_agreement()

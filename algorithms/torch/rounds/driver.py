@@ -224,9 +224,11 @@ class RoundsDriver:
                 for parameter, kept in zip(self.attached.parameters, own, strict=True):
                     laid_out(parameter).copy_(kept)
 
-    def shared(self) -> tuple[tuple[str, torch.Tensor], ...]:
+    def shared(self) -> tuple[tuple[str, torch.Tensor], ...] | None:
         """The centre, whenever no round can be under way: all workers meet and wait, or all have finished."""
-        if self.worker.helper is not None and (self.algorithm.overlap or not self.worker.rules.everyone):
+        if not self.worker.rules.everyone and (self.loaded or not self.finished):
+            return None
+        if self.worker.helper is not None and self.algorithm.overlap:
             return ()
         names = self.attached.names
         return tuple(
