@@ -86,7 +86,7 @@ class Driver(Protocol):
         """Whether that has been done."""
 
     def finish(self) -> None:
-        """Drain. Collective. A second call does nothing."""
+        """Drain. Collective. It changes nothing where no rank has trained since the last."""
 
     def evaluation(self) -> AbstractContextManager[None]:
         """The parameters that one evaluates, put back at the end."""

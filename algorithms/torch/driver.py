@@ -76,7 +76,7 @@ class Driver(Protocol):
         """Apply whatever a next forward would have waited for. Not collective; delayed gradients stay in flight."""
 
     def finish(self) -> None:
-        """Drain. Collective. The optimizer can go on afterwards, as from a new start. A second call does nothing."""
+        """Drain. Collective. The optimizer can go on afterwards. Where no rank has trained since, it changes nothing."""
 
     def evaluation(self) -> AbstractContextManager[None]:
         """The parameters that one evaluates, put back at the end."""

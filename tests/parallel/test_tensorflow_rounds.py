@@ -146,3 +146,17 @@ def test_a_warm_up_is_over_behind_finish(rank: int) -> None:
     train(1)
     assert wrapped.telemetry().rounds == 5
     wrapped.finish()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("algorithm", [algorithms.SoftSync(gradients=1), algorithms.LocalSGD(period=2)], ids=str)
+def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm: Rounds, rank: int) -> None:
+    wrapped, held, train = counting(algorithm)
+    train(2)
+    wrapped.finish()
+    before = wrapped.telemetry().rounds
+    train(0 if rank == 1 else 4)
+    wrapped.finish()
+    assert wrapped.telemetry().rounds == before + (8 if isinstance(algorithm, algorithms.SoftSync) else 2)
+    if isinstance(algorithm, algorithms.SoftSync):
+        assert held.numpy() == pytest.approx([-0.125 * (6 + 8)] * 3)

@@ -72,10 +72,10 @@ def test_ranks_that_load_states_of_different_moments_take_options_alike(rank: in
     with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm) as opt:
         net.load_state_dict(saved["net"])
         opt.load_state_dict(saved["opt"])
-        opt.param_groups[0]["lr"] = 0.01  # which all are to agree on
         rounds = driver(opt)
         with torch.no_grad():
             rounds._start()
+        opt.param_groups[0]["lr"] = 0.01  # which all are to take from whoever comes first
         if rank == 1:
             time.sleep(2)  # so that the one that has come less far is in a round alone
         train(opt, net, 3, rank)
@@ -107,3 +107,17 @@ def test_comparing_waits_for_nobody_until_all_have_finished(rank: int) -> None:
             next(iter(centre)).add_(1)
         with pytest.raises(RanksDisagree, match=f"centre.{name}"):
             opt.check_agreement()
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.SoftSync(gradients=1), algorithms.LocalSGD(period=2)], ids=repr)
+def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm: Rounds, rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithm) as opt:
+        train(opt, net, 2, rank)
+        opt.finish()
+        before = opt.telemetry().rounds
+        train(opt, net, 4 * rank, rank)
+        opt.finish()
+        assert opt.telemetry().rounds == before + (4 if isinstance(algorithm, algorithms.SoftSync) else 2)
+        if isinstance(algorithm, algorithms.SoftSync):
+            assert agree(torch_nets.vector(net), "served")

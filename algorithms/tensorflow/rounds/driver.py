@@ -49,6 +49,7 @@ class RoundsDriver:
         self._centred = algorithm.optimizer_at is Place.CENTRE
         self.worker = Worker(algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock)
         self._carried = 0
+        self._met = False  # the other ranks
         self._trainer = threading.current_thread()
         self._variables: tuple[Any, ...] = ()
         # What its life may ask for: this step's gradients or copy and learning rate; and what the graph is to assign.
@@ -89,6 +90,7 @@ class RoundsDriver:
         if self._saved.fresh:
             self.work.begin([shared_memory(variable.value.read_value()) for variable in self._variables])
         self._trainer = threading.current_thread()
+        self._met = True
 
     def keep_records(self) -> list[RoundRecord]:
         return self.worker.keep_records()
@@ -213,18 +215,19 @@ class RoundsDriver:
     # -- around training
 
     def finish(self) -> None:
-        helper = self.worker.helper
-        if helper is None:
-            return
+        if not self._met:
+            return  # nor has any other rank: the first step meets all
         self._trainer = threading.current_thread()
+        trained, rounds = self.worker.helper is not None, self.work.rounds
+        helper = self._start()  # a worker that has had no data serves the others' rounds, too
         held = (*self._variables, *self.work.beside)
         arrays = [shared_memory(variable.value.read_value()) for variable in held]
         self._held = self._own(arrays)
         del arrays
         self.worker.ends(self)
         helper.leave()
-        if self._centred:
-            self.read()
+        if self._centred and (trained or self.work.rounds != rounds):
+            self.read()  # else nobody has trained, and what stands in the model is the user's
         if self._taken:
             self._assign_taken()
         self._held = ()

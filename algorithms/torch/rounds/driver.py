@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import horovod.torch as hvd
 import numpy as np
 import torch
 from horovod.common.exceptions import HorovodInternalError
@@ -68,7 +69,7 @@ class RoundsDriver:
         self.weight = 1.0
         self.overflowed = False  # the gradients of this step
         self.fresh, self.loaded = True, False
-        self.finished = False  # and nothing begun since
+        self.finished = False  # and nothing begun here since
         late = attached.late
         self.attempts = None if late is None else Attempts(attached.model, attached.parameters, late)
         self.hook = attached.model.register_forward_pre_hook(self._forward)
@@ -189,14 +190,15 @@ class RoundsDriver:
         """Nothing: a worker's copy is whole whenever it may be looked at."""
 
     def finish(self) -> None:
-        if self.finished:
-            return
+        trained, rounds = self.worker.helper is not None or self.loaded, self.work.rounds
+        if self.finished and not trained and not hvd.is_initialized():
+            return  # nobody is left to serve
         with self._translated():
-            helper = self._start()  # a worker that had no data at all serves the others' rounds, too
+            helper = self._start()  # a worker that has had no data serves the others' rounds, too
             self.worker.ends(self)
             helper.leave()
-            if isinstance(self.work, GradientWork):
-                self.work.refresh()
+            if isinstance(self.work, GradientWork) and (trained or self.work.rounds != rounds):
+                self.work.refresh()  # else nobody has trained, and what stands in the model is the user's
         self.worker.renew(self.work.rounds)
         self.work.forget()
         self.finished = True
