@@ -12,7 +12,7 @@ import torch
 
 import algorithms
 from algorithms.contract import Rounds
-from algorithms.mechanisms.errors import RanksDisagree
+from algorithms.mechanisms.errors import RanksDisagree, TrainingError
 from algorithms.torch import DistributedOptimizer
 from algorithms.torch.rounds.gradients import GradientWork
 from tests.parallel import torch_nets
@@ -121,3 +121,15 @@ def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm
         assert opt.telemetry().rounds == before + (4 if isinstance(algorithm, algorithms.SoftSync) else 2)
         if isinstance(algorithm, algorithms.SoftSync):
             assert agree(torch_nets.vector(net), "served")
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.BackupWorkers(spares=0), algorithms.LocalSGD(period=2)], ids=repr)
+@pytest.mark.parametrize("whose", ["all", "one"])
+def test_a_layer_unfrozen_behind_wrapping_is_refused(algorithm: Rounds, whose: str, rank: int) -> None:
+    net = torch_nets.make()
+    opt = DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithm)
+    train(opt, net, 1, rank)
+    net.frozen.requires_grad_(whose == "all" or rank == 1)
+    with pytest.raises(TrainingError, match=r"rank [01]: .*freeze and unfreeze it afterwards"):
+        train(opt, net, 4, rank)
+    opt.detach()

@@ -27,6 +27,7 @@ from algorithms.mechanisms.watching import Watcher
 from algorithms.torch import collectives
 from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped
+from algorithms.torch.exchange.header import SAID, Fault
 from algorithms.torch.exchange.wire import declared_bytes
 from algorithms.torch.refusals import refuse_unfit
 from algorithms.torch.rounds.attempts import Attempts
@@ -68,6 +69,9 @@ class RoundsDriver:
         self.evaluating = False
         self.weight = 1.0
         self.overflowed = False  # the gradients of this step
+        trained = {id(parameter) for parameter in attached.parameters}
+        held = [parameter for group in attached.optimizer.param_groups for parameter in group["params"]]
+        self.frozen = [parameter for parameter in held if id(parameter) not in trained]
         self.fresh, self.loaded = True, False
         self.finished = False  # and nothing begun here since
         late = attached.late
@@ -119,6 +123,7 @@ class RoundsDriver:
             helper.check()
             if worker.over:
                 return
+            self._refuse_unfrozen(helper)
             worker.steps += 1
             worker.given_up += given_up
             self.overflowed = overflowed
@@ -128,6 +133,13 @@ class RoundsDriver:
             else:  # without a usable gradient it must not hold up rounds that need all
                 worker.computed(in_vain=given_up or (overflowed and not worker.rules.everyone))
             worker.carries_on(self)
+
+    def _refuse_unfrozen(self, helper: Helper) -> None:
+        """What was frozen is no part of what travels: nobody's update would reach it, or only this worker's own."""
+        if any(parameter.requires_grad and parameter.grad is not None for parameter in self.frozen):
+            helper.fail(SAID[Fault.UNFROZEN])  # which all ranks hear of, this one too
+            helper.check()
+            raise TrainingError(SAID[Fault.UNFROZEN])
 
     def _local_step(self, work: CopyWork) -> None:
         if self.worker.offering and not work.ahead:
