@@ -203,7 +203,7 @@ class DistributedOptimizer(Around):
         self._begin()
 
     def finish(self) -> None:
-        """Drain what is in flight. Safe to call twice."""
+        """Drain what is in flight. Collective; where nobody has trained since the last one, it changes nothing."""
         self._driver.finish()
 
     def evaluation(self) -> AbstractContextManager[None]:

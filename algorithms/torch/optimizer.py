@@ -201,7 +201,10 @@ class DistributedOptimizer(torch.optim.Optimizer):
             agreement.check(shared, self._steps, f"{self._attached.prefix}agree", self._attached.among)
 
     def finish(self) -> None:
-        """Apply (or drop, as the algorithm says) what is in flight, and meet the other ranks. Safe to call twice."""
+        """Apply (or drop, as the algorithm says) what is in flight, and meet the other ranks. Collective.
+
+        Every rank may call it twice: where nobody has trained meanwhile, the second call changes nothing.
+        """
         if self._detach.alive:
             self._driver.finish()
 

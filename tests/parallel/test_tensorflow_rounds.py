@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 
 import horovod.tensorflow as hvd
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 import algorithms
 from algorithms.contract import Rounds
+from algorithms.mechanisms.quorum.outside import Overwritten
 from algorithms.tensorflow import DistributedOptimizer
 from algorithms.tensorflow.rounds.driver import RoundsDriver
 from algorithms.virtual.replay import recording
@@ -160,3 +162,25 @@ def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm
     assert wrapped.telemetry().rounds == before + (8 if isinstance(algorithm, algorithms.SoftSync) else 2)
     if isinstance(algorithm, algorithms.SoftSync):
         assert held.numpy() == pytest.approx([-0.125 * (6 + 8)] * 3)
+
+
+@pytest.mark.timeout(60)
+def test_who_changes_variables_beside_the_centre_is_told_once(rank: int) -> None:
+    wrapped, held, train = counting(algorithms.BackupWorkers(spares=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Overwritten)
+        train(3)
+        wrapped.finish()
+        train(2)
+        with wrapped.evaluation():
+            pass
+    held.assign(np.full(3, 7.0))
+    with pytest.warns(Overwritten, match=r"backup_workers.* takes their place") as told:
+        wrapped.finish()
+        held.assign(np.full(3, 7.0))
+        wrapped.finish()
+        assert held.numpy().tolist() == [7.0] * 3, "nobody has trained since"
+        train(1)
+    assert len([warning for warning in told if warning.category is Overwritten]) == 1
+    wrapped.finish()
+    assert held.numpy().tolist() == [-0.125 * 6] * 3

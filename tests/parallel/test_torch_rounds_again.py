@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 import time
+import warnings
 
 import horovod.torch as hvd
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 import algorithms
 from algorithms.contract import Rounds
 from algorithms.mechanisms.errors import RanksDisagree, TrainingError
+from algorithms.mechanisms.quorum.outside import Overwritten
 from algorithms.torch import DistributedOptimizer
 from algorithms.torch.rounds.gradients import GradientWork
 from tests.parallel import torch_nets
@@ -133,3 +136,41 @@ def test_a_layer_unfrozen_behind_wrapping_is_refused(algorithm: Rounds, whose: s
     with pytest.raises(TrainingError, match=r"rank [01]: .*freeze and unfreeze it afterwards"):
         train(opt, net, 4, rank)
     opt.detach()
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.BackupWorkers(spares=0), algorithms.Asynchronous()], ids=repr)
+def test_who_changes_parameters_beside_the_centre_is_told_once(algorithm: Rounds, rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithm) as opt:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Overwritten)
+            net.load_state_dict(torch_nets.make(seed=7).state_dict())  # where the centre is to start
+            train(opt, net, 2, rank)
+            with opt.evaluation():
+                pass
+            saved = copy.deepcopy((net.state_dict(), opt.state_dict()))
+            train(opt, net, 2, rank)
+            opt.finish()
+            net.load_state_dict(saved[0])
+            opt.load_state_dict(saved[1])
+            train(opt, net, 2, rank)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                with torch.no_grad():
+                    net.out.weight.clamp_(-0.01, 0.01)
+                train(opt, net, 1, rank)
+            opt.finish()
+        said = [str(warning.message) for warning in told if warning.category is Overwritten]
+        assert len(said) == 1
+        assert re.search(rf"out\.weight: .*{algorithm.name}.* takes their place", said[0])
+
+
+def test_finishing_again_leaves_alone_what_was_loaded_meanwhile(rank: int) -> None:
+    net, best = torch_nets.make(), torch_nets.make(seed=7)
+    with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithms.BackupWorkers(spares=0)) as opt:
+        train(opt, net, 2, rank)
+        opt.finish()
+        net.load_state_dict(best.state_dict())
+        opt.finish()
+    assert np.array_equal(torch_nets.vector(net), torch_nets.vector(best))

@@ -31,6 +31,7 @@ from algorithms.tensorflow.names import Names
 from algorithms.tensorflow.refusals import refuse_unfit
 from algorithms.tensorflow.rounds.copies import CopyWork
 from algorithms.tensorflow.rounds.gradients import GradientWork, settable
+from algorithms.tensorflow.rounds.outside import Outside
 from algorithms.tensorflow.rounds.saved import Saved
 from algorithms.tensorflow.rounds.traced import TracedStep
 from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
@@ -50,6 +51,7 @@ class RoundsDriver:
         self.worker = Worker(algorithm, rank=attached.rank, workers=attached.workers, clock=attached.clock)
         self._carried = 0
         self._met = False  # the other ranks
+        self._outside: Outside | None = None  # where parameters are the centre's
         self._trainer = threading.current_thread()
         self._variables: tuple[Any, ...] = ()
         # What its life may ask for: this step's gradients or copy and learning rate; and what the graph is to assign.
@@ -69,6 +71,8 @@ class RoundsDriver:
         carrier = Carrier(attached.form, variables, outer.add_variable, attached.among, mean=False)
         self.wire = RoundsWire(variables, self.names, attached.clock, carrier, attached.among, adasum=adasum)
         self.wire.watcher = self.worker.watcher
+        if isinstance(self.work, GradientWork):
+            self._outside = Outside(self._algorithm.name, self._variables, self.work, self.worker)
         self._traced = TracedStep(self._algorithm, attached, self._variables, self.work, self)
         self._saved = Saved(self._algorithm, attached, self.worker, self.work, self.wire.carrier, self._variables)
 
@@ -123,6 +127,8 @@ class RoundsDriver:
     def gradients_ready(self, rate: Array, weight: Array, *gradients: Array) -> np.bool_:
         if weight < 0:
             raise ValueError(f"rank {self._attached.rank}: weighted=True needs weigh(samples) before each apply()")
+        if self.worker.helper is None and self._outside is not None:
+            self._outside.tells(self._outside.changed())
         self._start().check()
         if self.worker.over:
             return np.False_
@@ -219,6 +225,7 @@ class RoundsDriver:
             return  # nor has any other rank: the first step meets all
         self._trainer = threading.current_thread()
         trained, rounds = self.worker.helper is not None, self.work.rounds
+        changed = self._outside.changed() if self._outside is not None else []
         helper = self._start()  # a worker that has had no data serves the others' rounds, too
         held = (*self._variables, *self.work.beside)
         arrays = [shared_memory(variable.value.read_value()) for variable in held]
@@ -226,7 +233,8 @@ class RoundsDriver:
         del arrays
         self.worker.ends(self)
         helper.leave()
-        if self._centred and (trained or self.work.rounds != rounds):
+        if self._outside is not None and (trained or self.work.rounds != rounds):
+            self._outside.tells(changed)
             self.read()  # else nobody has trained, and what stands in the model is the user's
         if self._taken:
             self._assign_taken()

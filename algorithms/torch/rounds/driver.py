@@ -226,17 +226,18 @@ class RoundsDriver:
             yield
             return
         own = [laid_out(parameter).clone() for parameter in self.attached.parameters]
-        with torch.no_grad(), self.work.whole:
-            for piece in self.space.pieces:
-                self.space.write(piece, seen.at(piece))
-        self.evaluating = True
-        try:
-            yield
-        finally:
-            self.evaluating = False
-            with torch.no_grad():
-                for parameter, kept in zip(self.attached.parameters, own, strict=True):
-                    laid_out(parameter).copy_(kept)
+        with self.work.outside.puts_back() if isinstance(self.work, GradientWork) else nullcontext():
+            with torch.no_grad(), self.work.whole:
+                for piece in self.space.pieces:
+                    self.space.write(piece, seen.at(piece))
+            self.evaluating = True
+            try:
+                yield
+            finally:
+                self.evaluating = False
+                with torch.no_grad():
+                    for parameter, kept in zip(self.attached.parameters, own, strict=True):
+                        laid_out(parameter).copy_(kept)
 
     def shared(self) -> tuple[tuple[str, torch.Tensor], ...] | None:
         """The centre, whenever no round can be under way: all workers meet and wait, or all have finished."""

@@ -24,6 +24,7 @@ from algorithms.torch.driver import Attached
 from algorithms.torch.exchange import travelling
 from algorithms.torch.memory import like, size_in_bytes
 from algorithms.torch.rounds import options
+from algorithms.torch.rounds.outside import Outside
 from algorithms.torch.rounds.replica import Replica
 from algorithms.torch.rounds.shadow import Shadow
 from algorithms.torch.rounds.space import Space, Stretch, laid_out
@@ -43,6 +44,7 @@ class GradientWork:
             array.zero_()
         centre = self.replica.kept["parameters"]
         self.shadow = Shadow(attached.optimizer, attached.parameters, centre.views(), self.total.views())
+        self.outside = Outside(algorithm.name, attached)
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
         self.gradients: Sequence[torch.Tensor | None] = ()
@@ -60,6 +62,7 @@ class GradientWork:
         self.shadow.link()
         with torch.no_grad():
             self.replica.begin()
+        self.outside.knows()
 
     def capture(self, weight: float, *, read: int) -> Terms:
         """Offer the gradients of this step."""
@@ -87,10 +90,13 @@ class GradientWork:
 
     def refresh(self) -> int:
         """Take the centre as it is. How many rounds it has seen."""
+        self.outside.looks()
         with self.whole:
             for piece in self.space.pieces:
                 self.space.write(piece, self.algorithm.own(self.replica.at(piece).parameters).parameters)
-            return self.rounds
+            rounds = self.rounds
+        self.outside.knows()
+        return rounds
 
     def forget(self) -> None:
         """Nothing is on offer any more."""
@@ -160,6 +166,7 @@ class GradientWork:
         leads = self.attached.rank == 0
         self._share_options(options.read(self.attached.optimizer, self.places) if leads else None)
         self.options_step = step
+        self.outside.knows()
 
     def _take_first(self) -> None:
         """Rank 0's centre, and what its optimizer remembers: one without the other would go apart again."""
