@@ -23,6 +23,7 @@ BALLOTS = st.builds(
         weight=st.floats(allow_nan=False),
         rate=st.floats(allow_nan=False),
         mark=st.integers(-1, 2**56),
+        missing=st.integers(0, 2**56),
     ),
     ended=st.integers(0, 2**40),
 )

@@ -166,6 +166,21 @@ def test_who_changes_parameters_beside_the_centre_is_told_once(algorithm: Rounds
         assert re.search(rf"out\.weight: .*{algorithm.name}.* takes their place", said[0])
 
 
+@pytest.mark.parametrize("whose", ["all", "one"])
+def test_a_layer_frozen_behind_wrapping_stays_where_it_is_unless_another_rank_trains_it(whose: str, rank: int) -> None:
+    net = torch_nets.make()
+    with DistributedOptimizer(OPTIMIZERS["momentum"][0](net), net, algorithms.BackupWorkers(spares=0)) as opt:
+        train(opt, net, 3, rank)  # so that there is momentum
+        net.out.requires_grad_(whose == "one" and rank == 0)
+        before = net.out.weight.detach().clone()
+        train(opt, net, 3, rank)
+        assert torch.equal(net.out.weight, before) == (whose == "all")
+        net.out.requires_grad_(True)
+        train(opt, net, 1, rank)
+        assert not torch.equal(net.out.weight, before)
+        assert agree(torch_nets.vector(net), f"frozen.{whose}")
+
+
 def test_finishing_again_leaves_alone_what_was_loaded_meanwhile(rank: int) -> None:
     net, best = torch_nets.make(), torch_nets.make(seed=7)
     with DistributedOptimizer(OPTIMIZERS["sgd"][0](net), net, algorithms.BackupWorkers(spares=0)) as opt:

@@ -35,6 +35,7 @@ class Terms:
     weight: float = 1.0  # how much it counts
     rate: float = 0.0  # the learning rate that its worker has in force
     mark: int = 0  # differs where the options of its worker's optimizer differ
+    missing: int = 0  # differs where other parameters have no gradient; 0: all have one
 
 
 PLAIN = Terms()
@@ -51,7 +52,7 @@ class Ballot:
     ended: int = 0  # steps of its own behind it, once it takes no more
 
 
-WIDTH = 7
+WIDTH = 8
 
 
 def written(ballot: Ballot, worker: int, workers: int) -> Vector:
@@ -59,8 +60,9 @@ def written(ballot: Ballot, worker: int, workers: int) -> Vector:
     vector = np.zeros(workers * WIDTH, np.int64)
     own = vector[worker * WIDTH : (worker + 1) * WIDTH]
     step = 0 if ballot.step is None else ballot.step + 1
-    own[:5] = (ballot.standing, step, ballot.read, ballot.terms.mark, ballot.ended)
-    own[5:].view(np.float64)[:] = (ballot.terms.weight, ballot.terms.rate)
+    terms = ballot.terms
+    own[:6] = (ballot.standing, step, ballot.read, terms.mark, terms.missing, ballot.ended)
+    own[6:].view(np.float64)[:] = (terms.weight, terms.rate)
     return vector
 
 
@@ -68,11 +70,11 @@ def tallied(total: Vector, workers: int) -> tuple[Ballot, ...]:
     """Everyone's ballots from the sum of the vectors."""
     ballots = []
     for worker, own in enumerate(total.reshape(workers, WIDTH)):
-        standing, step, read, mark, ended = own[:5].tolist()
-        weight, rate = own[5:].view(np.float64).tolist()
+        standing, step, read, mark, missing, ended = own[:6].tolist()
+        weight, rate = own[6:].view(np.float64).tolist()
         if standing not in tuple(Presence):
             raise RuntimeError(f"the vote of worker {worker} reads {standing}: not all workers run the same protocol")
-        terms = Terms(weight=weight, rate=rate, mark=mark)
+        terms = Terms(weight=weight, rate=rate, mark=mark, missing=missing)
         made = step - 1 if step else None
         ballots.append(Ballot(standing=Presence(standing), step=made, read=read, terms=terms, ended=ended))
     return tuple(ballots)

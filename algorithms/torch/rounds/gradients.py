@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from algorithms.contract import Own, Rounds
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
+from algorithms.mechanisms.quorum.gaps import Gaps
 from algorithms.mechanisms.quorum.part import part_in
 from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.torch import collectives
@@ -49,6 +50,7 @@ class GradientWork:
         self.rounds = 0  # that the centre has seen
         self.gradients: Sequence[torch.Tensor | None] = ()
         self.norm: float | None = None
+        self.gaps = Gaps(len(attached.parameters), wire.vote)
         self.options_mark = -1  # of the options in force; none yet, so the first round agrees on some
         self.options_step = -1  # of the worker whose options are in force
         self.places = options.places(self.shadow.optimizer)
@@ -82,7 +84,8 @@ class GradientWork:
         self.gradients = gradients
         self.norm = self._norm(gradients) if self.algorithm.needs_norm else None
         self.own_options = options.read(self.attached.optimizer, self.places)
-        return Terms(weight=weight, mark=options.mark(self.own_options))
+        missing = self.gaps.mark([gradient is not None for gradient in gradients]) if weight else 0
+        return Terms(weight=weight, mark=options.mark(self.own_options), missing=missing)
 
     def adopt(self, *, late: bool) -> int:
         """Take what came of the round that took this worker's offer. How many rounds the centre has seen."""
@@ -113,6 +116,7 @@ class GradientWork:
     def carry(self, verdict: Verdict) -> None:
         """Add up the gradients taken, and let the optimizer move the centre."""
         self._agree_on_options(verdict)
+        self.shadow.has(self.gaps.present(verdict, self.attached.rank))
         part = part_in(verdict, self.attached.rank, workers=self.attached.workers, rate=self._rate())
 
         def fill(piece: Stretch, buffer: torch.Tensor) -> None:
@@ -162,24 +166,31 @@ class GradientWork:
     def agree(self, step: int) -> None:
         """After each worker has loaded a state: go on from one centre with one optimizer, rank 0's, at this step."""
         self.shadow.link()
+        held = [(number, key, tuple(value.shape)) for number, key, value in self._remembered()]
+        collectives.same(
+            held, "what the loaded optimizers remember", f"{self.attached.prefix}loaded", self.attached.among
+        )
         self._take_first()
         leads = self.attached.rank == 0
         self._share_options(options.read(self.attached.optimizer, self.places) if leads else None)
         self.options_step = step
+        self.gaps.forget()
         self.outside.knows()
 
     def _take_first(self) -> None:
         """Rank 0's centre, and what its optimizer remembers: one without the other would go apart again."""
         self.replica.take_first(self.wire)
-        users = self.attached.optimizer
-        tensors = [
-            value
-            for parameter in self.attached.parameters
-            for _, value in sorted(users.state[parameter].items())
+        for number, (_, _, tensor) in enumerate(self._remembered()):
+            self.wire.broadcast_tensor(tensor, f"state.{number}")
+
+    def _remembered(self) -> list[tuple[int, str, torch.Tensor]]:
+        """What the optimizer keeps of each parameter that has had a gradient."""
+        return [
+            (number, key, value)
+            for number, parameter in enumerate(self.attached.parameters)
+            for key, value in sorted(self.attached.optimizer.state[parameter].items())
             if isinstance(value, torch.Tensor)
         ]
-        for number, tensor in enumerate(tensors):
-            self.wire.broadcast_tensor(tensor, f"state.{number}")
 
     def _agree_on_options(self, verdict: Verdict) -> None:
         """Step with the options of the contributor that has come furthest."""

@@ -39,8 +39,8 @@ class Shadow:
         self.replicas = {
             parameter: replica.requires_grad_() for parameter, replica in zip(parameters, centre, strict=True)
         }
-        for replica, gradient in zip(self.replicas.values(), gradients, strict=True):
-            replica.grad = gradient
+        self.gradients = gradients
+        self.has(np.ones(len(gradients), bool))
         self.optimizer = _twin(optimizer, self.replicas)
         self.optimizer.param_groups = [
             {
@@ -65,6 +65,11 @@ class Shadow:
                 "the optimizer's state was replaced in the middle of training; load one that was saved while "
                 "wrapped with the same algorithm, or load any other before the first step"
             )
+
+    def has(self, present: NDArray[np.bool_]) -> None:
+        """Which parameters have a gradient in the round: an optimizer leaves alone those that have none."""
+        for replica, gradient, here in zip(self.replicas.values(), self.gradients, present.tolist(), strict=True):
+            replica.grad = gradient if here else None
 
     def step(self) -> None:
         """Apply what lies in the gradients to the centre."""
