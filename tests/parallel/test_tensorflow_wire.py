@@ -85,6 +85,34 @@ def test_steps_of_one_function_hand_on_what_is_left_behind(rank: int, ranks: int
     np.testing.assert_allclose(ended, expected, rtol=0, atol=TOLERANCE[wire])
 
 
+@pytest.mark.parametrize("wire", ["int16", "powersgd:rank=1"])
+@pytest.mark.parametrize("elastic", [False, True], ids=["finished", "elastic"])
+def test_an_emptied_pipeline_sends_nothing_again(rank: int, ranks: int, wire: str, elastic: bool) -> None:
+    """What was applied, what each rank keeps back and what a change of workers has cost are what the ranks have made."""
+    weight = keras.Variable(np.zeros((6, 6)), dtype="float64")
+    wrapped = DistributedOptimizer(keras.optimizers.SGD(1.0), algorithms.Delayed(steps=2), wire=wire)
+    step = tf.function(lambda gradient: wrapped.apply([gradient], [weight]), autograph=False)
+
+    def held(name: str) -> np.ndarray:
+        return next(np.array(v.numpy()) for v in wrapped.variables if v.name.endswith(name)).reshape(6, 6)
+
+    rest, draw = np.zeros((6, 6)), np.random.default_rng(rank)
+    for number in range(12):
+        made = draw.normal(size=(6, 6))
+        step(tf.constant(made))
+        rest += made
+        if number in (3, 7):
+            if elastic:
+                rest -= held("average_2") + held("gradient")
+                wrapped.driver.go_on([True] * ranks)
+            else:
+                wrapped.finish()
+    wrapped.finish()
+    rest -= held("residual_0_0")
+    mean = hvd.allreduce(tf.constant(rest), op=hvd.Average, name=f"conserved.{wire}.{elastic}")
+    np.testing.assert_allclose(weight.numpy(), -mean.numpy(), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("wire", FORMATS)
 @pytest.mark.parametrize("algorithm", [*MEETING, *ARRIVING], ids=str)
 def test_rounds_replay_in_the_virtual_driver(rank: int, ranks: int, algorithm: Rounds, wire: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from algorithms.contract import Exchange, Finish, Moment
-from algorithms.tensorflow.exchange.wire import Carrier
+
+Whole = Callable[[int, tf.Tensor, str], tf.Tensor]  # a tensor's number, the tensor, and the name it travels by
 
 
 def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -16,13 +17,11 @@ def gated(tensors: Sequence[tf.Tensor], by: Sequence[tf.Tensor]) -> list[tf.Tens
         return [tf.identity(tensor) for tensor in tensors]
 
 
-def reduced(
-    algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, carrier: Carrier
-) -> dict[int, tf.Tensor]:
+def reduced(algorithm: Exchange, gradients: Mapping[int, tf.Tensor], prefix: str, whole: Whole) -> dict[int, tf.Tensor]:
     """Start the exchange of these gradients when the algorithm says so."""
     if algorithm.start is Moment.BACKWARD_ENDED:
         gradients = dict(zip(gradients, gated(list(gradients.values()), by=list(gradients.values())), strict=True))
-    return {number: carrier.whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
+    return {number: whole(number, gradient, f"{prefix}.{number}") for number, gradient in gradients.items()}
 
 
 def finished(algorithm: Exchange, averages: Sequence[tf.Tensor]) -> list[tf.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -151,7 +152,9 @@ class ExchangeDriver:
     def _in_flight(self, made: Mapping[int, tf.Tensor]) -> Pipeline[Departed]:
         """A full line, of which the newest is exchanged now, during a step that makes the gradients `made`."""
         weight = None if self._attached.samples is None else self._newest_weight.value.read_value()
-        landed = self._exchanged({i: self._lines[i].newest.value.read_value() for i in made}, made, weight)
+        newest = {i: self._lines[i].newest.value.read_value() for i in made}
+        # Of an empty line nothing is applied: what a format keeps back would go with it.
+        landed = self._exchanged(newest, made, weight, present=self._flying.value > 0)
         lines = {i: self._lines[i].line(average) for i, average in landed.items()}
         then = {i: self._lines[i].taken_at() for i in landed}
         scales = self._scales.then()
@@ -179,9 +182,13 @@ class ExchangeDriver:
         return {i: corrected(i) for i in due.gradients}
 
     def _exchanged(
-        self, sent: Mapping[int, tf.Tensor], made: Mapping[int, tf.Tensor], weight: tf.Tensor | None
+        self,
+        sent: Mapping[int, tf.Tensor],
+        made: Mapping[int, tf.Tensor],
+        weight: tf.Tensor | None,
+        present: tf.Tensor | None = None,
     ) -> dict[int, tf.Tensor]:
-        """Averages of `sent` by variable, during a step that makes the gradients `made`."""
+        """Averages of `sent` by variable, during a step that makes the gradients `made`. `present`: they are of use."""
         algorithm, after = self._algorithm, None
         place, prefix = self.names.next_step()
         with tf.name_scope(""), tf.name_scope("farandole"):
@@ -197,9 +204,10 @@ class ExchangeDriver:
                 graph = tf.compat.v1.get_default_graph()
                 if self._graph is not graph:
                     self._graph, self._sent = graph, []
-                averages = exchanged(sent, self.route, prefix, self._carrier.carry, sent=self._sent)
+                carry = partial(self._carrier.carry, present=present)
+                averages = exchanged(sent, self.route, prefix, carry, sent=self._sent)
             else:
-                averages = reduced(algorithm, sent, prefix, self._carrier)
+                averages = reduced(algorithm, sent, prefix, partial(self._carrier.whole, present=present))
             ready, landed = list(made.values()), list(averages.values())
             crossed = self.crosses and not algorithm.delay and place > 0
             self._exposure.step(ready, landed, crossed, first=made.get(self._first, ready[0]))
@@ -235,7 +243,15 @@ class ExchangeDriver:
                 self._drains += 1
             else:
                 self._dropped += flying
-            self._flying.assign(0)
+            self._empty()
+
+    def _empty(self) -> None:
+        """What is still in the line has been applied, or is of no use."""
+        self._flying.assign(0)
+        for line in self._lines:
+            line.newest.assign(tf.zeros_like(line.newest.value))
+        if self._attached.samples is not None:
+            self._newest_weight.assign(1.0)
 
     def _drain(self, flying: int) -> None:
         present = sorted(self._present or range(len(self._lines)))
@@ -261,7 +277,7 @@ class ExchangeDriver:
 
     def go_on(self, survivors: Sequence[bool]) -> None:
         if self._lines:
-            self._flying.assign(0)  # a line holds gradients of workers that may be gone, and of none that is new
+            self._empty()  # a line holds gradients of workers that may be gone, and of none that is new
 
     def leave(self) -> None:
         leave()

@@ -67,7 +67,7 @@ class Carrier:
         """Of these, what is each rank's own."""
         return list(self._residuals.values())
 
-    def whole(self, number: int, tensor: tf.Tensor, name: str) -> tf.Tensor:
+    def whole(self, number: int, tensor: tf.Tensor, name: str, present: tf.Tensor | None = None) -> tf.Tensor:
         """The mean or the sum of one tensor, which is cut as the format cuts it."""
         size = elements(self._shapes[number])
         units = self.form.units(self._shapes[number]) or ((0, size),)
@@ -76,7 +76,7 @@ class Carrier:
         flat = tf.reshape(tensor, [-1])
         cut = [flat] if len(units) == 1 else tf.split(flat, [stop - start for start, stop in units])
         parts = [
-            self.carry(Piece(number, start, stop), part, f"{name}.{start}" if start else name)
+            self.carry(Piece(number, start, stop), part, f"{name}.{start}" if start else name, present)
             for (start, stop), part in zip(units, cut, strict=True)
         ]
         shape = tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor)
