@@ -188,6 +188,8 @@ class DistributedOptimizer(Around):
 
     def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
+        if len(store.keys()) != len(self.variables):
+            return  # Keras has warned and left all as it is: what it loads for the wrapped optimizer by itself stands
         # Keras saves and loads the wrapped optimizer once more by itself, as it was a moment later.
         rate = innermost(self.inner_optimizer)._learning_rate  # which the user may set before the first step
         self._loaded = tuple((v, v.numpy()) for v in self.inner_optimizer.variables if v is not rate)

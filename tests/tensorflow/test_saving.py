@@ -69,3 +69,27 @@ def test_what_is_saved_and_loaded_is_of_one_moment() -> None:
     train(again, other, 3)
     again.finish()
     np.testing.assert_allclose(other.numpy(), unbroken, rtol=1e-6)
+
+
+def test_a_state_of_other_variables_leaves_what_keras_restores_itself() -> None:
+    """Trained on several ranks in a format with residuals, or by another algorithm: the wrapped optimizer goes on."""
+    weight = keras.Variable(np.ones(3, np.float32), name="weight")
+    saved, again = (
+        DistributedOptimizer(keras.optimizers.SGD(0.1, momentum=0.9), algorithm)
+        for algorithm in (algorithms.Delayed(steps=1), algorithms.Synchronous())
+    )
+    saved.build([weight])
+    train(saved, weight, 3)
+    store, inner = {}, {}
+    saved.save_own_variables(store)
+    saved.inner_optimizer.save_own_variables(inner)
+    again.build([weight])
+    with pytest.warns(UserWarning, match="Skipping variable loading"):
+        again.load_own_variables(store)
+    again.inner_optimizer.load_own_variables(inner)
+    momentum = next(v for v in again.inner_optimizer.variables if v.name.endswith("momentum"))
+    before, gradient = momentum.numpy(), weight.numpy()
+    assert before.any()
+    train(again, weight, 1)
+    np.testing.assert_allclose(momentum.numpy(), 0.9 * before - 0.1 * gradient, rtol=1e-6)
+    assert int(again.iterations.numpy()) == 3  # two of three delayed gradients had been applied
