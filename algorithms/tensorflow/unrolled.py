@@ -29,11 +29,14 @@ class UnrolledTrainFunction:
         self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
         self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)
         self._taken = 0
+        self._compiled = model._compile_config  # a new one whenever it is compiled
+        self._trained = [id(variable) for variable in model.trainable_variables]
 
     def fits(self, model: keras.Model) -> bool:
         """Whether this was made for the model as it is compiled now."""
-        same = model is self._model and model.optimizer is self._optimizer
-        return same and model.steps_per_execution == self._steps
+        same = model is self._model and model.optimizer is self._optimizer and model._compile_config is self._compiled
+        trained = [id(variable) for variable in model.trainable_variables]
+        return same and model.steps_per_execution == self._steps and trained == self._trained
 
     def __call__(self, iterator: Iterator[Any]) -> Any:
         batches = [_without_optionals(batch) for batch in islice(iterator, self._steps)]

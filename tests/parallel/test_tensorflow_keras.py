@@ -109,6 +109,21 @@ def test_steps_unrolled_into_one_function_change_nothing(algorithm: algorithms.A
     assert np.array_equal(*trained)
 
 
+def test_a_model_that_is_compiled_again_is_traced_again(rank: int) -> None:
+    trained = []
+    for steps_per_execution in (1, 4):
+        model, callback = net(seed=3 + rank), TrainingCallback()
+        wrapped = DistributedOptimizer(momentum(), algorithms.LayerWise())
+        for loss in ("mse", "mae"):
+            model.compile(optimizer=wrapped, loss=loss, steps_per_execution=steps_per_execution)
+            frozen = model.layers[0].kernel.numpy()
+            model.fit(*data(rank), batch_size=BATCH, epochs=2, shuffle=False, verbose=0, callbacks=[callback])
+            assert np.array_equal(frozen, model.layers[0].kernel.numpy()) == (not model.layers[0].trainable)
+            model.layers[0].trainable = False
+        trained.append(weights(model))
+    assert np.array_equal(*trained)
+
+
 def by_train_on_batch(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     for step in range(STEPS):
         model.train_on_batch(x[step * BATCH : (step + 1) * BATCH], y[step * BATCH : (step + 1) * BATCH])
