@@ -231,7 +231,9 @@ class DistributedOptimizer(Around):
         """For custom loops that trace several steps into one function: run some single steps in here first.
 
         What is traced afterwards sends its gradients in an order that is planned from what these steps measured. Every
-        rank runs as many. `TrainingCallback` does this for `fit`.
+        rank runs as many. A function that was traced in here is not called behind it, unless it has an
+        `input_signature`: a rank that traced it once more would send in the new order, and the others would not.
+        `TrainingCallback` does this for `fit`.
         """
         self._driver.measure()
         yield

@@ -7,7 +7,7 @@ function's side effects before anything that follows it: nothing crosses from on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -26,8 +26,8 @@ class UnrolledTrainFunction:
         self._optimizer = model.optimizer
         self._driver = driver
         self._steps = model.steps_per_execution
-        self._single = tf.function(self._one_step, reduce_retracing=True, autograph=False)
-        self._several = tf.function(self._all_steps, reduce_retracing=True, autograph=False)
+        self._functions: list[Any] = []
+        self._single, self._several = self._traced(self._one_step), self._traced(self._all_steps)
         self._taken = 0
         self._compiled = model._compile_config  # a new one whenever it is compiled
         self._trained = [id(variable) for variable in model.trainable_variables]
@@ -52,7 +52,11 @@ class UnrolledTrainFunction:
     @property
     def traces(self) -> int:
         """How often a function was traced."""
-        return sum(int(traced.experimental_get_tracing_count()) for traced in (self._single, self._several))
+        return sum(int(traced.experimental_get_tracing_count()) for traced in self._functions)
+
+    def _traced(self, step: Callable[[Any], Any]) -> Any:
+        self._functions.append(tf.function(step, reduce_retracing=True, autograph=False))
+        return self._functions[-1]
 
     def _one(self, batch: Any) -> Any:
         """The first steps go alone: they show how long everything takes."""
@@ -62,6 +66,8 @@ class UnrolledTrainFunction:
         self._taken += 1
         if self._taken == STEPS:
             self._driver.plan()
+            # A rank that traces again, for a batch of another size, would send as it is planned now, and no other would.
+            self._single = self._traced(self._one_step)
         return logs
 
     def _one_step(self, batch: Any) -> Any:

@@ -9,6 +9,7 @@ its time (as Caffe's did), torch multiplies the whole velocity by the rate of th
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,24 +68,22 @@ class TensorflowSession:
         self._head_weights = tuple(head_weights)
         self._learning_rate = learning_rate
         self._barrier = barrier
-        self._traced: dict[int, Any] = {}
+        self._traced: dict[tuple[int, tuple[bool, ...]], Any] = {}  # by steps, and which of them have no sample
         self._forward: Any = None
         if not optimizer.built:
             optimizer.build(model.trainable_variables)  # variables cannot be made inside a traced function
 
     def steps(self, batches: Sequence[Batch], weights: Sequence[float] | None = None) -> list[float | None]:
         counted = check_call(batches, weights)
-        if all(len(labels) for _, labels in batches):
+        empty = tuple(not len(labels) for _, labels in batches)
+        if not any(empty):
             return self._call(batches, counted)
-        # Rare (the last batch of an epoch on a rank that ran out of samples), so it may cost its own calls.
-        losses: list[float | None] = []
-        for batch, weight in zip(batches, counted, strict=True):
-            if len(batch[1]):
-                losses += self._call([batch], [weight])
-            else:
-                self._step_of_nothing(batch)
-                losses.append(None)
-        return losses
+        # Rare: the last batch of an epoch on a rank that ran out of samples. The others take all steps in one function,
+        # whose exchanges have other names and another order than those of single steps: so does this one.
+        filled = [_stand_in(batch) if nothing else batch for batch, nothing in zip(batches, empty, strict=True)]
+        weights = [0.0 if nothing else weight for weight, nothing in zip(counted, empty, strict=True)]
+        losses = self._step_of_nothing(filled) if len(batches) == 1 else self._call(filled, weights, empty)
+        return [None if nothing else loss for loss, nothing in zip(losses, empty, strict=True)]
 
     def evaluate(self, batches: Iterable[Batch]) -> Evaluation:
         with self._optimizer.evaluation():
@@ -100,12 +99,15 @@ class TensorflowSession:
     def load(self, path: Path) -> None:
         self.steps_taken = tensorflow_checkpoint.load(path, self._model.variables, self._optimizer.variables)
 
-    def _call(self, batches: Sequence[Batch], weights: Sequence[float]) -> list[float | None]:
+    def _call(
+        self, batches: Sequence[Batch], weights: Sequence[float], empty: tuple[bool, ...] = ()
+    ) -> list[float | None]:
+        """`empty`: which steps are to leave no trace in what is not trained; none where nothing is said."""
         rates = [
             0.0 if self._learning_rate is None else self._learning_rate.at(self.steps_taken + number)
             for number in range(len(batches))
         ]
-        losses = self._trace(batches)(
+        losses = self._trace(batches, empty)(
             [tf.convert_to_tensor(images) for images, _ in batches],
             [tf.convert_to_tensor(labels) for _, labels in batches],
             tf.constant(weights, tf.float32),
@@ -115,12 +117,12 @@ class TensorflowSession:
         self.steps_taken += len(batches)
         return [float(loss) for loss in losses]
 
-    def _trace(self, batches: Sequence[Batch]) -> Any:
+    def _trace(self, batches: Sequence[Batch], empty: tuple[bool, ...]) -> Any:
         steps = len(batches)
-        if steps not in self._traced:
+        if (steps, empty) not in self._traced:
             images, labels = batches[0]
-            self._traced[steps] = tf.function(
-                self._unrolled,
+            self._traced[steps, empty] = tf.function(
+                partial(self._unrolled, empty or (False,) * steps),
                 autograph=False,
                 # The batch dimension stays open: the short last batch of an epoch is no reason to trace again.
                 input_signature=[
@@ -130,11 +132,15 @@ class TensorflowSession:
                     tf.TensorSpec((steps,), tf.float32),
                 ],
             )
-        return self._traced[steps]
+        return self._traced[steps, empty]
 
-    def _unrolled(self, images: list[Tensor], labels: list[Tensor], weights: Tensor, rates: Tensor) -> Tensor:
+    def _unrolled(
+        self, empty: tuple[bool, ...], images: list[Tensor], labels: list[Tensor], weights: Tensor, rates: Tensor
+    ) -> Tensor:
         losses = []
-        for number in range(len(images)):
+        for number, nothing in enumerate(empty):
+            statistics = self._model.non_trainable_variables if nothing else []
+            held = [variable.value.read_value() for variable in statistics]
             if self._learning_rate is not None:
                 self._optimizer.learning_rate = rates[number]
             variables = self._model.trainable_variables
@@ -142,6 +148,8 @@ class TensorflowSession:
                 loss = self._loss(self._outputs(images[number]), labels[number])
                 counted = loss * weights[number]
             self._optimizer.apply(tape.gradient(counted, variables), variables)
+            for variable, value in zip(statistics, held, strict=True):
+                variable.assign(value)
             losses.append(loss)
         return tf.stack(losses)
 
@@ -173,14 +181,18 @@ class TensorflowSession:
         logits: NDArray[np.float32] = (answer[0] if isinstance(answer, list | tuple) else answer).numpy()
         return logits
 
-    def _step_of_nothing(self, batch: Batch) -> None:
-        """Zero gradients through the same traced function, so that the exchange is entered as usual."""
-        images, labels = batch
+    def _step_of_nothing(self, stand_in: Sequence[Batch]) -> list[float | None]:
+        """Zero gradients through the traced function of every single step, which the others are in."""
         statistics = [(variable, variable.numpy()) for variable in self._model.non_trainable_variables]
-        stand_ins = (
-            np.zeros((_STAND_INS, *images.shape[1:]), images.dtype),
-            np.zeros((_STAND_INS, *labels.shape[1:]), labels.dtype),
-        )
-        self._call([stand_ins], [0.0])
+        losses = self._call(stand_in, [0.0])
         for variable, value in statistics:
             variable.assign(value)
+        return losses
+
+
+def _stand_in(batch: Batch) -> Batch:
+    images, labels = batch
+    return (
+        np.zeros((_STAND_INS, *images.shape[1:]), images.dtype),
+        np.zeros((_STAND_INS, *labels.shape[1:]), labels.dtype),
+    )

@@ -104,9 +104,21 @@ def test_steps_unrolled_into_one_function_change_nothing(algorithm: algorithms.A
         assert wrapped.telemetry().used == 3 * STEPS  # drained
         if steps_per_execution > 1:
             assert callback.train_function is not None
-            assert callback.train_function.traces == 3  # one step, first while it creates variables, and four
+            # One step, first while it creates variables; four; one, as it is planned.
+            assert callback.train_function.traces == 4
     require_equal(trained[1], f"unrolled.{algorithm}")
     assert np.array_equal(*trained)
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.LayerWise(), algorithms.Delayed(steps=1)], ids=str)
+def test_a_rank_whose_last_batch_is_short_traces_again_alone(algorithm: algorithms.Algorithm, rank: int) -> None:
+    model = net(seed=3 + rank)
+    wrapped = DistributedOptimizer(momentum(), algorithm)
+    model.compile(optimizer=wrapped, loss="mse", steps_per_execution=4)
+    x, y = (part[: len(part) - 3 * rank] for part in data(rank))
+    model.fit(x, y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0, callbacks=[TrainingCallback()])
+    assert wrapped.telemetry().steps == 2 * STEPS
+    require_equal(weights(model), f"short.{algorithm}")
 
 
 def test_a_model_that_is_compiled_again_is_traced_again(rank: int) -> None:

@@ -117,6 +117,23 @@ def test_a_batch_without_samples_is_a_step_with_zero_gradient(framework: str) ->
     assert any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+def test_a_batch_without_samples_among_unrolled_steps_is_one_of_them() -> None:
+    """The other ranks take all steps in one function, whose exchanges are not those of single steps."""
+    full = batches(3)
+    given = [full[0], (np.zeros((0, 8, 8, 1), np.float32), np.zeros(0, np.int64)), full[2]]
+    built = [with_noise("tensorflow") for _ in range(2)]
+    ones = [session("tensorflow", one, momentum=0.5, steps_per_call=n) for one, n in zip(built, (3, 1), strict=True)]
+    losses = ones[0].steps(given, [1.0, 0.0, 1.0])
+    single = [ones[1].steps([batch], [float(bool(len(batch[1])))])[0] for batch in given]
+    assert losses[1] is single[1] is None
+    assert losses[::2] == pytest.approx(single[::2], rel=1e-5)
+    assert [steps for steps, _ in ones[0]._traced] == [3]
+    for unrolled, alone in zip(values(ones[0]), values(ones[1]), strict=True):
+        np.testing.assert_allclose(unrolled, alone, atol=1e-6)
+    for unrolled, alone in zip(*map(statistics, built), strict=True):
+        np.testing.assert_allclose(unrolled, alone, atol=1e-6)
+
+
 class Leaves(bare_torch.Bare):
     """Leaves the second of three steps when its gradients come."""
 
