@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -70,6 +71,15 @@ def require_same_gradients(paths: Sequence[str], name: str, among: hvd.ProcessSe
                 f"Ranks {others} have gradients for other variables than rank 0; this rank has them for: "
                 f"{', '.join(sorted(paths))}. Freeze the same variables everywhere, or give zeros there"
             )
+
+
+def share(variables: Sequence[Any], name: str, among: hvd.ProcessSet) -> None:
+    """Give all ranks what the first of them holds, if all have the same variables. Called outside of traces."""
+    shapes = [(variable.path, tuple(variable.shape), str(variable.dtype)) for variable in variables]
+    others = _unlike_first(gather(_hashed(str([what[1:] for what in shapes])), f"{name}.others", among))
+    if others:
+        raise ValueError(f"Ranks {others} share other variables than rank 0; this rank has: {shapes}")
+    broadcast([variable.value for variable in variables], f"{name}.other", among)
 
 
 def require_alike(variables: Sequence[tf.Variable], among: hvd.ProcessSet) -> None:

@@ -61,6 +61,10 @@ class Driver(Protocol):
     def common(self) -> list[tf.Variable]:
         """What all ranks take from rank 0 before the first step."""
 
+    @property
+    def fresh(self) -> bool:
+        """Whether nobody has trained yet, so that there is nothing that could be each worker's own."""
+
     def begin(self) -> None:
         """They have taken it; no step has been traced to its end yet."""
 

@@ -18,7 +18,7 @@ from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Checks
 from algorithms.tensorflow.around import Around
-from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients
+from algorithms.tensorflow.attach import begin_alike, initialised, require_alike, require_same_gradients, share
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import known_set
 from algorithms.tensorflow.driver import Attached, Driver
@@ -44,9 +44,10 @@ class DistributedOptimizer(Around):
 
     It wraps any Keras optimizer, which goes on doing every update itself: learning-rate schedules, clipping, weight decay
     and loss scaling stay as they are set there, and act where that optimizer stands: on the average of all ranks, except
-    with algorithms whose workers move copies of their own. Weights and optimizer state of rank 0 become everybody's before
-    the first step, and after it (`check_agreement`) all ranks compare their parameters where the algorithm promises equal
-    ones: each rank's own, or its replica of the centre. `check_every` has them do so every so many steps, or rounds, too.
+    with algorithms whose workers move copies of their own. Trained weights and optimizer state of rank 0 become everybody's
+    before the first step; frozen weights and statistics (of batch normalisation, of `adapt()`) with `TrainingCallback` or
+    by `share`. After the first step (`check_agreement`) all ranks compare their parameters where the algorithm promises
+    equal ones: each rank's own, or its replica of the centre. `check_every` asks again every so many steps or rounds.
     `wire` is the form in which numbers travel (`algorithms.wire`): "none", "fp16", "int16", "powersgd:rank=4", or such an
     object. What it leaves behind of this rank's numbers is in variables of this optimizer, saved with it.
 
@@ -203,6 +204,14 @@ class DistributedOptimizer(Around):
         """
         self.build(variables)
         self._begin()
+
+    def share(self, variables: Sequence[Any]) -> None:
+        """Give all ranks rank 0's values of variables that this optimizer does not train. Collective.
+
+        `model.non_trainable_weights`, before the first step; `TrainingCallback` does it. Not `non_trainable_variables`:
+        they hold the random state of dropout, which would be the same on all ranks.
+        """
+        share(list(variables), self._driver.names.prefix, self._among)
 
     def finish(self) -> None:
         """Drain what is in flight. Collective; where nobody has trained since the last one, it changes nothing."""

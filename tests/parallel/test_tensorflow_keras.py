@@ -136,6 +136,31 @@ def test_a_model_that_is_compiled_again_is_traced_again(rank: int) -> None:
     assert np.array_equal(*trained)
 
 
+@pytest.mark.parametrize("built", [True, False], ids=["built", "unbuilt"])
+@pytest.mark.parametrize("algorithm", [algorithms.Synchronous(), algorithms.BackupWorkers(spares=0)], ids=str)
+def test_what_is_not_trained_is_rank_0s_too(algorithm: algorithms.Algorithm, built: bool, rank: int) -> None:
+    keras.utils.set_random_seed(3 + rank)
+    x, y = data(rank)
+    adapted, frozen, dropout = keras.layers.Normalization(), keras.layers.Dense(7), keras.layers.Dropout(0.5)
+    adapted.adapt(x + rank)
+    frozen.trainable = False
+    layers = [adapted, frozen, dropout, keras.layers.Dense(1)]
+    model = keras.Sequential([*([keras.Input((6,))] if built else []), *layers])
+    model.compile(optimizer=DistributedOptimizer(momentum(), algorithm), loss="mse")
+    model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=[TrainingCallback()])
+    held = [*adapted.weights[:2], *frozen.weights, *model.trainable_variables]
+    same = [*(variable.numpy() for variable in held), model.predict(data(0)[0], verbose=0)]
+    require_equal(np.concatenate([value.ravel() for value in same]), f"untrained.{algorithm}.{built}")
+    seeds = hvd.allgather(
+        tf.constant(dropout.seed_generator.state.numpy().astype(np.int64)[None]), name="seeds"
+    ).numpy()
+    assert not np.array_equal(*seeds)  # ranks drop different units
+    frozen.kernel.assign_add(np.full((6, 7), rank))
+    own = frozen.kernel.numpy()
+    model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=[TrainingCallback()])
+    assert np.array_equal(frozen.kernel.numpy(), own)  # once, or statistics of batch normalisation would be lost
+
+
 def by_train_on_batch(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     for step in range(STEPS):
         model.train_on_batch(x[step * BATCH : (step + 1) * BATCH], y[step * BATCH : (step + 1) * BATCH])

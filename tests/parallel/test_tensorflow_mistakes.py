@@ -161,6 +161,12 @@ def test_ranks_with_gradients_for_other_variables(algorithm: algorithms.Algorith
         tf.function(lambda: wrapped.apply([tf.ones(3), None if rank else tf.ones(3)], held))()
 
 
+def test_ranks_that_share_other_variables(rank: int) -> None:
+    wrapped = DistributedOptimizer(sgd(), algorithms.Synchronous())
+    with pytest.raises(ValueError, match=r"Ranks \[1\] share other variables than rank 0"):
+        wrapped.share(pair()[rank:])
+
+
 # -- when ranks disagree
 
 

@@ -50,6 +50,7 @@ class ExchangeDriver:
         self._exposure = Exposure(attached.clock)
         self._comparison = Comparison(attached.checks, travels=self._travels)
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self._goes_on = False  # from what others have trained, too
         self._drains = 0  # exchanges made by `finish`
         self._dropped = 0  # averages that `finish` did not apply
 
@@ -74,6 +75,10 @@ class ExchangeDriver:
     def common(self) -> list[tf.Variable]:
         held = [*self._variables, *self._attached.optimizer.variables]
         return [variable.value for variable in (*held, *self._carrier.common)]
+
+    @property
+    def fresh(self) -> bool:
+        return not self._goes_on and not int(self._steps.numpy())
 
     def begin(self) -> None:
         """Nothing is left to do."""
@@ -276,6 +281,7 @@ class ExchangeDriver:
         return self._carrier.residuals
 
     def go_on(self, survivors: Sequence[bool]) -> None:
+        self._goes_on = True
         if self._lines:
             self._empty()  # a line holds gradients of workers that may be gone, and of none that is new
 

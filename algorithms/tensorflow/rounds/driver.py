@@ -88,6 +88,10 @@ class RoundsDriver:
         centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
         return [*centre, *inner] if self._centred else centre
 
+    @property
+    def fresh(self) -> bool:
+        return not self._variables or self._saved.fresh
+
     def begin(self) -> None:
         """Go on from the saved state, or from the model's parameters."""
         self._saved.resume()
