@@ -18,6 +18,7 @@ from horovod.common import process_sets
 
 from algorithms.mechanisms.process_sets import first
 from algorithms.tensorflow.folding import column
+from algorithms.tensorflow.names import one_at_a_time
 
 SUBMITTED = 0.2  # seconds after the call of a function within which its exchange is in Horovod's hands
 
@@ -48,13 +49,16 @@ def exchange(tensor: tf.Tensor, name: str, among: hvd.ProcessSet, op: int = hvd.
     """The mean (or another reduction) of a tensor over these ranks."""
     if tensor.dtype == tf.bfloat16:  # unknown to Horovod
         return tf.cast(exchange(tf.cast(tensor, tf.float32), name, among, op), tf.bfloat16)
-    reduced = hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True, process_set=among)
+    with one_at_a_time(name) as lands:
+        reduced = lands(hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True, process_set=among))
     return tf.reshape(reduced, tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor))
 
 
 def gathered(row: tf.Tensor, name: str, among: hvd.ProcessSet) -> tf.Tensor:
     """The rows of these ranks, of equal length, one below the other in order of rank."""
-    return hvd.allgather(tf.reshape(column(row), (1, *row.shape)), name=name, ignore_name_scope=True, process_set=among)
+    with one_at_a_time(name) as lands:
+        mine = tf.reshape(column(row), (1, *row.shape))
+        return lands(hvd.allgather(mine, name=name, ignore_name_scope=True, process_set=among))
 
 
 def gather(row: np.ndarray, name: str, among: hvd.ProcessSet) -> np.ndarray:

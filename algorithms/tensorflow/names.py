@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -33,6 +35,30 @@ def exchanged(operation: str) -> int | None:
     """The variable whose gradient, or a piece of it, an operation exchanges inside a step."""
     found = _EXCHANGE.search(operation)
     return int(found[1]) if found else None
+
+
+# By name: an operation would keep its graph, and with it the entry, alive.
+_landed: weakref.WeakKeyDictionary[tf.Graph, dict[str, str]] = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[Callable[[tf.Tensor], tf.Tensor]]:
+    """What is started in here starts, in a graph, when what had its name before has landed; call with what has landed.
+
+    Mostly data order the two. But a gradient may depend on no parameter, and then nothing does.
+    """
+    if tf.executing_eagerly():
+        yield lambda tensor: tensor
+        return
+    graph = tf.compat.v1.get_default_graph()
+    held = _landed.setdefault(graph, {})
+
+    def lands(tensor: tf.Tensor) -> tf.Tensor:
+        held[name] = tensor.op.name
+        return tensor
+
+    with tf.control_dependencies([graph.get_operation_by_name(held[name])] if name in held else []):
+        yield lands
 
 
 class Names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import horovod.tensorflow as hvd
 import keras
@@ -70,7 +71,8 @@ class Traced:
             if op.type == "ReadVariableOp" and op.inputs[0] is self.handles[variable]
         ]
 
-    def awaited_by(self, op: tf.Operation) -> set[tf.Operation]:
+    @staticmethod
+    def awaited_by(op: tf.Operation) -> set[tf.Operation]:
         """Everything that must have run before."""
         seen: set[tf.Operation] = set()
         waiting = [op]
@@ -163,6 +165,29 @@ def test_every_reduction_is_consumed_by_something_that_always_runs(ranks: int) -
         stateful = [op for op in traced.graph.get_operations() if "Assign" in op.type]
         needed = set().union(*(traced.awaited_by(op) for op in stateful))
         assert set(traced.reductions(0)) | set(traced.reductions(1)) <= needed
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.LayerWise(), algorithms.Synchronous(overlap=True)], ids=str)
+def test_a_name_is_used_again_when_what_had_it_has_landed(algorithm: algorithms.Algorithm, ranks: int) -> None:
+    """Where a gradient depends on no parameter, as that of a critic's last bias, nothing else orders its exchanges."""
+    held = [keras.Variable([1.0, 2.0])]
+    wrapped = DistributedOptimizer(keras.optimizers.SGD(0.125), algorithm, weighted=True)
+
+    @tf.function
+    def five_steps() -> None:
+        for _ in range(5):
+            wrapped.weigh(3)
+            wrapped.apply([tf.ones(2)], held)
+
+    five_steps()
+    named: dict[str, list[tf.Operation]] = {}
+    for op in five_steps.get_concrete_function().graph.get_operations():
+        if op.type in ("HorovodAllreduce", "HorovodAllgather"):
+            named.setdefault(op.name.split("/")[-1], []).append(op)
+    assert sorted(map(len, named.values())) == [2, 2, 3, 3]  # two names for gradients, two for weights
+    for same in named.values():
+        assert all(before in Traced.awaited_by(after) for before, after in pairwise(same))
+    assert held[0].numpy().tolist() == [1.0 - 5 / 8, 2.0 - 5 / 8]
 
 
 class Indifferent(keras.optimizers.SGD):
