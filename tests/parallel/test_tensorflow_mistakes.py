@@ -43,12 +43,6 @@ def wrap_a_built_one() -> None:
     DistributedOptimizer(inner, algorithms.Synchronous())
 
 
-def wrap_excluding_by_variable() -> None:
-    inner, held = keras.optimizers.AdamW(0.1), [keras.Variable(0.0)]
-    inner.exclude_from_weight_decay(var_list=held)
-    DistributedOptimizer(inner, algorithms.SoftSync()).build(held)
-
-
 def wrap_scaled_at_the_centre() -> None:
     inner = keras.optimizers.LossScaleOptimizer(sgd())
     DistributedOptimizer(inner, algorithms.Asynchronous()).build([keras.Variable(0.0)])
@@ -56,7 +50,6 @@ def wrap_scaled_at_the_centre() -> None:
 
 WRAPPING: list[tuple[Callable[[], object], str]] = [
     (wrap_a_built_one, "is built already: wrap it before its first use"),
-    (wrap_excluding_by_variable, "use var_names"),
     (wrap_scaled_at_the_centre, "use loss_scale_factor"),
     (lambda: DistributedOptimizer("sgd", algorithms.Synchronous()), "optimizer='sgd': must be a Keras 3 optimizer"),
     (lambda: DistributedOptimizer(sgd(), "synchronous"), "algorithm='synchronous': must be one of"),

@@ -19,12 +19,6 @@ from algorithms.tensorflow.rounds.wire import Array, RoundsWire
 from algorithms.tensorflow.update import update
 
 
-def refuse_unfit(optimizer: keras.optimizers.Optimizer) -> None:
-    """Raise ValueError for what cannot be moved from the model's parameters to the centre."""
-    if getattr(optimizer, "_exclude_from_weight_decay", None):
-        raise ValueError("exclude_from_weight_decay(var_list=...) names the model's variables: use var_names")
-
-
 class GradientWork:
     """What a worker's helper does in a round of gradients, and what its training thread does around it."""
 
@@ -32,12 +26,16 @@ class GradientWork:
 
     def __init__(self, algorithm: Rounds, attached: Attached, variables: Sequence[Any]) -> None:
         optimizer = attached.optimizer
-        refuse_unfit(optimizer)
         self.algorithm, self.optimizer, self.rank, self.workers = algorithm, optimizer, attached.rank, attached.workers
         self.replica = Replica(algorithm, variables, attached.outer.add_variable_from_reference)
         self.centre = self.replica.kept["parameters"].variables
         for centre, variable in zip(self.centre, variables, strict=True):
             centre.constraint = variable.constraint
+        # As the user names them, and Keras would ask: variables of the model, whose names are not those of the centre.
+        decays = [optimizer._use_weight_decay(variable.value) for variable in variables]
+        optimizer.exclude_from_weight_decay(
+            var_list=[centre for centre, decay in zip(self.centre, decays, strict=True) if not decay]
+        )
         optimizer.build(list(self.centre))
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
