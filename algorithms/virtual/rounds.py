@@ -187,14 +187,13 @@ class RoundsRun:
             self.trace.staleness.append(age)
             self.trace.whose.append(worker)
             self.trace.used[worker] += 1
-        total = self._reduce(contributions)
         situation = self._situation(len(taken))
-        if self.centred:
-            gradient = self.algorithm.combine(total, situation)
+        if not self.centred:
+            self.centre = self.algorithm.close(self.centre, self._reduce(contributions), situation)
+        elif any(weight for _, _, weight in contributions):  # else nobody had a sample
+            gradient = self.algorithm.combine(self._reduce(contributions), situation)
             parameters, self.slots[0] = self.optimizer.step(self.centre.parameters, gradient, self.slots[0])
             self.centre = replace(self.centre, parameters=parameters)
-        else:
-            self.centre = self.algorithm.close(self.centre, total, situation)
         self.trace.rounds += 1
         if self.centre.average is not None:
             average = self.algorithm.averaged(self.centre.average, self.centre.parameters, self.trace.rounds)
@@ -214,8 +213,7 @@ class RoundsRun:
             scale = len(weights) / sum(weights)  # so that the mean over contributions becomes the mean over samples
             contributions = [(worker, c * (weight * scale), weight) for worker, c, weight in contributions]
         if self.carriage.form != NONE:
-            silent = self.centred and any(weights)  # who has no sample
-            sent = {worker: c for worker, c, weight in contributions if weight or not silent}
+            sent = {worker: c for worker, c, weight in contributions if weight or not self.centred}
             coded: Vector = self.carriage([sent.get(worker) for worker in range(len(self.own))])
             return coded
         if self.owes:

@@ -148,6 +148,29 @@ def test_uneven_batches_equal_one_worker():
         assert many.parameters == pytest.approx(np.array(one.parameters), rel=1e-12)
 
 
+@pytest.mark.parametrize("wire", ["none", "powersgd:rank=1"])
+def test_a_round_without_any_sample_moves_nothing(wire):
+    """As in the bindings: neither momentum nor weight decay, nor what a format has kept back."""
+    rule = SGD(learning_rate=0.1, momentum=0.9, weight_decay=0.1)
+    moved = [
+        run(
+            algorithm,
+            4,
+            2,
+            optimizer=rule,
+            parameters=np.arange(1.0, 17.0) ** 2,
+            gradient=lambda worker, step, x: x - worker,
+            samples=lambda worker, step: int(step == 0),
+            layers=((4, 4),),
+            wire=wire,
+        ).parameters
+        for algorithm in (algorithms.Synchronous(), algorithms.BackupWorkers(spares=0))
+    ]
+    assert moved[0] == pytest.approx(np.array(moved[1]), rel=1e-12)
+    assert np.array_equal(moved[1][1], moved[1][-1])
+    assert not np.array_equal(moved[1][0], moved[1][1])
+
+
 @pytest.mark.parametrize(
     "optimizer", [SGD(momentum=0.9, nesterov=True, weight_decay=0.1), AdamW(), RMSProp(momentum=0.5)]
 )
