@@ -36,6 +36,17 @@ class Around(keras.optimizers.Optimizer):  # type: ignore[misc]
     def scale_loss(self, loss: Any) -> Any:
         return self.inner_optimizer.scale_loss(loss)
 
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Of all `variables`: Keras would set this optimizer's own and leave the wrapped one's as they are."""
+        if not self.built or len(weights) != len(self.variables):
+            raise ValueError(
+                f"{len(weights)} weights for {len(self.variables)} variables: build the optimizer, and give as many"
+            )
+        for variable, weight in zip(self.variables, weights, strict=True):
+            if tuple(variable.shape) != tuple(weight.shape):
+                raise ValueError(f"{variable.path} has shape {tuple(variable.shape)}, its weight {tuple(weight.shape)}")
+            variable.assign(weight)
+
     def exclude_from_weight_decay(
         self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
     ) -> None:

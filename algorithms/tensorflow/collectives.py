@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -37,6 +38,7 @@ class _Door:
 
 
 _door = _Door()
+_gathering: dict[tuple[str, Any], Any] = {}  # functions by name and ranks: some are asked again and again
 
 
 def calls() -> None:
@@ -63,7 +65,10 @@ def gathered(row: tf.Tensor, name: str, among: hvd.ProcessSet) -> tf.Tensor:
 
 def gather(row: np.ndarray, name: str, among: hvd.ProcessSet) -> np.ndarray:
     """The same outside of traces, or inside `tf.init_scope`."""
-    return np.asarray(tf.function(lambda mine: gathered(mine, name, among), autograph=False)(tf.constant(row)).numpy())
+    key = (name, among.process_set_id)
+    if key not in _gathering:
+        _gathering[key] = tf.function(lambda mine: gathered(mine, name, among), autograph=False)
+    return np.asarray(_gathering[key](tf.constant(row)).numpy())
 
 
 def known_set(ranks: Sequence[int] | None) -> hvd.ProcessSet:

@@ -93,3 +93,13 @@ def test_a_state_of_other_variables_leaves_what_keras_restores_itself() -> None:
     train(again, weight, 1)
     np.testing.assert_allclose(momentum.numpy(), 0.9 * before - 0.1 * gradient, rtol=1e-6)
     assert int(again.iterations.numpy()) == 3  # two of three delayed gradients had been applied
+
+
+def test_weights_are_set_as_variables_are_listed() -> None:
+    trained, again = make()[0], make()[0]
+    with pytest.raises(ValueError, match=r"1 weights for .* variables: build the optimizer, and give as many"):
+        again.set_weights([np.ones(3)])
+    for variable in trained.variables:
+        variable.assign(np.full(variable.shape, 3))
+    again.set_weights([variable.numpy() for variable in trained.variables])
+    assert all((variable.numpy() == 3).all() for variable in again.inner_optimizer.variables)
