@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import time
 from collections.abc import Callable
 
@@ -363,6 +364,42 @@ def test_inference_between_steps_sees_updated_parameters(rank: int) -> None:
         train(algorithm, rank, net=net, after=look)
         outputs.append(seen)
     assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *EXACT,
+        algorithms.Delayed(steps=1),
+        algorithms.StockHorovod(),
+        algorithms.ElasticAveraging(period=2),
+        algorithms.BackupWorkers(spares=1, give_up=True),
+    ],
+    ids=repr,
+)
+def test_models_are_copied_and_saved_without_what_the_wrapper_does(algorithm: Algorithm, rank: int) -> None:
+    """As an average of weights, a teacher or a checkpoint is made."""
+    net, x = plain(), torch.ones(2, 6, dtype=torch.float64)
+    with DistributedOptimizer(momentum(net), net, algorithm) as opt:
+        for _ in range(2):
+            with opt.attempt():
+                opt.zero_grad()
+                net(x).sum().backward()
+            file = io.BytesIO()
+            twins = [copy.deepcopy(net), copy.copy(net)]
+            torch.save(net, file)
+            file.seek(0)
+            twins.append(torch.load(file, weights_only=False))
+            opt.step()
+            if algorithm == FORWARD:
+                kinds = [type(parameter) for parameter in net.parameters()]
+                for twin in twins[::2]:
+                    twin(x).sum().backward()
+                assert [type(parameter) for parameter in net.parameters()] == kinds, "a copy made the original wait"
+                assert nn.Parameter not in kinds
+            twins += [copy.deepcopy(net)]
+            assert all(twin(x).shape == (2, 3) for twin in twins)
+            assert all(type(p) is nn.Parameter for twin in twins[::2] for p in twin.parameters())
 
 
 def test_a_weight_used_by_another_module_is_up_to_date(rank: int) -> None:

@@ -14,6 +14,7 @@ from algorithms.torch.exchange.departed import Departed
 from algorithms.torch.exchange.pending import Pending
 from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.views import Options, Views
+from algorithms.torch.hooks import Hook
 
 TOGETHER = 1 << 18  # elements: a larger layer's update takes as long alone, and is better done when it is needed
 HABIT = 3  # steps, one after the other, behind which somebody reads parameters before the next forward
@@ -40,8 +41,8 @@ class NextUse:
         self._read = False  # a parameter, there
         self._habit = 0  # steps, one after the other, behind which somebody did
         self._told = False
-        self._hooks = [attached.model.register_forward_pre_hook(self._enter)]
-        self._hooks += [module.register_forward_pre_hook(self._hook(used)) for module, used in self._layers.users]
+        self._hooks = [attached.model.register_forward_pre_hook(Hook(self._enter))]
+        self._hooks += [module.register_forward_pre_hook(Hook(self._hook(used))) for module, used in self._layers.users]
 
     @staticmethod
     def _refuse(attached: Attached) -> None:

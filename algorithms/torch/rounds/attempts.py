@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from algorithms.torch.hooks import Hook
+
 
 class GivenUp(BaseException):
     """Ends what an attempt surrounds. No Exception: what the user's code inside it catches lets this one pass."""
@@ -22,7 +24,7 @@ class Attempts:
         self.inside = False
         self.made = False  # since the last step
         self.given_up = False  # one of those
-        self.hooks = [module.register_forward_pre_hook(self._look) for module in model.modules()]
+        self.hooks = [module.register_forward_pre_hook(Hook(self._look)) for module in model.modules()]
         for parameter in parameters:
             self.hooks.append(parameter.register_post_accumulate_grad_hook(self._look))  # type: ignore[no-untyped-call]
 

@@ -29,6 +29,7 @@ from algorithms.torch.driver import Attached
 from algorithms.torch.errors import RankStopped
 from algorithms.torch.exchange.header import SAID, Fault
 from algorithms.torch.exchange.wire import declared_bytes
+from algorithms.torch.hooks import Hook
 from algorithms.torch.refusals import refuse_unfit
 from algorithms.torch.rounds.attempts import Attempts
 from algorithms.torch.rounds.copies import CopyWork
@@ -76,7 +77,7 @@ class RoundsDriver:
         self.finished = False  # and nothing begun here since
         late = attached.late
         self.attempts = None if late is None else Attempts(attached.model, attached.parameters, late)
-        self.hook = attached.model.register_forward_pre_hook(self._forward)
+        self.hook = attached.model.register_forward_pre_hook(Hook(self._forward))
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
