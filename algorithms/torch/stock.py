@@ -53,14 +53,13 @@ class StockDriver:
             raise ValueError(NO_CONTROL)
         self._algorithm = algorithm
         self._attached = attached
-        state = attached.optimizer.state_dict()
         self._stock = hvd.DistributedOptimizer(
             attached.optimizer,
             named_parameters=[(attached.prefix + name, p) for name, p in attached.model.named_parameters()],
             backward_passes_per_step=attached.passes,
         )
-        if state["state"]:
-            self._stock.load_state_dict(state)  # Horovod makes a new optimizer, which begins without state
+        self._share(attached.optimizer)  # Horovod makes a new optimizer, which begins without state
+        self._loads = [one.register_load_state_dict_post_hook(self._share) for one in (attached.optimizer, self._stock)]
         self._bytes = size_in_bytes(attached.parameters) if attached.workers > 1 else 0
         self._steps = self._exchanges = 0
         self._exposed = 0.0
@@ -77,6 +76,11 @@ class StockDriver:
                 p.register_post_accumulate_grad_hook(self._hook(number))  # type: ignore[no-untyped-call]
                 for number, p in enumerate(attached.parameters)
             ]
+
+    def _share(self, loaded: torch.optim.Optimizer) -> None:
+        """Horovod's and the plain one have the same state and groups: schedulers hold either, and the plain one goes on."""
+        for one in (self._attached.optimizer, self._stock):
+            one.param_groups, one.state, one.defaults = loaded.param_groups, loaded.state, loaded.defaults
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -213,7 +217,7 @@ class StockDriver:
 
     def detach(self, *, at_once: bool = False) -> None:
         self._travelling.release()
-        for hook in self._hooks:
+        for hook in (*self._hooks, *self._loads):
             hook.remove()
         # Horovod offers no way to take its hooks away. They live in autograd's nodes, which this list keeps alive, and so
         # does the graph of a step that failed. Such a hook waits for more backward passes for ever, and sends nothing.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import horovod.torch as hvd
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 import algorithms
 from algorithms.contract import Algorithm
@@ -106,6 +108,38 @@ def test_horovod_is_initialised_where_the_user_has_not() -> None:
     hvd.shutdown()
     assert not hvd.is_initialized()
     assert equal(trained(algorithms.Synchronous(), 2), local(2))
+
+
+@pytest.mark.parametrize("algorithm", [a for a in EXACT if a.name != "no_communication"], ids=repr)
+def test_the_plain_optimizer_is_the_one_that_trains(algorithm: Algorithm) -> None:
+    """Its schedulers, also when a state has been loaded into either; and it goes on, behind, from where training stands."""
+
+    def steps(model: nn.Module, opt: torch.optim.Optimizer, schedule: LRScheduler, of: range) -> None:
+        for step in of:
+            opt.zero_grad()
+            model(batch(step)).square().mean().backward()
+            opt.step()
+            schedule.step()
+
+    models = [net(), net()]
+    plain, inner = (torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9) for model in models)
+    schedules = [torch.optim.lr_scheduler.StepLR(one, 2, 0.5) for one in (plain, inner)]
+    for model, one, schedule in zip(models, (plain, inner), schedules, strict=True):
+        steps(model, one, schedule, range(3))
+    steps(models[0], plain, schedules[0], range(3, 14))
+    opt = DistributedOptimizer(inner, models[1], algorithm)
+    steps(models[1], opt, schedules[1], range(3, 5))
+    for number, loads in enumerate((opt, inner)):
+        saved = copy.deepcopy(opt.state_dict())
+        opt.param_groups[0]["lr"] = 7.0
+        loads.load_state_dict(saved)
+        steps(models[1], opt, schedules[1], range(5 + 3 * number, 8 + 3 * number))
+        assert inner.param_groups[0]["lr"] == opt.param_groups[0]["lr"]
+    opt.finish()
+    opt.detach()
+    assert len(inner.state) == len(list(models[1].parameters()))
+    steps(models[1], inner, schedules[1], range(11, 14))
+    assert equal(*models)
 
 
 def test_the_wrapper_is_an_optimizer_and_shows_the_one_within() -> None:
