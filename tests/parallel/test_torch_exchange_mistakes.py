@@ -237,6 +237,21 @@ def test_a_rank_that_stops_early_is_named_as_such(rank: int) -> None:
     opt.detach()
 
 
+@pytest.mark.parametrize("algorithm", DRIVEN, ids=repr)
+def test_a_rank_without_any_step_is_no_end_of_waiting(algorithm: Algorithm, rank: int) -> None:
+    net, opt = wrapped(algorithm)
+    if rank == 0:
+        opt.finish()
+    else:
+        with pytest.raises(TrainingError, match="1 of 2 ranks called finish"):
+            for step in range(2):
+                opt.zero_grad()
+                torch_nets.loss(net, step, rank).backward()
+                opt.step()
+            opt.finish()
+    opt.detach()
+
+
 @pytest.mark.parametrize("algorithm", [algorithms.LayerWise(order="forward"), algorithms.StockHorovod()], ids=repr)
 def test_parameters_that_drift_apart_are_found(algorithm: Algorithm, rank: int) -> None:
     net, opt = wrapped(algorithm, check_every=2)

@@ -104,6 +104,24 @@ def test_mistakes_of_a_single_worker(algorithm: Algorithm) -> None:
     opt.detach()
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_was_in_flight_when_saved_is_applied_where_training_ends_at_once(goes_on: bool) -> None:
+    algorithm, saved = algorithms.Delayed(steps=2), {}
+    model, again = net(), net()
+    with DistributedOptimizer(torch.optim.AdamW(model.parameters(), lr=0.01), model, algorithm) as opt:
+        for step in range(5):
+            opt.zero_grad()
+            model(batch(step)).square().mean().backward()
+            opt.step()
+        saved = copy.deepcopy({"model": model.state_dict(), "opt": opt.state_dict()})
+    with DistributedOptimizer(torch.optim.AdamW(again.parameters(), lr=0.01), again, algorithm) as opt:
+        if goes_on:  # from an end, as from the beginning
+            opt.finish()
+        again.load_state_dict(saved["model"])
+        opt.load_state_dict(saved["opt"])
+    assert equal(again, model)
+
+
 def test_horovod_is_initialised_where_the_user_has_not() -> None:
     hvd.shutdown()
     assert not hvd.is_initialized()

@@ -49,7 +49,8 @@ class ExchangeDriver:
         self._steps = 0
         self._rounds = 0
         self._used = 0
-        self._fresh = True
+        self._begun = False  # a step, since all ranks met: others may be in it
+        self._met = False  # all ranks, and nothing has come since that `finish` would have to do
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -74,7 +75,7 @@ class ExchangeDriver:
         """The first gradient of a step is complete."""
         if self._attached.workers == 1:
             return
-        self._fresh = False
+        self._goes_on()
         self._throw_away()
         self._apply.settle()  # of what the forward did not use: a parameter cannot wait and travel at once
         # Those without a gradient here, too: another rank may have one, and the average is everybody's.
@@ -95,7 +96,7 @@ class ExchangeDriver:
         """Wait for this step's averages, and show them."""
         if self._shown is not None or self._attached.workers == 1:
             return
-        self._fresh = False
+        self._goes_on()
         departed = self._depart()
         landed = departed.land(range(len(self._parameters)))
         for number, parameter in enumerate(self._parameters):
@@ -108,8 +109,11 @@ class ExchangeDriver:
             self._shown = None
             self._history.add("thrown away")
 
+    def _goes_on(self) -> None:
+        self._begun, self._met = True, False
+
     def step(self, *, overflowed: bool = False) -> None:
-        self._fresh = False
+        self._goes_on()
         self._apply.settle()
         if self._shown is not None:
             landed, shown = self._shown
@@ -142,9 +146,9 @@ class ExchangeDriver:
         self._apply.settle()
 
     def finish(self) -> None:
-        if self._fresh:
+        if self._met:
             return
-        self._fresh = True
+        self._begun, self._met = False, True
         self._apply.settle()
         self._throw_away()
         unfinished = self._unfinished()
@@ -166,7 +170,7 @@ class ExchangeDriver:
             for departed in self._departed:
                 departed.wait(range(len(self._parameters)))
             self._departed.restart()
-            self._fresh = True
+            self._begun, self._met = False, True
             if self._attached.with_all:
                 meeting.meet()
             else:
@@ -228,6 +232,7 @@ class ExchangeDriver:
         self._departed.restart(
             Departed.restored(saved, self._parameters, workers, stopwatch) for saved in state["departed"]
         )
+        self._met = self._met and not state["departed"]  # which `finish` applies
         if "wire" in state:
             self._gate.wire.memories.load_state_dict(self._attached.names, state["wire"])
 
@@ -239,11 +244,11 @@ class ExchangeDriver:
         self._apply.detach()
         courier = self._gate.courier
         if courier is not None:
-            if at_once or self._fresh:
+            if at_once or not self._begun:
                 courier.close()
             else:  # others may be in a step, which they learn that this rank will not make
                 self._gate.answer_for_weight()
                 self._depart(fault=Fault.LEFT)
                 courier.retire()
-        self._fresh = True
+        self._begun = False
         self._travelling.release()
