@@ -67,11 +67,42 @@ def shape_of(tensor: torch.Tensor) -> Shape:
     return tensor.shape[0], math.prod(tensor.shape[1:]) if tensor.shape[0] else 0
 
 
+class Undo:
+    """What one exchange made of a tensor's residuals, for as long as it may turn out that nobody wants its average."""
+
+    def __init__(self) -> None:
+        self._may_be_asked = True
+        # Before and behind it, by the first element of a unit: references, which cost what would be free without them.
+        self._residuals: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def note(self, start: int, before: torch.Tensor | None, behind: torch.Tensor | None) -> None:
+        if self._may_be_asked and before is not None and behind is not None:
+            self._residuals[start] = before, behind
+
+    def forget(self) -> None:
+        """The average is sure to be applied."""
+        self._may_be_asked, self._residuals = False, {}
+
+    def differences(self) -> dict[int, torch.Tensor]:
+        """What must be added to the residuals of now for this exchange never to have been. Asked for once."""
+        residuals, self._residuals = self._residuals, {}
+        return {start: before - behind for start, (before, behind) in residuals.items()}
+
+    @property
+    def bytes(self) -> int:
+        return sum(before.numel() * before.element_size() for before, _ in list(self._residuals.values()))
+
+
 class Memories:
-    """What this worker remembers of each tensor between two exchanges; written by whoever carries them."""
+    """What this worker remembers of each tensor between two exchanges; written by whoever carries them.
+
+    Each exchange adds to what it sends what the one before has left, so taking one back is adding to what is left now
+    (`take_back`). By then others may be under way: it goes with the next that leaves (`claim`), on whatever thread.
+    """
 
     def __init__(self, form: Format) -> None:
         self.form = form
+        self.owed: dict[int, dict[int, torch.Tensor]] = {}  # to residuals, by tensor and the first element of a unit
         self.residuals: dict[tuple[int, int], torch.Tensor] = {}  # by tensor and the first element of a unit
         self.bases: dict[int, torch.Tensor] = {}
 
@@ -90,21 +121,35 @@ class Memories:
         if memory.basis is not None:
             self.bases[tensor] = memory.basis
 
+    def take_back(self, tensor: int, undo: Undo) -> None:
+        """The average of an exchange was of no use: what it took from the residuals is there again, what it left is not."""
+        for start, difference in undo.differences().items():
+            owed = self.owed.setdefault(tensor, {})
+            owed[start] = owed[start] + difference if start in owed else difference
+
+    def claim(self, tensor: int) -> dict[int, torch.Tensor]:
+        """What is to be added to a tensor's residuals, by a unit's first element, now that it leaves."""
+        return self.owed.pop(tensor, {})
+
     @property
     def bytes(self) -> int:
-        kept = [*self.residuals.values(), *self.bases.values()]
+        owed = [part for parts in list(self.owed.values()) for part in parts.values()]
+        kept = [*self.residuals.values(), *self.bases.values(), *owed]
         return sum(tensor.numel() * tensor.element_size() for tensor in kept)
 
     def state_dict(self, names: Sequence[str]) -> dict[str, Any]:
         return {
             "format": str(self.form),
-            "residuals": {f"{names[n]}:{start}": kept.clone() for (n, start), kept in list(self.residuals.items())},
+            "residuals": {
+                f"{names[n]}:{start}": kept + self.owed.get(n, {}).get(start, 0)
+                for (n, start), kept in list(self.residuals.items())
+            },
             "bases": {names[number]: kept.clone() for number, kept in list(self.bases.items())},
         }
 
     def load_state_dict(self, names: Sequence[str], state: dict[str, Any]) -> None:
         """What another format has left behind is of no use to this one, which begins anew."""
-        self.residuals, self.bases = {}, {}
+        self.residuals, self.bases, self.owed = {}, {}, {}
         if state.get("format") != str(self.form):
             return
         numbers = {name: number for number, name in enumerate(names)}

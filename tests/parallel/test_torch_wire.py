@@ -143,6 +143,101 @@ def test_a_saved_state_goes_on_identically(algorithm: Algorithm, wire: str, rank
     assert np.array_equal(torch_nets.vector(second), torch_nets.vector(whole))
 
 
+class Sometimes(torch.nn.Module):
+    """Two matrices that every rank wants elsewhere; the second is not always used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.always, self.sometimes = (torch.nn.Parameter(torch.randn(12, 10, dtype=torch.float64)) for _ in range(2))
+
+    def loss(self, step: int, rank: int, *, used: bool = True) -> torch.Tensor:
+        draw = torch.Generator().manual_seed(100 * step + rank)
+        wanted = [torch.randn(12, 10, generator=draw, dtype=torch.float64) for _ in range(2)]
+        parts = (self.always, self.sometimes) if used else (self.always,)
+        return torch.stack([((p - w) ** 2).sum() for p, w in zip(parts, wanted, strict=False)]).sum()
+
+
+def left_behind(opt: DistributedOptimizer) -> dict[str, torch.Tensor]:
+    kept: dict[str, torch.Tensor] = opt.state_dict()["farandole"]["driver"]["wire"]["residuals"]
+    return kept
+
+
+LEAVING = pytest.mark.parametrize("wire", ["int16", "powersgd:rank=1"])
+EVERY_WAY = pytest.mark.parametrize(
+    "algorithm",
+    [
+        algorithms.Synchronous(),
+        algorithms.Synchronous(overlap=True),
+        algorithms.LayerWise(),
+        algorithms.LayerWise(order="completion"),
+        algorithms.Delayed(steps=2),
+    ],
+    ids=repr,
+)
+
+
+@LEAVING
+@EVERY_WAY
+def test_what_was_left_of_a_layer_waits_for_its_next_use(algorithm: Algorithm, wire: str, rank: int) -> None:
+    net = Sometimes()
+    with DistributedOptimizer(torch.optim.SGD(net.parameters(), lr=0.02), net, algorithm, wire=wire) as opt:
+        for step in range(9):
+            opt.zero_grad()
+            net.loss(step, rank, used=step < 4).backward()
+            opt.step()
+            if step == 3:
+                before = left_behind(opt)["sometimes:0"]
+        assert before.abs().max() > 1e-6
+        torch.testing.assert_close(left_behind(opt)["sometimes:0"], before, rtol=0, atol=1e-9)
+        opt.finish()
+        torch.testing.assert_close(left_behind(opt)["sometimes:0"], before, rtol=0, atol=1e-9)
+
+
+@LEAVING
+@EVERY_WAY
+def test_of_averages_that_are_thrown_away_nothing_is_left_behind(algorithm: Algorithm, wire: str, rank: int) -> None:
+    """As in games of two nets, where a loss makes gradients of a net that another one trains, and when training ends."""
+    trained = []
+    for throws in (True, False):
+        net = Sometimes()
+        with DistributedOptimizer(torch.optim.SGD(net.parameters(), lr=0.02), net, algorithm, wire=wire) as opt:
+            for step in range(7):
+                opt.zero_grad()
+                net.loss(step, rank).backward()
+                opt.step()
+                if throws and step in (1, 2, 4):
+                    before = left_behind(opt)
+                    (100 * net.loss(50 + step, rank)).backward()
+                    opt.finish() if step == 4 else opt.zero_grad()
+                    torch.testing.assert_close(left_behind(opt), before, rtol=0, atol=1e-9)
+                elif step == 4:
+                    opt.finish()
+        trained.append(torch_nets.vector(net))
+    if wire == "int16":  # the main directions of what was thrown away are remembered
+        np.testing.assert_allclose(*trained, rtol=0, atol=1e-9)
+
+
+@LEAVING
+def test_steps_that_a_scaler_skips_leave_nothing_behind(wire: str, rank: int) -> None:
+    net = Sometimes()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4)
+    opt = DistributedOptimizer(torch.optim.SGD(net.parameters(), lr=0.02), net, algorithms.LayerWise(), wire=wire)
+    for step in range(4):
+        loss = net.loss(step, rank)
+        if step == 3 and rank == 0:
+            loss = loss + net.sometimes.sum() * float("inf")
+        before, kept = net.always.detach().clone(), left_behind(opt)
+        scaler.scale(loss).backward()
+        scaler.step(opt)
+        scaler.update()
+        opt.zero_grad()
+        assert torch.equal(before, net.always.detach()) == (step == 3)
+    torch.testing.assert_close(left_behind(opt), kept, rtol=0, atol=1e-9)
+    opt.finish()
+    opt.detach()
+
+
 @pytest.mark.parametrize("wire", ["none", *FORMATS])
 def test_averages_can_be_seen_and_clipped_before_the_step(wire: str, rank: int) -> None:
     net = torch_nets.make()

@@ -11,7 +11,6 @@ from torch import nn
 from algorithms.mechanisms.weighing import Weighing
 from algorithms.torch.exchange.departures import Departures
 from algorithms.torch.exchange.header import Fault
-from algorithms.wire import NONE
 
 
 @pytest.mark.parametrize(
@@ -32,13 +31,12 @@ def test_only_what_changes_a_travelling_gradient_is_a_mistake(
     departures = Departures(
         [parameter],
         [],
-        form=NONE,
         passes=1,
         weighted=False,
         weighing=Weighing(lambda weight: weight, for_good=False),
         at_once=True,
         alone=False,
-        flight=lambda: None,
+        give=lambda number, gradient: None,
         begins=lambda: None,
         ready=lambda number: None,
     )

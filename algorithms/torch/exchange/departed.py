@@ -12,6 +12,7 @@ from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.flights import Flight, Lost
 from algorithms.mechanisms.weighing import Heard
 from algorithms.torch import collectives
+from algorithms.torch.arrays import Memories, Undo
 from algorithms.torch.exchange.header import Answer, Fault, Header
 from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.wire import Cargo
@@ -34,6 +35,8 @@ class Departed:
     sequence: tuple[int, ...] = ()  # in which backward made the gradients
     then: list[torch.Tensor] | None = None  # the parameters they were taken at, where the algorithm compares
     homes: dict[int, torch.Tensor] = field(default_factory=dict)  # whose memory others hold: averages go back there
+    memories: Memories | None = None  # of what travels in a format that leaves something behind,
+    undos: list[Undo] = field(default_factory=list)  # and what taking it back would be, by parameter
     _answer: Answer | None = None
 
     def answer(self) -> Answer:
@@ -65,12 +68,30 @@ class Departed:
         answer = self.answer()
         numbers = list(numbers)
         self.wait(numbers)
+        self._take_back(number for number in numbers if not answer.present[number])
         landed = {number: self.gradients[number] for number in numbers if answer.present[number]}
         if self.weighted and landed:
             torch._foreach_mul_(list(landed.values()), self.unit * self.workers / answer.weight)
         for number in landed.keys() & self.homes.keys():
             landed[number] = self.homes.pop(number).detach().copy_(landed[number])
         return landed
+
+    def sure(self) -> None:
+        """It will be applied: nobody will ask for it back, but for what no rank has a gradient of, and so not this one."""
+        present = self.header.present if self._answer is None else self._answer.present
+        for number, undo in enumerate(self.undos):
+            if present[number]:
+                undo.forget()
+
+    def take_back(self) -> None:
+        """It will not be applied: when it has landed, what was left behind becomes what it would be without it."""
+        self.wait(range(len(self.gradients)))
+        self._take_back(range(len(self.gradients)))
+
+    def _take_back(self, numbers: Iterable[int]) -> None:
+        if self.memories is not None:
+            for number in numbers:
+                self.memories.take_back(number, self.undos[number])
 
     def changed(self, gradients: Sequence[torch.Tensor | None]) -> Departed:
         """The same step, landed, with what has become of its averages."""
@@ -118,6 +139,7 @@ class Departed:
         extra = 0
         if self.flight is not None:
             extra = sum(self.flight.cargo(number).extra_bytes for number in range(len(self.gradients)))
+        extra += sum(undo.bytes for undo in self.undos)
         return size_in_bytes(self.gradients) + size_in_bytes(self.then or ()) + extra
 
     @classmethod

@@ -10,14 +10,11 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from algorithms.mechanisms.flights import Flight
 from algorithms.mechanisms.weighing import Weighing
 from algorithms.torch.exchange import travelling
 from algorithms.torch.exchange.header import Fault
 from algorithms.torch.exchange.history import fingerprint
-from algorithms.torch.exchange.wire import Cargo, load
 from algorithms.torch.memory import like
-from algorithms.wire import Format
 
 
 @dataclass(eq=False)
@@ -52,27 +49,25 @@ class Departures:
         *,
         passes: int,
         weighted: bool,
-        form: Format,
         at_once: bool,
         alone: bool,
         weighing: Weighing,
-        flight: Callable[[], Flight[Cargo] | None],
+        give: Callable[[int, torch.Tensor], None],
         begins: Callable[[], None],
         ready: Callable[[int], None],
     ) -> None:
         """`at_once`: gradients leave when their last pass has made them, not at the end of backward. `alone`: there is
-        nobody to send to, and they stay where they are. `flight` opens this step's; `begins` is told before the step's
-        first gradient, `ready` of each.
+        nobody to send to, and they stay where they are. `give` puts one on this step's flight; `begins` is told before
+        the step's first gradient, `ready` of each.
         """
         self._parameters = parameters
         self._frozen = frozen
         self._passes = passes
         self._weighted = weighted
         self._weighing = weighing
-        self._form = form
         self._at_once = at_once
         self._alone = alone
-        self._flight = flight
+        self._give = give
         self._begins = begins
         self._told = ready
         self._lock = threading.RLock()
@@ -157,9 +152,7 @@ class Departures:
         taken = self._taken[number]
         if self._weighted:
             self._weigh(taken.gradient)
-        flight = self._flight()
-        if flight is not None:
-            flight.give(number, load(taken.gradient, self._form))
+        self._give(number, taken.gradient)
         taken.sent = True
 
     def _weigh(self, gradient: torch.Tensor) -> None:

@@ -106,6 +106,7 @@ class ExchangeDriver:
     def _throw_away(self) -> None:
         """What was shown will not be applied."""
         if self._shown is not None:
+            self._shown[0].take_back()
             self._shown = None
             self._history.add("thrown away")
 
@@ -122,6 +123,8 @@ class ExchangeDriver:
             departed = self._depart()
         if departed.header.fault and not self._algorithm.delay:
             departed.answer()
+        if self._algorithm.drains:  # else it may be dropped at the end
+            departed.sure()
         due = self._departed.departs(departed)
         if due is not None:
             self._count(due)
@@ -157,11 +160,13 @@ class ExchangeDriver:
             if wanted:
                 self._count(due)
                 self._apply.step(None, due)
+            else:
+                due.take_back()
         self._apply.settle()
         if self._gate.courier is not None:
             with self._stopwatch.waiting():
                 if unfinished is not None:
-                    unfinished.wait(range(len(self._parameters)))
+                    unfinished.take_back()
             self._meet(unfinished)
 
     def _meet(self, unfinished: Departed | None = None) -> None:
@@ -182,7 +187,7 @@ class ExchangeDriver:
         """Some ranks of a job cannot join. They exchange nothing until nobody's is a step, whose maker will have heard."""
         while ended is None or ended.said().here:
             ended = self._depart(ended=True)
-            ended.wait(range(len(self._parameters)))
+            ended.take_back()
 
     def _unfinished(self) -> Departed | None:
         """A backward without its step: what has left cannot be called back, so the rest follows, and all is dropped."""
@@ -228,6 +233,10 @@ class ExchangeDriver:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._apply.settle()
+        self._throw_away()
+        if self._attached.form.feeds_back:
+            for departed in self._departed:
+                departed.wait(range(len(self._parameters)))  # or it would write into what is loaded here
         workers, stopwatch = self._attached.workers, self._stopwatch
         self._departed.restart(
             Departed.restored(saved, self._parameters, workers, stopwatch) for saved in state["departed"]

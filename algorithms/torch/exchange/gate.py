@@ -57,10 +57,9 @@ class Gate:
             passes=attached.passes,
             weighted=attached.weighted,
             weighing=self.weighing,
-            form=form,
             at_once=self.at_once,
             alone=alone,
-            flight=self._flight,
+            give=self._give,
             begins=begins,
             ready=stopwatch.ready,
         )
@@ -76,6 +75,11 @@ class Gate:
         if self._current is None and self.courier is not None:
             self._current = self.courier.open(self._route)
         return self._current
+
+    def _give(self, number: int, gradient: torch.Tensor) -> None:
+        flight = self._flight()
+        if flight is not None:
+            flight.give(number, load(gradient, self._attached.form, self.wire.memories.claim(number)))
 
     def _mean_weight(self, weight: float) -> float:
         mine = torch.tensor([weight], dtype=torch.float64)
@@ -111,6 +115,9 @@ class Gate:
             sequence=tuple(self.departures.sequence),
             homes=closed.homes,
         )
+        if flight is not None and attached.form.feeds_back:
+            departed.memories = self.wire.memories
+            departed.undos = [flight.cargo(number).undo for number in range(len(attached.parameters))]
         self.departures.forget()
         self._current = None
         return departed

@@ -10,10 +10,10 @@ import torch
 
 from algorithms.mechanisms.plan import Piece
 from algorithms.torch import collectives
-from algorithms.torch.arrays import Memories, TorchArrays, shape_of
+from algorithms.torch.arrays import Memories, TorchArrays, Undo, shape_of
 from algorithms.torch.memory import flat
 from algorithms.wire import NONE, Format
-from algorithms.wire.format import Crossing, Journey, Leg, Reduce, Shape
+from algorithms.wire.format import Crossing, Journey, Leg, Memory, Reduce, Shape
 
 # Horovod 0.28.1 has no bfloat16. float32 holds each of them, so casting loses nothing; the sum is rounded once, at the end.
 TRAVELS = {torch.float16: torch.float16, torch.float32: torch.float32, torch.float64: torch.float64}
@@ -31,6 +31,8 @@ class Cargo:
     ready: torch.cuda.Event | None  # the stream that computed it has got this far
     form: Format
     shape: Shape
+    owed: dict[int, torch.Tensor] = field(default_factory=dict)  # to what is remembered of it
+    undo: Undo = field(default_factory=Undo)  # what becomes of that
 
     @property
     def extra_bytes(self) -> int:
@@ -48,8 +50,8 @@ def declared_bytes(form: Format, parameters: Iterable[torch.Tensor]) -> int:
     return sum(form.bytes(shape_of(one), kind_on_wire(one.dtype, form).itemsize) for one in parameters)
 
 
-def load(tensor: torch.Tensor, form: Format = NONE) -> Cargo:
-    """Make a dense tensor ready to leave."""
+def load(tensor: torch.Tensor, form: Format = NONE, owed: dict[int, torch.Tensor] | None = None) -> Cargo:
+    """Make a dense tensor ready to leave, with what is `owed` to its residuals."""
     elements = flat(tensor)
     if elements is None:
         raise ValueError(f"a tensor of strides {tensor.stride()} and shape {tuple(tensor.shape)} has gaps")
@@ -58,7 +60,7 @@ def load(tensor: torch.Tensor, form: Format = NONE) -> Cargo:
     if wire.is_cuda:
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record(torch.cuda.current_stream(wire.device))
-    return Cargo(tensor, wire, wire is elements, ready, form, shape_of(tensor))
+    return Cargo(tensor, wire, wire is elements, ready, form, shape_of(tensor), owed or {})
 
 
 @dataclass(eq=False)
@@ -67,6 +69,7 @@ class Trip:
 
     name: str
     parts: Sequence[tuple[Cargo, Piece]]
+    memories: list[Memory]  # before it
     journeys: list[Journey]
     legs: dict[int, Leg] = field(default_factory=dict)  # under way, by part
     handles: list[int] = field(default_factory=list)
@@ -88,7 +91,9 @@ class HorovodWire:
         for cargo, _ in parts:
             if cargo.ready is not None:
                 torch.cuda.current_stream(cargo.wire.device).wait_event(cargo.ready)
-        trip = Trip(name, parts, [self._journey(cargo, piece) for cargo, piece in parts])
+        memories = [self._memory(cargo, piece) for cargo, piece in parts]
+        journeys = [self._journey(*part, memory) for part, memory in zip(parts, memories, strict=True)]
+        trip = Trip(name, parts, memories, journeys)
         trip.legs = {number: next(journey) for number, journey in enumerate(trip.journeys)}
         self._submit(trip)
         self._sent += 1
@@ -113,10 +118,15 @@ class HorovodWire:
             # Who waits for it computes on a stream that knows nothing of this one.
             torch.cuda.current_stream(cargo.wire.device).synchronize()
 
-    def _journey(self, cargo: Cargo, piece: Piece) -> Journey:
+    def _memory(self, cargo: Cargo, piece: Piece) -> Memory:
+        part = cargo.wire[piece.start : piece.stop]
+        memory = self._memories(cargo).at(piece.tensor, piece.start, piece.stop, cargo.shape, part)
+        owed = cargo.owed.pop(piece.start, None)
+        return memory if owed is None else memory.without(memory.residual + owed)
+
+    def _journey(self, cargo: Cargo, piece: Piece, memory: Memory) -> Journey:
         part = cargo.wire[piece.start : piece.stop]
         crossing = Crossing(workers=self._workers, shape=cargo.shape, mean=True)
-        memory = self._memories(cargo).at(piece.tensor, piece.start, piece.stop, cargo.shape, part)
         return cargo.form.journey(part, memory, crossing, ARRAYS)
 
     def _memories(self, cargo: Cargo) -> Memories:
@@ -154,7 +164,9 @@ class HorovodWire:
                 part = cargo.wire[piece.start : piece.stop]
                 if end.value.result.data_ptr() != part.data_ptr():
                     part.data.copy_(end.value.result)
-                self._memories(cargo).keep(piece.tensor, piece.start, end.value.memory)
+                memory = end.value.memory
+                self._memories(cargo).keep(piece.tensor, piece.start, memory)
+                cargo.undo.note(piece.start, trip.memories[number].residual, memory.residual)
         if trip.legs:
             self._submit(trip)
         return not trip.legs
