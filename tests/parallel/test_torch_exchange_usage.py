@@ -247,6 +247,37 @@ def test_half_precision_travels(algorithm: Algorithm, dtype: torch.dtype, rank: 
     assert not np.array_equal(trained, torch_nets.vector(plain(dtype)))
 
 
+class Multiplies(torch.optim.Optimizer):
+    """As Muon and Adafactor do: autocast would have it done in half precision."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__(net.parameters(), {})
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        for p in self.param_groups[0]["params"]:
+            if p.grad is not None:
+                gradient = p.grad.reshape(len(p), -1)
+                p.sub_(((gradient @ gradient.T) @ gradient + gradient).reshape(p.shape), alpha=0.1)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_autocast_is_for_the_forward_and_not_for_the_optimizer(clip_norm: float | None, rank: int) -> None:
+    def trained(algorithm: Algorithm) -> NDArray[np.float64]:
+        net = plain(torch.float32)
+        with DistributedOptimizer(Multiplies(net), net, algorithm, clip_norm=clip_norm) as opt:
+            for step in range(8):
+                x, y = samples(step, 8, torch.float32)
+                opt.zero_grad()
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    loss = mean_loss(net, x[4 * rank : 4 * rank + 4], y[4 * rank : 4 * rank + 4])
+                loss.backward()
+                opt.step()
+        return torch_nets.vector(net)
+
+    assert np.array_equal(trained(FORWARD), trained(algorithms.Synchronous()))
+
+
 @pytest.mark.parametrize("algorithm", [EXACT[1], FORWARD, algorithms.Delayed(steps=1)], ids=repr)
 def test_bfloat16_may_land_before_backward_has_ended(algorithm: Algorithm, rank: int) -> None:
     expected = train(algorithm, rank, dtype=torch.bfloat16, steps=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ class NextUse:
         self._layers = layers.find(attached.model, attached.parameters)
         self._views = Views(attached.optimizer, attached.parameters)
         self._index = {id(parameter): number for number, parameter in enumerate(attached.parameters)}
+        kinds = dict.fromkeys(parameter.device.type for parameter in attached.parameters)
+        self._kinds = [kind for kind in kinds if torch.amp.is_autocast_available(kind)]
         self._pending = Pending(self._used_elsewhere)
         self._due: Departed | None = None
         self._unclipped: float | None = None  # what the step under way is to be clipped to
@@ -129,7 +132,7 @@ class NextUse:
         self._waiting.difference_update(ready)
         self._pending.release(parameters)
         accumulated = [parameter.grad for parameter in parameters]
-        with torch.inference_mode(False), torch.no_grad():
+        with self._as_in_step():
             for number, parameter in zip(members, parameters, strict=True):
                 parameter.grad = landed.get(number)
             self._views.apply((self._parameters[number] for number in landed), self._options)
@@ -138,10 +141,20 @@ class NextUse:
         if not self._waiting:
             self._due = None
 
+    @contextmanager
+    def _as_in_step(self) -> Iterator[None]:
+        """What the forward is in, which layers are updated within, is no affair of the optimizer's."""
+        with ExitStack() as modes:
+            for kind in self._kinds:
+                modes.enter_context(torch.autocast(kind, enabled=False))
+            modes.enter_context(torch.inference_mode(False))
+            modes.enter_context(torch.no_grad())
+            yield
+
     def _clip(self, due: Departed, norm: float) -> None:
         """The norm is that of all layers, so the first of them waits for the last."""
         gradients = due.all_landed().present()
-        with torch.inference_mode(False), torch.no_grad():
+        with self._as_in_step():
             # as `torch.nn.utils.clip_grad_norm_`, which wants parameters that have them
             scale = torch.clamp(norm / (nn.utils.get_total_norm(gradients) + 1e-6), max=1.0)
             torch._foreach_mul_(gradients, scale)
