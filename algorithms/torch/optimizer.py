@@ -39,7 +39,9 @@ class DistributedOptimizer(torch.optim.Optimizer):
     every rank, with the same arguments: rank 0's parameters, buffers and optimizer state become everybody's.
     Buffers, as batch norm's running statistics, are each rank's own from then on, in `evaluation()`, too.
 
-    passes:      backward passes per step, whose gradients add up before they travel.
+    passes:      backward passes per step, whose gradients add up before they travel. Between passes `p.grad` is this rank's
+                 own. `step()` after fewer, as at the end of an epoch, applies their average all the same; whoever clips
+                 or looks before such a step calls `synchronize()` first.
     weighted:    `weigh(samples)` is called before the backward of each step, and gradients, which must be means over
                  the rank's samples, are averaged over all samples. `weigh(0)` and `step()` without a backward: no sample.
     clip_norm:   the averaged gradient is made no longer than this, when it is applied. `LayerWise` must then have the last

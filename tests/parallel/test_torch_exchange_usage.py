@@ -119,6 +119,22 @@ def test_gradients_accumulate_over_passes(algorithm: Algorithm, rank: int) -> No
     close(net, expected)
 
 
+@pytest.mark.parametrize("algorithm", [*EXACT, algorithms.Delayed(steps=1), algorithms.StockHorovod()], ids=repr)
+def test_fewer_passes_than_usual_are_averaged_where_one_asks(algorithm: Algorithm, rank: int) -> None:
+    """As at the end of an epoch: nobody can know that no pass follows."""
+    net = plain()
+    with DistributedOptimizer(momentum(net), net, algorithm, passes=3) as opt:
+        for step in range(4):
+            opt.zero_grad()
+            for part in range(2 if step == 2 else 3):
+                mean_loss(net, *samples(100 * step + 10 * part + rank, 4)).backward()
+            opt.synchronize()
+            norm = nn.utils.clip_grad_norm_(net.parameters(), 0.05)
+            assert hvd.allgather(norm.reshape(1), name=f"passes.{algorithm!r}").unique().numel() == 1
+            opt.step()
+        opt.check_agreement()
+
+
 @pytest.mark.parametrize("algorithm", [*EXACT, algorithms.Delayed(steps=0), algorithms.StockHorovod()], ids=repr)
 def test_the_average_is_clipped(algorithm: Algorithm, rank: int) -> None:
     reference = plain()
