@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(eq=False)
 class Heard:
-    """The mean weight of one step over all ranks, once its answer has come."""
+    """What all ranks said of one step, once its answer has come."""
 
-    mean: float | None = None
+    mean: float | None = None  # weight
+    present: Sequence[bool] | None = None  # which parameters had a gradient anywhere
 
 
 class Weighing:

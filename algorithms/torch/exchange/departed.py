@@ -30,7 +30,7 @@ class Departed:
     flight: Flight[Cargo] | None  # None: landed, or never had to leave
     stopwatch: Stopwatch
     unit: float = 1.0  # so many samples counted as one, where they are weighed
-    heard: Heard = field(default_factory=Heard)  # for those who weigh
+    heard: Heard = field(default_factory=Heard)  # for those who weigh, and those who plan
     meet: Callable[[], None] = lambda: None  # those who have finished meanwhile, and wait there
     sequence: tuple[int, ...] = ()  # in which backward made the gradients
     then: list[torch.Tensor] | None = None  # the parameters they were taken at, where the algorithm compares
@@ -61,6 +61,7 @@ class Departed:
             else:
                 self._wait(self.flight, [len(self.gradients)])
                 self._answer = Answer.decode(self.flight.cargo(len(self.gradients)).tensor, self.workers)
+            self.heard.present = self._answer.present
         return self._answer
 
     def land(self, numbers: Iterable[int]) -> dict[int, torch.Tensor]:

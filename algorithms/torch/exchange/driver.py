@@ -10,6 +10,7 @@ import torch
 from algorithms.contract import Exchange, Finish
 from algorithms.life import Pipeline
 from algorithms.mechanisms.elastic.life import wire_state
+from algorithms.mechanisms.occasions import Occasions
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.torch.driver import Attached
@@ -19,7 +20,7 @@ from algorithms.torch.exchange.departed import Departed
 from algorithms.torch.exchange.gate import Gate
 from algorithms.torch.exchange.header import Fault
 from algorithms.torch.exchange.history import History, compare
-from algorithms.torch.exchange.profile import STEPS, Stopwatch
+from algorithms.torch.exchange.profile import Stopwatch
 from algorithms.torch.exchange.shown import Shown
 from algorithms.torch.exchange.travelling import Travelling
 from algorithms.torch.exchange.wire import declared_bytes
@@ -42,6 +43,7 @@ class ExchangeDriver:
         self._departed: Pipeline[Departed] = Pipeline(algorithm)
         self._apply = applied(algorithm, attached, self._stopwatch)
         self._travelling = Travelling(self._asked)
+        self._occasions = Occasions()
         self._shown: tuple[Departed, Shown] | None = None
         self._history = History()
         self._bytes = declared_bytes(attached.form, self._parameters)
@@ -126,13 +128,14 @@ class ExchangeDriver:
         if self._algorithm.drains:  # else it may be dropped at the end
             departed.sure()
         due = self._departed.departs(departed)
+        present = self._gate.weighing.last.present  # of the step before: of this one's nothing may have landed
         if due is not None:
             self._count(due)
             self._gate.weighing.last = due.heard  # it has come on every rank before anybody's next gradient leaves
         self._apply.step(departed, due)
         self._steps += 1
-        self._stopwatch.lap(self._steps - 1 in STEPS)
-        if self._steps == STEPS.stop and self._gate.at_once:
+        self._stopwatch.lap(self._occasions.measures(self._steps - 1))
+        if self._occasions.plans(self._steps, present) and self._gate.at_once:
             self._apply.settle()
             self._gate.plan(self._departed)
 

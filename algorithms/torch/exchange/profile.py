@@ -1,4 +1,4 @@
-"""When gradients are ready and parameters used, measured in the first steps; how fast the wire is; the route they make."""
+"""When gradients are ready and parameters used, measured in some steps; how fast the wire is; the route they make."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from algorithms.torch import collectives
 from algorithms.torch.arrays import shape_of
 from algorithms.torch.exchange.wire import declared_bytes
 from algorithms.wire import NONE, Format
-
-STEPS = range(1, 4)  # that are measured: the first one allocates and compiles
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,14 @@ class Stopwatch:
         self._start()
 
     def medians(self) -> list[float]:
-        """Ready times, times of first use, length of a step. What was not seen is ready, and used, last."""
-        total = statistics.median(lap.length for lap in self._laps)
-        ready = [statistics.median(lap.ready.get(i, total) for lap in self._laps) for i in range(self._tensors)]
-        used = [statistics.median(lap.used.get(i, total) for lap in self._laps) for i in range(self._tensors)]
+        """Of what was kept since they were asked for: ready times, times of first use, length of a step.
+
+        What was not seen is ready, and used, last.
+        """
+        laps, self._laps = self._laps, []
+        total = statistics.median(lap.length for lap in laps)
+        ready = [statistics.median(lap.ready.get(i, total) for lap in laps) for i in range(self._tensors)]
+        used = [statistics.median(lap.used.get(i, total) for lap in laps) for i in range(self._tensors)]
         return [*ready, *used, total]
 
 
