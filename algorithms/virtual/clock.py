@@ -70,7 +70,7 @@ class Clock:
                     yield Offer(number, life.read, now)
                     life.answer()
                 case Verb.COMPUTE:
-                    heapq.heappush(self.heap, (now + self.draws[number](), number, self.attempts[number]))
+                    heapq.heappush(self.heap, (now + self.draws[number]().seconds, number, self.attempts[number]))
                     return
                 case Verb.WAIT:
                     if self.outcomes[number] is None:
@@ -161,7 +161,7 @@ def round_robin(algorithm: Rounds, workers: int, steps: int, draws: Sequence[Dra
                         yield Offer(number, life.read, now)
                         life.answer()
                     case Verb.COMPUTE:
-                        now += draws[number]()
+                        now += draws[number]().seconds
                         yield Computed(number, step, now)
                         life.answer()
                     case Verb.WAIT:

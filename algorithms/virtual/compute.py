@@ -11,7 +11,20 @@ import numpy as np
 
 from algorithms.mechanisms.validation import real, whole
 
-Draw = Callable[[], float]  # the next step's compute time of one worker
+
+@dataclass(frozen=True)
+class Spent:
+    """On a step's computation: what it takes by itself, and the delay that goes before it."""
+
+    compute: float
+    injected: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.compute + self.injected
+
+
+Draw = Callable[[], Spent]  # what the next step of one worker takes
 
 
 class Compute(Protocol):
@@ -28,7 +41,7 @@ class Constant:
         real("seconds", self.seconds, 0)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: self.seconds
+        return lambda: Spent(self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +52,7 @@ class Exponential:
         real("mean", self.mean, 0, low_allowed=False)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: generator.exponential(self.mean)
+        return lambda: Spent(generator.exponential(self.mean))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +65,7 @@ class LogNormal:
         real("sigma", self.sigma, 0)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: generator.lognormal(math.log(self.median), self.sigma)
+        return lambda: Spent(generator.lognormal(math.log(self.median), self.sigma))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +80,7 @@ class Pareto:
         real("shape", self.shape, 0, low_allowed=False)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: self.minimum * (1 + generator.pareto(self.shape))
+        return lambda: Spent(self.minimum * (1 + generator.pareto(self.shape)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +97,7 @@ class Bimodal:
         real("probability", self.probability, 0, 1)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: self.slow if generator.random() < self.probability else self.fast
+        return lambda: Spent(self.slow if generator.random() < self.probability else self.fast)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +114,7 @@ class Slow:
         real("seconds", self.seconds, 0)
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
-        return lambda: self.seconds * (self.factor if worker == self.worker else 1)
+        return lambda: Spent(self.seconds * (self.factor if worker == self.worker else 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +134,9 @@ class Recorded:
         times = self.seconds[worker]
         position = -1
 
-        def following() -> float:
+        def following() -> Spent:
             nonlocal position
             position += 1
-            return times[position % len(times)]
+            return Spent(times[position % len(times)])
 
         return following

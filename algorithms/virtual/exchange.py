@@ -44,9 +44,9 @@ class LayerClock:
 
     def step(self) -> float:
         """One step of every worker; the time when the slowest is through."""
-        compute = np.array([draw() for draw in self.draws])
-        share = compute / len(self.layers)
-        time = self.free
+        spent = [draw() for draw in self.draws]
+        share = np.array([one.compute for one in spent]) / len(self.layers)
+        time = self.free + np.array([one.injected for one in spent])
         for usable in self.usable:
             time = np.maximum(time, usable) + FORWARD * share
         ready = [0.0] * len(self.layers)

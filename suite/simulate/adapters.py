@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from algorithms.mechanisms.validation import whole
-from algorithms.virtual.compute import Draw
+from algorithms.virtual.compute import Draw, Spent
 from suite.simulate.machines import FREE, Costs, Machines
 from suite.simulate.times import BLOCK, shares, straggling, unit_seconds
 
@@ -41,18 +41,6 @@ class LinkTimes:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """On a step's computation: what it takes by itself, and the straggler's delay."""
-
-    compute: float
-    injected: float
-
-    @property
-    def seconds(self) -> float:
-        return self.compute + self.injected
-
-
-@dataclass(frozen=True)
 class ComputeTimes:
     """A `Compute` of `algorithms.virtual`: a worker's steps with their stragglers' delays.
 
@@ -72,7 +60,7 @@ class ComputeTimes:
 
     def draws(self, worker: int, generator: np.random.Generator) -> Draw:
         steps = self.steps(worker, generator)
-        return lambda: next(steps).seconds
+        return lambda: next(steps)
 
     def steps(self, worker: int, generator: np.random.Generator) -> Iterator[Spent]:
         """Of one worker. Those of one run share the seed of their generators' parent, so that delays may correlate and

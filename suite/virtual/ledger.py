@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from algorithms.virtual.compute import Spent
 from algorithms.virtual.trace import Trace
 from suite.rank.samples import Step, step_line
 from suite.record.schema import Telemetry
-from suite.simulate.adapters import Spent
 from suite.training.evaluation import NOTHING, Evaluation
 
 

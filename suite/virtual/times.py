@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from algorithms.virtual.compute import Draw
+from algorithms.virtual.compute import Draw, Spent
 from suite.record.specification import Specification
-from suite.simulate.adapters import ComputeTimes, Spent
+from suite.simulate.adapters import ComputeTimes
 from suite.simulate.machines import Machines
 
 
@@ -44,14 +44,14 @@ class StepTimes:
         steps = self.model.steps(worker, generator)
         known = self.taken.get(worker, 0)  # a resumed run's clock goes through them again
 
-        def draw() -> float:
+        def draw() -> Spent:
             nonlocal known
             spent = next(steps)
             if known:
                 known -= 1
             else:
                 drawn.append(spent)
-            return spent.seconds
+            return spent
 
         return draw
 

@@ -10,19 +10,22 @@ import pytest
 import algorithms
 from algorithms.virtual import SGD, Cluster
 from suite.cluster.stragglers import parse
-from suite.simulate import Machines, predict
+from suite.simulate import Machines, Workload, predict
 from tests.simulate.nets import SMALL
 
+ALIKE = Workload.of(tensors=[4000] * 8, step_seconds=1.0, name="alike")  # as the virtual cluster shares a step out
 
-def cluster(machines: Machines, algorithm: algorithms.BackupWorkers | algorithms.LocalSGD) -> Cluster:
+
+def cluster(machines: Machines, algorithm: algorithms.Algorithm, workload: Workload = SMALL) -> Cluster:
     return Cluster(
         workers=machines.workers,
         algorithm=algorithm,
         optimizer=SGD(learning_rate=0.0),
-        parameters=np.zeros(SMALL.elements, dtype=np.float32),
+        parameters=np.zeros(workload.elements, dtype=np.float32),
         gradient=lambda worker, step, x: x,
-        compute=SMALL.compute(machines),
+        compute=workload.compute(machines),
         network=machines.network(),
+        layers=[layer.elements for layer in workload.layers],
     )
 
 
@@ -47,13 +50,30 @@ def test_the_virtual_cluster_and_a_prediction_agree(
     assert trace.seconds[-1] / 200 == pytest.approx(found.step_seconds.mean, rel=0.02)
 
 
+@pytest.mark.parametrize("travels", [0.5, 1.5])  # seconds, beside a step of 1 s
+@pytest.mark.parametrize(
+    "algorithm",
+    [algorithms.LayerWise(), algorithms.Synchronous(overlap=True), algorithms.Delayed(steps=1)],
+    ids=lambda algorithm: algorithm.name,
+)
+def test_a_delay_goes_before_the_forward_pass_that_hides_what_travels(
+    algorithm: algorithms.Algorithm, travels: float
+) -> None:
+    """Spread over the layers it would give layers time to land that nobody has, and take it from others."""
+    gbit = 2 * 3 / 4 * ALIKE.parameter_bytes * 8e-9 / travels
+    machines = Machines(workers=4, gbit=gbit, latency_us=0, stragglers="lognormal:sigma=1,mean=0.5x")
+    trace = cluster(machines, algorithm, ALIKE).run(steps=200, record=0)
+    found = predict(ALIKE, machines, algorithm, steps=200)
+    assert trace.seconds[-1] / 200 == pytest.approx(found.step_seconds.mean, rel=0.02)
+
+
 def test_a_workers_delays_are_those_of_an_experiment_with_this_seed() -> None:
     text = "exponential:mean=0.5x,correlation=0.5"
     machines = Machines(workers=3, stragglers=text)
     seeds = np.random.SeedSequence(7).spawn(3)
     draw = SMALL.compute(machines).draws(2, np.random.default_rng(seeds[2]))
     injected = itertools.islice(parse(text).delays(2, 3, 7), 20)
-    assert [draw() for _ in range(20)] == pytest.approx([1.0 + delay for delay in injected])
+    assert [draw().seconds for _ in range(20)] == pytest.approx([1.0 + delay for delay in injected])
 
 
 def test_correlated_jitter_cannot_be_asked_for_one_by_one() -> None:
