@@ -16,8 +16,9 @@ import numpy as np
 
 from algorithms.contract import Exchange, Finish, Moment
 from algorithms.mechanisms import routes
-from algorithms.mechanisms.plan import Timing
+from algorithms.mechanisms.plan import Route, Timing
 from algorithms.mechanisms.suggest import unknown
+from algorithms.wire import NONE
 from suite.simulate.machines import Costs, Machines
 from suite.simulate.times import Floats
 from suite.simulate.wires import Wire
@@ -35,6 +36,11 @@ class Sent:
     layers: tuple[int, ...]
     bytes: float
     exchanges: int = 1  # one after the other, where the wire format needs several
+    votes: int = 0  # small ones that the format needs ahead of those
+    size: int = 0  # elements, before they are coded: windows count these
+
+    def seconds(self, costs: Costs) -> float:
+        return self.votes * costs.vote + self.exchanges * costs.exchange + self.bytes * costs.per_byte
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,6 @@ class Carried:
 
     sent: tuple[Sent, ...]
     seconds: Floats  # of each exchange
-    before: float = 0.0  # votes that go ahead
     together: bool = False  # nothing leaves before backward has ended
 
     @property
@@ -66,7 +71,7 @@ class Carried:
     @property
     def total(self) -> float:
         """On the wire, if nothing has to be waited for."""
-        return float(self.seconds.sum()) + self.before
+        return float(self.seconds.sum())
 
 
 def carry(workload: Workload, machines: Machines, algorithm: Exchange, wire: Wire, plan: str | None) -> Carried:
@@ -96,33 +101,49 @@ def _carry(
         sent = _tensors(workload, wire)
     elif plan == "merged":
         sent = _merged(workload, wire, costs)
+    elif together and plan is None and wire.form != NONE:
+        sent = _in_turn(workload, wire, costs)
     elif together:
         sent = _at_once(_tensors(workload, wire)[::-1], largest)
     elif algorithm.name == "stock_horovod":
         sent = _fused(workload, wire, costs, cycle, largest)
     else:
         sent = _planned(workload, wire, costs, algorithm)
-    seconds = np.array([one.exchanges * costs.exchange + one.bytes * costs.per_byte for one in sent])
-    return Carried(tuple(sent), seconds, before=wire.votes * costs.vote, together=together)
+    return Carried(tuple(sent), np.array([one.seconds(costs) for one in sent]), together=together)
 
 
 def round_seconds(workload: Workload, machines: Machines, wire: Wire) -> float:
-    """What every worker holds, exchanged piece by piece while nobody computes on it."""
+    """What every worker holds, exchanged piece by piece while nobody computes on it.
+
+    Pieces are cut before they are coded. Of each, what a format needs first leaves while others are under way; what
+    follows from it leaves alone.
+    """
     payload = sum(wire.bytes(shape) for _, shape in workload.tensors)
-    pieces = math.ceil(max(1, math.ceil(payload / ROUND_PIECE)) / FUSED) * wire.rounds
+    units = [wire.units(shape) for _, shape in workload.tensors]
+    if any(units):  # tensor by tensor
+        pieces = sum(len(unit or (1,)) for unit in units)
+    else:
+        pieces = max(1, math.ceil(workload.parameter_bytes / ROUND_PIECE))
     costs = machines.costs
-    return pieces * costs.exchange + payload * costs.per_byte + wire.votes * costs.vote
+    first, *further = [costs.vote] * wire.votes + [costs.exchange] * wire.rounds
+    return math.ceil(pieces / FUSED) * first + pieces * sum(further) + payload * costs.per_byte
 
 
 def _tensors(workload: Workload, wire: Wire) -> list[Sent]:
     """The last first, as backward makes them."""
     backwards = reversed(workload.tensors)
-    return [Sent((layer,), wire.bytes(shape), wire.rounds) for layer, shape in backwards]
+    return [Sent((layer,), wire.bytes(shape), wire.rounds, wire.votes, math.prod(shape)) for layer, shape in backwards]
 
 
 def _join(parts: Sequence[Sent]) -> Sent:
     layers = tuple(sorted({layer for part in parts for layer in part.layers}))
-    return Sent(layers, sum(part.bytes for part in parts), max(part.exchanges for part in parts))
+    return Sent(
+        layers,
+        sum(part.bytes for part in parts),
+        max(part.exchanges for part in parts),
+        max(part.votes for part in parts),
+        sum(part.size for part in parts),
+    )
 
 
 def _at_once(parts: Sequence[Sent], largest: float) -> list[Sent]:
@@ -154,7 +175,7 @@ def _fused(workload: Workload, wire: Wire, costs: Costs, cycle: float, largest: 
             taken += there[count].bytes
             count += 1
         joined = _join(waiting[:count])
-        free = max(free, ready[min(joined.layers)]) + joined.exchanges * costs.exchange + joined.bytes * costs.per_byte
+        free = max(free, ready[min(joined.layers)]) + joined.seconds(costs)
         sent.append(joined)
         waiting = waiting[count:]
     return sent
@@ -169,7 +190,12 @@ def _merged(workload: Workload, wire: Wire, costs: Costs) -> list[Sent]:
     cut = [0] * (len(parts) + 1)
     for end in range(1, len(parts) + 1):
         begins = np.maximum(lands[:end], starts[end - 1])
-        found = begins + wire.rounds * costs.exchange + (sizes[end] - sizes[:end]) * costs.per_byte
+        found = (
+            begins
+            + wire.votes * costs.vote
+            + wire.rounds * costs.exchange
+            + (sizes[end] - sizes[:end]) * costs.per_byte
+        )
         cut[end] = int(np.argmin(found))
         lands[end] = found[cut[end]]
     groups: list[Sent] = []
@@ -183,8 +209,7 @@ def _merged(workload: Workload, wire: Wire, costs: Costs) -> list[Sent]:
 def _planned(workload: Workload, wire: Wire, costs: Costs, algorithm: Exchange) -> list[Sent]:
     """The plan that the bindings make of the first steps; what queues for the wire is fused by Horovod."""
     layer_of = [layer for layer, _ in workload.tensors]
-    bytes_of = [wire.bytes(shape) for _, shape in workload.tensors]
-    sizes = [max(1, round(size / ITEM)) for size in bytes_of]
+    sizes, freight = _freight(workload, wire)
     ready, used, total = workload.ready(), workload.needed(), workload.step_seconds
     by_need = algorithm.finish is Finish.NEXT_USE
     deadlines = [total + used[layer] if by_need else total * (1 + algorithm.delay) for layer in layer_of]
@@ -192,19 +217,41 @@ def _planned(workload: Workload, wire: Wire, costs: Costs, algorithm: Exchange) 
         Timing(ready=ready[layer], needed=deadline if by_need else ready[layer])
         for layer, deadline in zip(layer_of, deadlines, strict=True)
     ]
-    route = routes.planned(sizes, timings, deadlines, [0] * len(sizes), costs.per_byte * ITEM, by_need=by_need)
-    bundles = [
+    kinds = [0] * len(sizes)
+    route = routes.planned(sizes, timings, deadlines, kinds, costs.per_byte * ITEM, freight, by_need=by_need)
+    return _queued(_bundles(route, workload, wire), ready, costs, route.window)
+
+
+def _in_turn(workload: Workload, wire: Wire, costs: Costs) -> list[Sent]:
+    """Backward has ended: one piece is coded while others travel, as the PyTorch binding does it. TensorFlow's hands over
+    everything at once."""
+    route = routes.whole(*_freight(workload, wire))
+    return _queued(_bundles(route, workload, wire), [0.0] * len(workload.layers), costs, route.window)
+
+
+def _freight(workload: Workload, wire: Wire) -> tuple[list[int], routes.Freight]:
+    """What the bindings tell a route of the tensors: elements, and how a format takes them."""
+    shapes = [shape for _, shape in workload.tensors]
+    ratio = sum(map(wire.bytes, shapes)) / workload.parameter_bytes
+    return [math.prod(shape) for shape in shapes], routes.Freight(ratio, tuple(map(wire.units, shapes)))
+
+
+def _bundles(route: Route, workload: Workload, wire: Wire) -> list[Sent]:
+    layer_of = [layer for layer, _ in workload.tensors]
+    bytes_of = [wire.bytes(shape) / math.prod(shape) for _, shape in workload.tensors]  # each element
+    return [
         Sent(
             tuple(sorted({layer_of[piece.tensor] for piece in bundle})),
-            sum(piece.size for piece in bundle) * ITEM,
+            sum(piece.size * bytes_of[piece.tensor] for piece in bundle),
             wire.rounds,
+            wire.votes,
+            sum(piece.size for piece in bundle),
         )
         for bundle in route.bundles
     ]
-    return _queued(bundles, ready, costs, route.window * ITEM)
 
 
-def _queued(bundles: Sequence[Sent], ready: Sequence[float], costs: Costs, window: float) -> list[Sent]:
+def _queued(bundles: Sequence[Sent], ready: Sequence[float], costs: Costs, window: int) -> list[Sent]:
     """A helper submits bundles up to a window, one after the other; Horovod fuses those that came while it was busy."""
     sent: list[Sent] = []
     coming = deque(bundles)
@@ -216,16 +263,16 @@ def _queued(bundles: Sequence[Sent], ready: Sequence[float], costs: Costs, windo
             queue = _submitted(coming, ready, free, window)
         group = _join(queue)
         sent.append(group)
-        free += group.exchanges * costs.exchange + group.bytes * costs.per_byte
-        queue = _submitted(coming, ready, free, window - group.bytes)
+        free += group.seconds(costs)
+        queue = _submitted(coming, ready, free, window - group.size)
     return sent
 
 
-def _submitted(coming: deque[Sent], ready: Sequence[float], until: float, room: float) -> list[Sent]:
+def _submitted(coming: deque[Sent], ready: Sequence[float], until: float, room: int) -> list[Sent]:
     """What a helper has submitted until then; the first goes however large it is if nothing else is on the wire."""
     taken: list[Sent] = []
     alone = room > 0
-    while coming and ready[min(coming[0].layers)] <= until and (coming[0].bytes <= room or (alone and not taken)):
-        room -= coming[0].bytes
+    while coming and ready[min(coming[0].layers)] <= until and (coming[0].size <= room or (alone and not taken)):
+        room -= coming[0].size
         taken.append(coming.popleft())
     return taken

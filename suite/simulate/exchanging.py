@@ -52,7 +52,7 @@ def _lands(ready: Floats, carried: Carried, free: Floats | float) -> Floats:
     ready and what j to k take.
     """
     done = np.cumsum(carried.seconds)
-    begins = np.maximum(ready + carried.before, np.asarray(free)[..., None])
+    begins = np.maximum(ready, np.asarray(free)[..., None])
     return np.asarray(done + np.maximum.accumulate(begins - (done - carried.seconds), axis=-1))
 
 

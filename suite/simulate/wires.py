@@ -12,7 +12,7 @@ from algorithms.contract import Algorithm
 from algorithms.wire import NONE, Asked, Format, fitting
 from algorithms.wire import named as format_named
 from algorithms.wire.arrays import NumPyArrays
-from algorithms.wire.format import Crossing, Memory, Reduce
+from algorithms.wire.format import Crossing, Memory, Reduce, Shape, Units
 from suite.simulate.workload import ITEM
 
 SMALL = (16, 16)  # a matrix that every format treats as it treats large ones
@@ -20,7 +20,7 @@ SMALL = (16, 16)  # a matrix that every format treats as it treats large ones
 
 @dataclass(frozen=True)
 class Wire:
-    """`rounds`: exchanges one after the other for one tensor; `votes`: small ones beside them."""
+    """`rounds`: exchanges one after the other for one tensor; `votes`: small ones ahead of each of those."""
 
     form: Format
     rounds: int
@@ -28,9 +28,17 @@ class Wire:
 
     def bytes(self, shape: tuple[int, ...]) -> float:
         """Of a tensor of this shape, whose first dimension is that of the outputs."""
-        elements = math.prod(shape)
-        matrix = (shape[0], elements // shape[0]) if len(shape) > 1 and elements else (elements,)
-        return float(self.form.bytes(matrix, ITEM))
+        return float(self.form.bytes(_seen(shape), ITEM))
+
+    def units(self, shape: tuple[int, ...]) -> Units | None:
+        """The parts of such a tensor that travel as a whole each; None: it may be cut anywhere."""
+        return self.form.units(_seen(shape))
+
+
+def _seen(shape: tuple[int, ...]) -> Shape:
+    """As formats see it: rows and columns, or numbers in a row."""
+    elements = math.prod(shape)
+    return (shape[0], elements // shape[0]) if len(shape) > 1 and elements else (elements,)
 
 
 def named(asked: Asked) -> Wire:

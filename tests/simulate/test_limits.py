@@ -117,6 +117,32 @@ def test_half_the_bytes_take_half_the_time(wire: str, scales: float) -> None:
     assert half.bytes_per_step == pytest.approx(full.bytes_per_step / 2, rel=scales)
 
 
+@pytest.mark.parametrize("overlap", [False, True], ids=["blocking", "overlapped"])
+def test_what_is_coded_travels_in_pieces_and_each_costs_something_of_its_own(overlap: bool) -> None:
+    """1 MB each and three under way, of which two are fused; those of int16 have a scale ahead of them."""
+    machines = Machines(workers=64, gbit=math.inf, latency_us=3000)
+    exchanges = {
+        wire: predict(ALEXNET, machines, algorithms.Synchronous(overlap=overlap), wire=wire).exposed_seconds
+        / machines.costs.exchange
+        for wire in ("none", "fp16", "int16")
+    }
+    pieces = ALEXNET.elements * 2 / (1 << 20)
+    if not overlap:
+        assert exchanges["none"] < 4
+        assert pieces / 2 < exchanges["fp16"] < pieces
+    assert exchanges["int16"] > 1.6 * exchanges["fp16"]
+
+
+def test_rounds_cut_before_they_code() -> None:
+    machines = Machines(workers=64, gbit=math.inf, latency_us=30)
+    plain, half, scaled = (
+        predict(ALEXNET, machines, algorithms.LocalSGD(period=1), wire=wire).exposed_seconds
+        for wire in ("none", "fp16", "int16")
+    )
+    assert half == pytest.approx(plain)
+    assert scaled > 2 * plain
+
+
 def test_a_period_is_counted_whole() -> None:
     machines = Machines(workers=4, gbit=1, latency_us=0)
     every, tenth = (predict(ALEXNET, machines, algorithms.LocalSGD(period=period), steps=25) for period in (1, 10))
