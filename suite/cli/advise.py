@@ -24,7 +24,9 @@ def advise(
     workers: Annotated[int, typer.Option(help="How many.")],
     per_host: Annotated[int, typer.Option(help="Workers on one host, which share its link.")] = 1,
     network: Annotated[str, typer.Option(help="1GbE, 10GbE, ..., or a rate in Gbit/s.")] = "10GbE",
-    latency_us: Annotated[float, typer.Option(help="Of one hop between hosts, microseconds.")] = 30.0,
+    latency_us: Annotated[
+        float | None, typer.Option(help="Of one hop between hosts, microseconds; default 30, or as calibrated.")
+    ] = None,
     straggler: Annotated[str, typer.Option(help="For example lognormal:sigma=1,mean=0.2x")] = "none",
     wire: Annotated[str, typer.Option(help="none, fp16, int16 or powersgd:rank=4.")] = "none",
     batch_size: Annotated[int, typer.Option(help="Samples per worker and step.")] = 32,
@@ -41,6 +43,7 @@ def advise(
     """Rank the algorithms for your net on machines that need not be here (simulated)."""
     from rich.table import Table
 
+    from suite.cli.foretell import hop
     from suite.cli.screen import wide_console
     from suite.cli.sealed import read
     from suite.simulate import Calibration, Machines, advice_page, evidence
@@ -49,13 +52,14 @@ def advise(
     if html is not None and not html.parent.is_dir():
         raise BadInputError(f"--html {html}: there is no folder {html.parent}")
     with input_errors():
+        known_costs = None if calibration is None else Calibration.read(calibration)
         machines = Machines(
             workers=workers,
             per_host=per_host,
             gbit=rate(network),
-            latency_us=latency_us,
+            latency_us=hop(latency_us, known_costs),
             stragglers=straggler,
-            calibration=None if calibration is None else Calibration.read(calibration),
+            calibration=known_costs,
         )
         workload = _workload(model, compute, batch_size, input_)
         found = advise(workload, machines, wire=wire)

@@ -19,7 +19,7 @@ from suite.simulate import Calibration, Machines, Prediction, Workload, predict,
 if TYPE_CHECKING:
     from algorithms.contract import Algorithm
 
-LATENCY_US = 30.0  # of a hop through TCP and a switch
+LATENCY_US = 30.0  # of a hop through TCP and a switch, where nobody says how long it takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +64,11 @@ def foretell(asked: Asked) -> Foretold:
     with input_errors():
         workload = workload_of(asked.model, asked.compute, asked.tensors, asked.batch_size)
         calibration = None if asked.calibration is None else Calibration.read(asked.calibration)
-        usual = LATENCY_US if calibration is None else 0.0  # calibrated hops have theirs in them
         machines = Machines(
             workers=asked.workers,
             per_host=asked.per_host,
             gbit=asked.gbit,
-            latency_us=usual if asked.latency_us is None else asked.latency_us,
+            latency_us=hop(asked.latency_us, calibration),
             message_us=asked.message_us,
             contention=asked.contention,
             jitter=asked.jitter,
@@ -92,6 +91,13 @@ def foretell(asked: Asked) -> Foretold:
     notes += [f"fitted: {line}" for line in (calibration.fitted() if calibration is not None else ())]
     warnings = dict.fromkeys(warning for one in predictions for warning in one.warnings)
     return Foretold(workload, machines, tuple(predictions), tuple(f"note: {note}" for note in [*notes, *warnings]))
+
+
+def hop(asked: float | None, calibration: Calibration | None) -> float:
+    """Microseconds of a hop between hosts: as asked for, else as usual. A calibration has its hops' own in it already."""
+    if asked is not None:
+        return asked
+    return LATENCY_US if calibration is None else 0.0
 
 
 def workload_of(model: str | None, compute: str | None, tensors: Path | None, batch: int | None) -> Workload:

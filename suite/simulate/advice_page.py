@@ -53,10 +53,13 @@ def setting(advice: Advice) -> str:
     straggler = f", stragglers {machines.stragglers}" if machines.straggler is not None else ""
     wire = f", {advice.wire} on the wire" if advice.wire != "none" else ""
     fitted = "" if machines.calibration is None else f"; {machines.calibration.fitted()[0]}"
+    hop = f"{machines.latency_us:g} us a hop"
+    if machines.calibration is not None:
+        hop = f"{hop} more than calibrated" if machines.latency_us else "hops as calibrated"
     return (
         f"{workload.name}: {workload.parameter_bytes / 1e6:.4g} MB of parameters, {workload.step_seconds:.4g} s a step of "
         f"{workload.batch} samples ({workload.source}); {machines.workers} workers on {machines.hosts} hosts, "
-        f"{machines.gbit:g} Gbit/s, {machines.latency_us:g} us a hop{straggler}{wire}{fitted}"
+        f"{machines.gbit:g} Gbit/s, {hop}{straggler}{wire}{fitted}"
     )
 
 

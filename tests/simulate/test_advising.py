@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 import algorithms
 from suite.cli.app import run
-from suite.simulate import Machines, Workload
+from suite.simulate import Calibration, Machines, Workload
 from suite.simulate.advice_page import NO_EVIDENCE, change_lines, code, ties
 from suite.simulate.advising import EXACT, advise, chart, is_exact
+from suite.simulate.calibration import Reach, Values
 from tests.simulate.nets import ALEXNET, SMALL
 
 NET = """
@@ -74,6 +76,32 @@ def test_evidence_comes_first_and_the_page_needs_nothing_else(
     assert text.index("no evidence on convergence") < text.index("<h1>")
     assert "http" not in text
     assert "distin\u00adguishable" in text
+
+
+def test_hops_of_a_calibration_are_not_paid_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = dict.fromkeys(Values.model_fields, 0.0) | {"rate_share": 1.0, "hop_us": 50.0}
+    reach = Reach(workers=(2, 64), gbit=(1.0, 10.0), megabytes=(1.0, 100.0), framework=("torch",))
+    here = tmp_path / "here.json"
+    Calibration(commit=None, records=("network",), runs=(), reach=reach, values=Values(**values)).save(here)
+    more = [
+        "--model",
+        "googlenet",
+        "--compute",
+        "0.3",
+        "--batch-size",
+        "32",
+        "--workers",
+        "16",
+        "--calibration",
+        str(here),
+    ]
+    assert run(["predict", *more, "--gbit", "10", "--algorithm", "stock_horovod", "--json"]) == 0
+    rate = json.loads(capsys.readouterr().out)["samples_per_second"]
+    assert run(["advise", *more, "--network", "10", "--records", str(tmp_path / "none")]) == 0
+    out = capsys.readouterr().out
+    assert "hops as calibrated" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("stock horovod ")]
+    assert float(row.split()[2]) == pytest.approx(rate, rel=0.001)
 
 
 def test_a_module_of_ones_own_is_timed_here(net: str, capsys: pytest.CaptureFixture[str]) -> None:
