@@ -15,7 +15,7 @@ from suite.simulate import exchanging, meeting, quorums, wires
 from suite.simulate.carrying import carry, round_seconds
 from suite.simulate.exchanging import Course
 from suite.simulate.machines import Machines
-from suite.simulate.prediction import Estimate, Prediction, StepSeconds, mean_of, staleness_of
+from suite.simulate.prediction import Estimate, Prediction, mean_of, staleness_of
 from suite.simulate.times import Times, draw
 from suite.simulate.wires import Wire
 from suite.simulate.workload import Workload
@@ -128,7 +128,7 @@ def _prediction(
     share: float,
     spread: float,
 ) -> Prediction:
-    found = mean_of(course, spread)
+    found, lacks = mean_of(course, spread)
     samples = machines.workers * workload.batch * course.useful
     payload = sum(wire.bytes(shape) for _, shape in workload.tensors)
     sent = algorithm.bytes_per_exchange(machines.workers, payload) * course.exchanges if machines.workers > 1 else 0.0
@@ -136,7 +136,7 @@ def _prediction(
     hyper = dataclasses.fields(algorithm)  # type: ignore[arg-type]  # every algorithm is a dataclass
     options = {field.name: getattr(algorithm, field.name) for field in hyper if field.init}
     calibration = machines.calibration
-    warnings = [found.lacks] if found.lacks else []
+    warnings = [lacks] if lacks else []
     if calibration is None and machines.workers > 1:
         warnings.append(UNCALIBRATED)
     elif calibration is not None:
@@ -145,9 +145,9 @@ def _prediction(
         algorithm=algorithm.name,
         options=options,
         workers=machines.workers,
-        step_seconds=StepSeconds(found.value, found.low, found.high, found.typical),
-        samples_per_second=Estimate(samples / found.value, samples / found.high, samples / found.low),
-        exposed_seconds=Estimate(share * found.value, share * found.low, share * found.high),
+        step_seconds=found,
+        samples_per_second=Estimate(samples / found.mean, samples / found.high, samples / found.low),
+        exposed_seconds=Estimate(share * found.mean, share * found.low, share * found.high),
         staleness=staleness,
         staleness_counts=counts,
         bytes_per_step=Estimate(sent),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class Estimate(float):
 
 @dataclass(frozen=True)
 class StepSeconds:
-    """`mean`: work over time. `low` and `high`: the 90 % interval of a run's mean. `typical`: the median step."""
+    """`mean`: work over time. `low` and `high`: what the means of nine of ten runs as long as this one fall between.
+    `typical`: the median step."""
 
     mean: float
     low: float
@@ -91,19 +92,12 @@ class Prediction:
         }
 
 
-@dataclass(frozen=True)
-class Mean:
-    """Of a simulated course, with what its own steps say of how a run as long would scatter."""
+def mean_of(course: Course, spread: float) -> tuple[StepSeconds, str]:
+    """Of a simulated course, with what its own steps say of how runs as long would scatter; and why they say nothing.
 
-    value: float
-    low: float
-    high: float
-    typical: float
-    lacks: str = field(default="")
-
-
-def mean_of(course: Course, spread: float) -> Mean:
-    """Intervals add up as logarithms do: what the steps scatter, and the `spread` that calibration could not explain."""
+    What the simulated mean may lie off, the mean of a run may once more: its steps are others. To that comes the `spread`
+    that calibration could not explain. Widths add up as logarithms do.
+    """
     steps = course.steps
     value = float(np.mean(steps))
     typical = float(np.median(steps))
@@ -115,8 +109,8 @@ def mean_of(course: Course, spread: float) -> Mean:
             low, high = max(found.low, 1e-12), found.high
         elif _scatters(course):
             lacks = f"{len(steps)} steps are too few for an interval of what they scatter"
-    down, up = math.hypot(math.log(value / low), spread), math.hypot(math.log(high / value), spread)
-    return Mean(value, value * math.exp(-down), value * math.exp(up), typical, lacks)
+    down, up = (math.hypot(math.sqrt(2) * math.log(ratio), spread) for ratio in (value / low, high / value))
+    return StepSeconds(value, value * math.exp(-down), value * math.exp(up), typical), lacks
 
 
 def _scatters(course: Course) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -40,6 +41,16 @@ def test_waiting_for_all_is_the_largest_of_them() -> None:
     found = predict(tiny, perfect(16, "exponential:mean=1s,limit=1000s"), algorithms.Synchronous(), steps=20_000)
     assert found.step_seconds.mean == pytest.approx(harmonic(16), rel=0.01)
     assert found.step_seconds.low < harmonic(16) < found.step_seconds.high
+
+
+def test_nine_of_ten_runs_fall_into_the_interval() -> None:
+    """Of a run as long as the prediction, with delays of its own: the interval of the simulated mean holds eight."""
+    machines = perfect(4, "exponential:mean=0.5x")
+    found = [
+        predict(UNIT, machines, algorithms.Synchronous(), steps=108, seed=seed).step_seconds for seed in range(400)
+    ]
+    held = [one.low <= other.mean <= one.high for one, other in itertools.pairwise(found)]
+    assert 0.86 < np.mean(held) < 0.94
 
 
 @pytest.mark.parametrize("workers", [2, 7, 32])
