@@ -44,9 +44,10 @@ def advise(
     from rich.table import Table
 
     from suite.cli.foretell import hop
+    from suite.cli.known import sentences
     from suite.cli.screen import wide_console
     from suite.cli.sealed import read
-    from suite.simulate import Calibration, Machines, advice_page, evidence
+    from suite.simulate import Calibration, Machines, advice_page
     from suite.simulate.advising import advise
 
     if html is not None and not html.parent.is_dir():
@@ -63,7 +64,7 @@ def advise(
         )
         workload = _workload(model, compute, batch_size, input_)
         found = advise(workload, machines, wire=wire)
-    known = evidence.sentence(evidence.factors(read(folder), workload.name), workload.name, advice_page.NO_EVIDENCE)
+    known = "\n".join(sentences(read(folder), workload.name)) or advice_page.NO_EVIDENCE
     print(known, end="\n\n")
     print(advice_page.headline(found))
     print(advice_page.setting(found), end="\n\n")

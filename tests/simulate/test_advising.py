@@ -10,10 +10,13 @@ import pytest
 
 import algorithms
 from suite.cli.app import run
+from suite.cli.known import sentences
 from suite.simulate import Calibration, Machines, Workload
 from suite.simulate.advice_page import NO_EVIDENCE, change_lines, code, ties
 from suite.simulate.advising import EXACT, advise, chart, is_exact
 from suite.simulate.calibration import Reach, Values
+from tests.report import worlds
+from tests.report.test_convergence import reaching
 from tests.simulate.nets import ALEXNET, SMALL
 
 NET = """
@@ -76,6 +79,26 @@ def test_evidence_comes_first_and_the_page_needs_nothing_else(
     assert text.index("no evidence on convergence") < text.index("<h1>")
     assert "http" not in text
     assert "distin\u00adguishable" in text
+
+
+def learned(delayed: list[int | None], **more: str) -> str:
+    """What is known where synchronous training took 1000 samples at the better of two rates, and 9000 at the other."""
+    needed = {("synchronous", 0.05): [1000] * 3, ("synchronous", 0.2): [9000] * 3, ("delayed", 0.05): delayed}
+    records = [
+        reaching(
+            one, needed.get((one.specification.algorithm.name, one.labels.learning_rate), [None] * 3)[one.labels.seed]
+        )
+        for one in worlds.delay()
+    ]
+    records = [one.model_copy(update=more) for one in records]
+    return "\n".join(sentences(records, records[0].specification.model.name))
+
+
+def test_who_never_learned_is_counted_and_each_stands_at_its_best_rate() -> None:
+    assert "1 step late 1.50" in learned([1500, 1500, 1500])
+    assert "1 step late never in 1 of 3" in learned([1500, 1500, None])
+    assert "(simulated, delay: " in learned([1500] * 3, kind="simulated")
+    assert sentences([], "lenet") == []
 
 
 def test_hops_of_a_calibration_are_not_paid_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
