@@ -26,6 +26,7 @@ from suite.harness.warm import WarmRanks
 from suite.record.schema import Failed, Reason, Record, Sweep
 from suite.record.specification import Specification
 from suite.record.store import WORK, Contents, DiskFullError, Store, Unreadable, Writer
+from suite.virtual import code
 
 WIDTH = 160  # of a table that goes into a file or a pipe
 # A run that failed for these reasons is not there: it says nothing about what was to be measured.
@@ -150,6 +151,10 @@ class Sweeper:
             end_leftovers(tokens.is_orphan)
             work = self.store.folder / WORK
             _remove_orphans(work)
+            if outdated := _remove_outdated(work):
+                self.console.print(
+                    f"{outdated} interrupted in virtual time by other code or another PyTorch: begun anew"
+                )
             set_aside = writer.set_aside_damaged()
             for hole in set_aside:
                 self.console.print(f"damaged record set aside: {hole.path} ({hole.why})", markup=False)
@@ -334,3 +339,11 @@ def _remove_orphans(work: Path) -> None:
     for folder in work.glob("run-*"):
         if tokens.is_orphan(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_outdated(work: Path) -> int:
+    """How many checkpoints of virtual runs there were from which nobody here goes on."""
+    outdated = [path for path in work.glob("*.checkpoint") if code.is_of_other_code(path.name)]
+    for path in outdated:
+        path.unlink(missing_ok=True)
+    return len(outdated)

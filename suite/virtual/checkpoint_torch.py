@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from algorithms.virtual.trace import Trace
 from suite.training.divergence import Diverged, DivergenceWatch
 from suite.training.session import CheckpointError
 from suite.training.targets import Point
+from suite.virtual import code
 from suite.virtual.ledger import Ledger, Lines
 
 FORMAT = "farandole virtual checkpoint 1"
@@ -30,14 +32,15 @@ def save(path: Path, identity: str, held: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        torch.save({"format": FORMAT, "identity": identity, **held}, partial)
+        torch.save({"format": FORMAT, "identity": identity, "code": code.of_this_run(), **held}, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def load(path: Path, identity: str, device: torch.device) -> Mapping[str, Any] | None:
-    """None where there is none: the run begins at its beginning."""
+    """None where there is none: the run begins at its beginning. So it does where the file is of other code, which is left
+    aside: a run is of one code from its first step to its last."""
     if not path.is_file():
         return None
     try:
@@ -50,5 +53,10 @@ def load(path: Path, identity: str, device: torch.device) -> Mapping[str, Any] |
         raise CheckpointError(path, "another kind of file", f"a {FORMAT}")
     if held["identity"] != identity:
         raise CheckpointError(path, "a checkpoint of another run", "one with the same settings; or name another file")
+    if held.get("code") != code.of_this_run():
+        aside = path.with_name(f"{path.name}.other-code")
+        path.replace(aside)
+        print(f"{path} is of other code, or of another PyTorch: left at {aside}, the run begins anew", file=sys.stderr)
+        return None
     found: Mapping[str, Any] = held
     return found

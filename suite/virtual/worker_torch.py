@@ -12,6 +12,7 @@ from pathlib import Path
 from suite.rank import job
 from suite.rank.samples import RankWriter
 from suite.rank.worker import FAILED, describe
+from suite.virtual import code
 from suite.virtual.training_torch import Prepared, Progress, prepare, train
 
 
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     left = given.left(time.time(), job.clock_of_this_machine())
     faulthandler.dump_traceback_later(max(1.0, left), exit=True)
     # Beside the job's own folder, which is gone when the run is: a sweep that is resumed goes on from there.
-    return run(given, None, checkpoint=Path(given.folder).parent / f"{given.specification.identity[:16]}.checkpoint")
+    return run(given, None, checkpoint=Path(given.folder).parent / code.checkpoint_name(given.specification.identity))
 
 
 def run(

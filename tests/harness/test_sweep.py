@@ -172,6 +172,20 @@ def test_folders_of_runs_that_a_killed_harness_left_are_removed(tmp_path):
     assert [path.name for path in sorted(work.iterdir())] == sorted(["run-999999999-1-0-0", found])
 
 
+def test_checkpoints_of_other_code_are_removed_and_those_of_this_code_are_kept(tmp_path):
+    from suite.virtual import code
+
+    work = tmp_path / "results" / ".work"
+    work.mkdir(parents=True)
+    ours = code.checkpoint_name("0" * 64)
+    for name in (ours, "0000000000000000.checkpoint", "0000000000000000-abc-torch-2.0.checkpoint"):
+        (work / name).touch()
+    made = sweeper(tmp_path / "results", Scripted())
+    made.run(plan(), Options())
+    assert [path.name for path in work.iterdir()] == [ours]
+    assert "2 interrupted in virtual time by other code" in made.console.file.getvalue()
+
+
 def test_a_dry_run_starts_nothing_and_shows_every_run(tmp_path):
     executor = Scripted()
     made = sweeper(tmp_path / "results", executor)

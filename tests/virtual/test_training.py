@@ -12,7 +12,7 @@ from algorithms.virtual import SGD, Cluster
 from suite.rank.sources import open_source
 from suite.record.specification import Model, Optimizer
 from suite.training.session import CheckpointError
-from suite.virtual import checkpoint_torch, watch_torch
+from suite.virtual import checkpoint_torch, code, watch_torch
 from suite.virtual.batches import Batches
 from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.net_torch import Portion
@@ -212,3 +212,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     held.write_bytes(held.read_bytes()[:50])
     with pytest.raises(CheckpointError, match="cannot be read"):
         trained(specified(), tmp_path / "run", checkpoint=held)
+
+
+def test_a_checkpoint_of_other_code_is_left_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specification, held = specified(steps=2), tmp_path / "held"
+    with monkeypatch.context() as before:
+        before.setattr(code, "of_this_run", lambda: "a version ago")
+        checkpoint_torch.save(held, specification.identity, {"of": "no use"})
+    (rank, *_) = trained(specification, tmp_path / "run", checkpoint=held)
+    assert len(rank.steps) == 2
+    said = capsys.readouterr().err
+    assert "is of other code" in said and said.count("\n") == 1
+    assert (tmp_path / "held.other-code").is_file() and not held.exists()
