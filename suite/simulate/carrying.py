@@ -65,10 +65,6 @@ class Carried:
         return found
 
     @property
-    def bytes(self) -> float:
-        return sum(one.bytes for one in self.sent)
-
-    @property
     def total(self) -> float:
         """On the wire, if nothing has to be waited for."""
         return float(self.seconds.sum())

@@ -41,10 +41,10 @@ class Machines:
     """So many workers, `per_host` on a host, on links of `gbit` in each direction.
 
     latency_us: of one hop between hosts. message_us: what any exchange costs besides its bytes and hops, however many take
-    part; message_us_per_worker: the same for each further worker (negotiation). contention: how much longer bytes take for
-    each further worker of a host that uses the same link, as a share. jitter: standard deviation of a worker's compute
-    time, as a share of its mean; jitter_correlation: between workers. stragglers: as in experiments. shared_cores: all
-    ranks run on one machine of so many cores, as emulated hosts do. calibration: replaces what cannot be known.
+    part. contention: how much longer bytes take for each further worker of a host that uses the same link, as a share.
+    jitter: standard deviation of a worker's compute time, as a share of its mean; jitter_correlation: between workers.
+    stragglers: as in experiments. shared_cores: all ranks run on one machine of so many cores, as emulated hosts do.
+    calibration: replaces what cannot be known.
     """
 
     workers: int
@@ -52,7 +52,6 @@ class Machines:
     gbit: float = 10.0
     latency_us: float = 30.0
     message_us: float = 0.0
-    message_us_per_worker: float = 0.0
     contention: float = 0.0
     local_gbit: float | None = None
     local_latency_us: float | None = None
@@ -73,7 +72,7 @@ class Machines:
         _rate("gbit", self.gbit)
         if self.local_gbit is not None:
             _rate("local_gbit", self.local_gbit)
-        for name in ("latency_us", "message_us", "message_us_per_worker", "contention", "jitter"):
+        for name in ("latency_us", "message_us", "contention", "jitter"):
             real(name, getattr(self, name), 0)
         if self.local_latency_us is not None:
             real("local_latency_us", self.local_latency_us, 0)
@@ -117,7 +116,6 @@ class Machines:
             latency_us=0.0,
             local_latency_us=0.0,
             message_us=0.0,
-            message_us_per_worker=0.0,
             calibration=None if self.calibration is None else self.calibration.without_network(),
         )
 
@@ -133,8 +131,7 @@ def closed_form(machines: Machines) -> Costs:
     doubling takes 2 log2(n) hops for the same bytes.
     """
     workers = machines.workers
-    message = (machines.message_us + machines.message_us_per_worker * (workers - 1)) * 1e-6
-    exchange = message + hops(machines) * hop_seconds(machines)
+    exchange = machines.message_us * 1e-6 + hops(machines) * hop_seconds(machines)
     per_byte = 2 * (workers - 1) / workers * sharing(machines) / bytes_per_second(machines)
     return Costs(exchange=exchange, per_byte=per_byte, vote=exchange)
 

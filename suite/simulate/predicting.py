@@ -16,7 +16,7 @@ from suite.simulate.carrying import carry, round_seconds
 from suite.simulate.exchanging import Course
 from suite.simulate.machines import Machines
 from suite.simulate.prediction import Estimate, Prediction, mean_of, staleness_of
-from suite.simulate.times import Times, draw
+from suite.simulate.times import draw
 from suite.simulate.wires import Wire
 from suite.simulate.workload import Workload
 
@@ -74,7 +74,7 @@ def simulate(
     calibration = machines.calibration
     after = 0.0 if calibration is None else calibration.after(workload)
     if isinstance(algorithm, Exchange):
-        times = _drawn(workload, machines, _enough(machines, steps, 1) + settling, seed)
+        times = draw(workload, machines, _enough(machines, steps, 1) + settling, seed)
         if not algorithm.reduces or machines.workers == 1:
             return _settled(exchanging.alone(workload, times, after), settling)
         if calibration is not None:
@@ -92,9 +92,9 @@ def simulate(
     if asked.everyone:
         # Whole periods, more than are asked for rather than less, behind one in which nothing was under way.
         count = (1 + -(-_enough(machines, steps, period) // period)) * period
-        times = _drawn(workload, machines, count, seed)
+        times = draw(workload, machines, count, seed)
         return _settled(meeting.meet(times, workload.step_seconds, algorithm, seconds, after), period)
-    times = _drawn(workload, machines, max(_enough(machines, steps, period), 2 * period), seed)
+    times = draw(workload, machines, max(_enough(machines, steps, period), 2 * period), seed)
     seconds += machines.costs.vote
     if calibration is not None and machines.workers > 1:
         seconds += _looked_for(workload.step_seconds + seconds, machines.workers)
@@ -105,10 +105,6 @@ def _looked_for(round_: float, workers: int) -> float:
     """Until the last of the helpers, each on its own rhythm, enters the vote that begins a round."""
     pace = min(max(quorum_pace.SHARE * round_, quorum_pace.SHORTEST), quorum_pace.LONGEST)
     return pace * workers / (workers + 1)
-
-
-def _drawn(workload: Workload, machines: Machines, steps: int, seed: int) -> Times:
-    return draw(workload, machines, steps, seed)
 
 
 def _enough(machines: Machines, steps: int, period: int) -> int:

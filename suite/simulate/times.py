@@ -32,10 +32,6 @@ class Times:
     shares: Floats
     workers: int
 
-    @property
-    def even(self) -> bool:
-        return self.shares.shape[1] < self.workers or self.workers == 1
-
     def seconds(self, step_seconds: float) -> Floats:
         """From a step's beginning until its gradient is there."""
         return self.delays + self.shares * step_seconds

@@ -1,6 +1,6 @@
 """Learning rates as pure functions of the step number (0 for the first update).
 
-Which values the papers used stands in `papers`; here are the shapes. A rule is chosen by name and flat options:
+A rule is chosen by name and flat options:
 
     parse("warmup", 0.4, {"steps": 500, "then": "step", "every": 2000}).at(step)
 """

@@ -3,13 +3,6 @@
 import pytest
 
 from suite.training import LEARNING_RATES, parse_learning_rate
-from suite.training.papers import (
-    elastic_cifar,
-    inception_asynchronous,
-    inception_synchronous,
-    linear_scaling,
-    mnist_staleness,
-)
 
 
 def rates(name: str, at: list[int], /, **options: object) -> list[float]:
@@ -88,35 +81,3 @@ def test_bad_rules_are_refused_in_one_line(name: str, options: dict[str, object]
 def test_bad_rates_are_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="option rate"):
         parse_learning_rate("constant", rate, {})
-
-
-@pytest.mark.parametrize("workers", [1, 50, 100])
-def test_the_backup_worker_papers_rule_is_its_formula_and_falls_every_two_passes(workers: int) -> None:
-    samples, batch = 1_281_167, 32
-    rule = inception_synchronous(workers=workers, samples=samples, batch_size=batch)
-    steps = samples / batch
-    for step in (0, 1000, 76_200):
-        formula = 0.045 * workers * 0.94 ** (step * workers / (2 * steps))
-        assert rule.at(step) == pytest.approx(formula, rel=1e-12)
-    two_passes = 2 * samples / (batch * workers)
-    assert rule.at(round(two_passes)) / rule.at(0) == pytest.approx(0.94, rel=1e-3)
-
-
-def test_asynchronous_inception_is_the_synchronous_rule_of_one_worker() -> None:
-    one = inception_synchronous(workers=1, samples=1000, batch_size=10)
-    other = inception_asynchronous(samples=1000, batch_size=10)
-    assert [one.at(step) for step in (0, 7, 500)] == [other.at(step) for step in (0, 7, 500)]
-
-
-def test_the_staleness_study_falls_to_zero_over_the_last_10_of_25_epochs() -> None:
-    rule = mnist_staleness(steps_per_epoch=4)
-    assert [rule.at(epoch * 4) for epoch in (0, 15, 20, 25)] == pytest.approx([0.1, 0.1, 0.05, 0.0])
-
-
-def test_scaling_and_constant_and_their_ranges() -> None:
-    assert linear_scaling(0.045, 100) == pytest.approx(4.5)
-    assert elastic_cifar(0.05).at(10**6) == 0.05
-    with pytest.raises(ValueError, match="workers = 0"):
-        linear_scaling(0.1, 0)
-    with pytest.raises(ValueError, match="batch_size = 11: 1 <= batch_size <= 10"):
-        inception_asynchronous(samples=10, batch_size=11)
