@@ -73,7 +73,9 @@ class Telemetry(Part):
 
     steps: Count = 0
     rounds: Count = Field(default=0, description="exchanges of a gradient, or rounds closed")
-    bytes_sent: Count = Field(default=0, description="payload this rank handed to Horovod")
+    bytes_sent: Count = Field(
+        default=0, description="payload this rank handed to Horovod; of a virtual worker: what a ring sends of it"
+    )
     exposed_seconds: float = Field(default=0.0, description="the training thread stood still for an exchange")
     exposed_vote_seconds: float | None = Field(
         default=None, description="of these, votes were taken; None: nobody votes"
@@ -307,6 +309,9 @@ class Facts(Part):
     place: Count = Field(default=0, description="among others of its role, in tables and legends")
     silent: bool = Field(default=False, description="nothing ever travels")
     hides: bool = Field(description="computing goes on while an exchange travels; else training stands still for it")
+    beside: Count | None = Field(
+        default=None, description="where it stands still: steps that compute beside an exchange before it does"
+    )
     waits_for: Count = Field(description="workers without whose contributions no exchange ends")
     drops_late: bool = Field(default=False, description="what comes after them is dropped")
     every: Count = Field(default=1, description="steps from one exchange to the next")

@@ -101,6 +101,13 @@ def ratio(first: Tuned, second: Tuned, target: float, measure: str = "samples") 
     return replace(found, lacks="one seed") if len(pairs) == 1 else found
 
 
+def doubt(best: Tuned, found: Sequence[Tuned], target: float, measure: str) -> str:
+    """Whether the one that needed least surely did: empty where every other that always got there surely needed more."""
+    beside = [ratio(one, best, target, measure) for one in found if one is not best]
+    sure = all(one is None or (one.decides and one.low > 1) for one in beside)
+    return "" if sure else ", not surely before all others"
+
+
 @dataclass(frozen=True, eq=False)
 class Highest:
     """The most accurate at the end, on average over its runs, and whether it surely is: all other intervals lie below."""

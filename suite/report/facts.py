@@ -42,9 +42,12 @@ _BEFORE = {
 def of(record: Record) -> Facts | None:
     """None for an algorithm that was never heard of and says nothing of itself."""
     found = record.facts or _before(record.specification)
-    if found is None or found.ahead is not None:
-        return found
-    return found.model_copy(update={"ahead": _ahead(record.specification.algorithm)})
+    if found is None:
+        return None
+    algorithm = record.specification.algorithm
+    lacking = {"ahead": _ahead(algorithm)} if found.ahead is None else {}
+    lacking |= {"beside": _beside(algorithm)} if found.beside is None else {}
+    return found.model_copy(update=lacking) if lacking else found
 
 
 def _ahead(algorithm: Algorithm) -> int:
@@ -53,6 +56,11 @@ def _ahead(algorithm: Algorithm) -> int:
         return int(algorithm.options.get("order", "forward") == "forward")
     steps = algorithm.options.get("steps", 1)
     return steps if algorithm.name == "delayed" and isinstance(steps, int) else 0
+
+
+def _beside(algorithm: Algorithm) -> int:
+    """The same: its copies left at the beginning of a step, and came back at its end."""
+    return int(algorithm.name == "elastic_averaging" and algorithm.options.get("order", "paper") == "paper")
 
 
 def _before(specification: Specification) -> Facts | None:

@@ -1,7 +1,8 @@
 """The least a step of an algorithm can take: computing, and sending what has to be sent over the rate that was there.
 
 Where an exchange can hide behind computation the floor is the longer of the two; where training stands still for it, their
-sum. It is a mean, as speeds are: over a period, and over the delays that stragglers were asked for. It is a bound, not a
+sum; where it may travel beside some of the steps from one exchange to the next, training stands still for what is left.
+It is a mean, as speeds are: over a period, and over the delays that stragglers were asked for. It is a bound, not a
 forecast: no latency, no cost of negotiation is in it, and of waiting only what the algorithm cannot do without.
 """
 
@@ -19,13 +20,13 @@ from suite.report.timing import useful_share
 class Floor:
     compute: float
     wire: float | None  # None: nobody knows the rate of the network
-    hides: bool
+    hiding: float  # the share of computing beside which an exchange may travel
 
     @property
     def seconds(self) -> float | None:
         if self.wire is None:
             return None
-        return max(self.compute, self.wire) if self.hides else self.compute + self.wire
+        return self.compute + max(0.0, self.wire - self.hiding * self.compute)
 
     @property
     def ceiling(self) -> float | None:
@@ -38,7 +39,7 @@ def floor(arm: Arm, group: Group) -> Floor | None:
     compute = computing(arm, group)
     if compute is None or not arm.finished or arm.facts is None:
         return None
-    return Floor(compute, wire(arm), arm.facts.hides)
+    return Floor(compute, wire(arm), 1.0 if arm.facts.hides else (arm.facts.beside or 0) / arm.facts.every)
 
 
 def computing(arm: Arm, group: Group) -> float | None:

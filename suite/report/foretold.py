@@ -75,6 +75,7 @@ class Verdict:
     inside: float  # share of runs in their interval
     floor_median: float  # errors of the bytes over the stated rate, of the same runs
     line_median: float | None  # and of straight lines, where there are some
+    lines: int
 
 
 def verdict(outcomes: Iterable[Outcome]) -> Verdict | None:
@@ -92,4 +93,5 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict | None:
         sum(one.inside for one in found) / runs,
         float(np.median(floors)),
         float(np.median(lines)) if lines else None,
+        len(lines),
     )

@@ -98,11 +98,9 @@ def test_faster() -> None:
 def test_exposed_share() -> None:
     records = scripted.records("floor-period", repetitions=2)
     finding = found("period-hides-communication", worlds.studied(*records), "emulated")
-    assert finding.judgement is Judgement.NOT_CONFIRMED  # above a twentieth where it blocks, below where it overlaps
+    assert finding.judgement is Judgement.REFUTED  # above a twentieth
     hidden = [one for one in records if "overlap" in one.labels.algorithm]
-    assert judgement("period-hides-communication", *hidden) is Judgement.CONFIRMED
-    shown = [one for one in records if "overlap" not in one.labels.algorithm]
-    assert judgement("period-hides-communication", *shown) is Judgement.REFUTED
+    assert judgement("period-hides-communication", *hidden) is Judgement.NOT_TESTABLE, "theirs hid nothing"
     once = [one for one in records if one.repetition == 0]
     assert judgement("period-hides-communication", *once) is Judgement.NOT_TESTABLE, "one run is no distribution"
 
@@ -202,10 +200,21 @@ def test_needs_samples() -> None:
 
 def test_no_verdict_on_samples_rests_on_one_seed() -> None:
     """Not even where training never got there."""
-    records = worlds.delay(scripted.diverging("delayed"))
+    late = ["delayed" in one.labels.algorithm for one in worlds.delay()]
+    records = [
+        one.model_copy(update={"reached": ()}) if never else one
+        for one, never in zip(worlds.delay(), late, strict=True)
+    ]
     assert judgement("slow-start-1", *records, kind="measured") is Judgement.CONFIRMED
     one = [record for record in records if record.labels.seed == 0]
     assert judgement("slow-start-1", *one, kind="measured") is Judgement.NOT_CONFIRMED
+
+
+def test_who_diverged_at_anothers_rate_does_not_need_more_samples() -> None:
+    records = worlds.delay(scripted.diverging("delayed"))
+    finding = found("slow-start-1", worlds.studied(*records), "measured")
+    assert finding.judgement is Judgement.NOT_CONFIRMED
+    assert finding.figure.startswith("diverged in")
 
 
 def test_grows_with() -> None:

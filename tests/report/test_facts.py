@@ -60,11 +60,11 @@ def test_an_algorithm_that_nobody_has_heard_of_has_its_floor() -> None:
     arm = group.arms[-1]
     bound = floor(arm, group)
     assert bound is not None
-    assert bound.hides
+    assert bound.hiding == 1
     blocked = heard_of(made, said.model_copy(update={"hides": False}))
     standing = floor(blocked.arms[-1], blocked)
     assert standing is not None
-    assert not standing.hides
+    assert standing.hiding == 0
     silent = heard_of(made, None)
     assert floor(silent.arms[-1], silent) is None, "of one that says nothing nothing is known"
 

@@ -78,7 +78,7 @@ def test_errors_are_signed_and_nothing_is_left_out() -> None:
     page = page_of(sealed(expectation(first, 1.1), expectation(second, 0.98), never, silent))
     assert page.summary.startswith("2 kinds of runs were predicted before they were run: the median error is 6.0%, the")
     assert "the largest 10.0%, and 50% of the runs" in page.summary
-    assert "floor is 50.0%, that of straight lines 20.0%" in page.summary
+    assert "floor is 50.0%, that of straight lines 20.0% (of 2 kinds)" in page.summary
     rows = {row[0].text: [entry.text for entry in row] for row in table(page, "predictions").rows}
     assert len(rows) == 4
     assert [row[3] for row in rows.values()] == ["+10.0%", "-2.0%", "–", "–"]

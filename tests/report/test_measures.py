@@ -163,6 +163,18 @@ def test_floors_by_hand() -> None:
     assert blocking.ceiling == pytest.approx((0.6 + wire) / max(0.6, wire), rel=1e-3)
 
 
+def test_the_floor_of_an_exchange_that_travels_beside_one_step_of_its_period() -> None:
+    """The copies of EASGD leave at the beginning of a step and are back at its end: that step computes meanwhile."""
+    records = scripted.records("floor-period", "workers=2", repetitions=1)
+    group = worlds.only_group(worlds.studied(*records))
+    found = floors.floor(arm(group, "elastic_averaging"), group)
+    assert found is not None
+    assert found.wire is not None
+    meeting = max(found.compute, 10 * found.wire)
+    assert found.seconds == pytest.approx((9 * found.compute + meeting) / 10)
+    assert found.seconds < found.compute + found.wire
+
+
 def slowed(name: str, straggler: str = "constant*") -> float:
     records = [
         one.model_copy(

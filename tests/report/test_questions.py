@@ -36,8 +36,8 @@ class Question:
 
 
 QUESTIONS = (
-    Question("How much faster do four workers train?", r"4 workers train AlexNet \d"),
-    Question("Does it still learn, and how soon?", r"AlexNet reaches \d+% soonest with"),
+    Question("How much faster do four workers train?", r"4 workers get through \d"),
+    Question("Does it still learn, and how soon?", r"AlexNet.* reaches \d+% "),
     Question(
         "Which algorithm, on my network and with my stragglers?", r"as fast as synchronous training for AlexNet on"
     ),

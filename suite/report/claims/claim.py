@@ -149,3 +149,10 @@ def load(path: Path = FILE) -> File:
 
 def untestable(because: str) -> Finding:
     return Finding(Judgement.NOT_TESTABLE, "", because)
+
+
+def majority(right: int, wrong: int, count: int) -> Judgement:
+    """Most of them say what the claim says and none the opposite; or the reverse."""
+    if wrong == 0 and right * 2 > count:
+        return Judgement.CONFIRMED
+    return Judgement.REFUTED if right == 0 and wrong * 2 > count else Judgement.NOT_CONFIRMED

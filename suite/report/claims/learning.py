@@ -10,7 +10,7 @@ from scipy import stats
 from suite import statistics
 from suite.report import formats
 from suite.report.arms import Group
-from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, untestable
+from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, majority, untestable
 from suite.report.claims.scope import Scope, chosen
 from suite.report.convergence import Tuned, at_rate, converges, ratio, tuned
 from suite.report.sections.wording import plural
@@ -33,6 +33,8 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
             found.append(
                 (f"{formats.around(interval, places='ratio', unit='×')} {goal}", interval.low, interval.high, True)
             )
+        elif ours.diverged:  # which says what rate it does not bear, not how many samples it needs
+            found.append((f"diverged in {ours.diverged} of {effort.runs} runs {goal}", 0.0, math.inf, False))
         elif effort.reached * 2 < effort.runs and effort.runs >= LEAST_RUNS:
             found.append(
                 (f"never in {effort.runs - effort.reached} of {effort.runs} runs {goal}", math.inf, math.inf, True)
@@ -47,7 +49,7 @@ def needs_samples(scope: Scope, claim: Claim) -> Finding:
     because = (
         f"surely {claim.terms.expect} samples in {right}, surely not in {wrong} of {plural(len(found), 'comparison')}"
     )
-    return Finding(_verdict(right, wrong, len(found)), "; ".join(text for text, *_ in found[:4]), because)
+    return Finding(majority(right, wrong, len(found)), "; ".join(text for text, *_ in found[:4]), because)
 
 
 def final_accuracy(scope: Scope, claim: Claim) -> Finding:
@@ -76,7 +78,7 @@ def final_accuracy(scope: Scope, claim: Claim) -> Finding:
         return untestable("no finished runs of both with evaluations and the same seeds, at least two")
     room = f" by more than {margin:.1%}" if margin and expect != "same" else f" within {margin:.1%}" if margin else ""
     because = f"surely {expect}{room} in {right}, surely not in {wrong} of {plural(count, 'comparison')}"
-    return Finding(_verdict(right, wrong, count), "; ".join(said[:4]), because)
+    return Finding(majority(right, wrong, count), "; ".join(said[:4]), because)
 
 
 def grows_with(scope: Scope, claim: Claim) -> Finding:
@@ -193,9 +195,3 @@ def _points(interval: Interval) -> str:
     if not interval.known:
         return f"{100 * interval.value:+.1f} points"
     return f"{100 * interval.value:+.1f} points [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-
-
-def _verdict(right: int, wrong: int, count: int) -> Judgement:
-    if wrong == 0 and right * 2 > count:
-        return Judgement.CONFIRMED
-    return Judgement.REFUTED if right == 0 and wrong * 2 > count else Judgement.NOT_CONFIRMED

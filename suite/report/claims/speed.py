@@ -10,7 +10,7 @@ from suite import statistics
 from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm, Group
-from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, untestable
+from suite.report.claims.claim import LEAST_RUNS, Claim, Finding, Judgement, Select, majority, untestable
 from suite.report.claims.scope import Scope, chosen, place
 from suite.report.convergence import Tuned, ratio, tuned
 from suite.report.measures import Comparison, compare, pairs
@@ -84,11 +84,11 @@ def faster(scope: Scope, claim: Claim) -> Finding:
         where = "under stragglers " if claim.terms.stragglers else ""
         rounds = f"{LEAST_RUNS} interleaved rounds or more"
         return untestable(f"no setting {where}has finished runs of {first.name} and {names} in {rounds}")
-    middle = sorted(ratios, key=lambda one: one[0].value)[len(ratios) // 2]
+    middle = sorted(ratios, key=lambda one: one[0].value)[(len(ratios) - 1) // 2]
     where = f"the middle one of {len(ratios)} settings" if len(ratios) > 1 else "the one setting there is"
     figure = f"{_times(middle[0])} against its strongest rival, in {where}"
     because = f"surely first in {ahead}, surely behind in {behind} of {plural(len(ratios), 'setting')}"
-    return Finding(_majority(ahead, behind, len(ratios)), figure, because)
+    return Finding(majority(ahead, behind, len(ratios)), figure, because)
 
 
 def exposed_share(scope: Scope, claim: Claim) -> Finding:
@@ -260,12 +260,6 @@ def _room(scope: Scope, arm: Arm, group: Group) -> float:
     ceiling = scope.study.of(group.ceiling).over_reference if group.ceiling is not None else None
     rooms += [] if ceiling is None else [ceiling.ratio.value]
     return min(rooms, default=0.0)
-
-
-def _majority(ahead: int, behind: int, count: int) -> Judgement:
-    if behind == 0 and ahead * 2 > count:
-        return Judgement.CONFIRMED
-    return Judgement.REFUTED if ahead == 0 and behind * 2 > count else Judgement.NOT_CONFIRMED
 
 
 def _rate(scope: Scope, arm: Arm) -> float:

@@ -14,7 +14,7 @@ from suite.report.landing.picture import Picture
 from suite.report.measures import compare
 from suite.report.study import Study
 
-QUESTION = "How much faster do more workers train?"
+QUESTION = "How many more samples do more workers get through?"
 COMMAND = "farandole bench scaling"
 NETS = ("alexnet", "googlenet")
 ROLES = {"reference": Role.REFERENCE, "control": Role.CONTROL, "ceiling": Role.CEILING}
@@ -67,8 +67,8 @@ def picture(study: Study) -> Picture:
     )
     figure = Figure(
         "landing-gain",
-        "Samples per second, × one worker. No communication is the ceiling; nothing can pass the line of as many times as "
-        "workers.",
+        "Samples per second, × one worker. No communication is the ceiling. Runs differ by a percent or two: who is that "
+        "little above the ceiling, or above as many times as workers, is at it.",
         f"Speed-up over workers in {len(panels)} panels. {' '.join(text for text, _ in said)}",
         Lines(panels, columns=1 if len(panels) <= 2 else 2, same_y=False, narrow=True),
     )
@@ -146,11 +146,18 @@ def _sentence(family: Family) -> tuple[str, tuple[Number, ...]] | None:
         return None
     best, number = max(choices, key=lambda one: one[1].interval.value)
     numbers = [number]
-    net = words.MODELS[family.net]
-    text = f"With {best.title}, {group.setting.workers} workers train {net} {number.text} times as fast as one"
+    net, workers = words.MODELS[family.net], group.setting.workers
+    text = f"{workers} workers get through {number.text} times as many samples of {net} as one with {best.title}"
+    if not number.interval.decides:  # nobody is called the first by one run
+        worst, least = min(choices, key=lambda one: one[1].interval.value)
+        text = (
+            f"{workers} workers get through {least.middle} ({worst.title}) to {number.middle} ({best.title}) times as "
+        )
+        text += f"many samples of {net} as one, in one run of each"
+        numbers.append(least)
     for role, said in (("control", "stock Horovod"), ("ceiling", "ceiling")):
         beside = next((one for arm, one in found if arm.role == role and arm is not best), None)
         if beside is not None:
-            text += f", {said} {beside.middle}"
+            text += f"; {said} {beside.middle}"
             numbers.append(beside)
     return f"{text} ({family.kind}).", tuple(numbers)

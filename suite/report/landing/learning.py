@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from suite.report import formats, words
-from suite.report.arms import KINDS, Group
+from suite.report.arms import KINDS, Group, Setting
 from suite.report.charts.specification import Line, Lines, Panel, Role
 from suite.report.content import Figure
-from suite.report.convergence import Tuned, curve, highest, ratio, tuned
-from suite.report.landing.number import Number
+from suite.report.convergence import Tuned, curve, doubt, highest, ratio, tuned
+from suite.report.landing.number import Number, link
 from suite.report.landing.picture import Picture
 from suite.report.sections.wording import plural
 from suite.report.study import Study
@@ -45,7 +45,7 @@ def picture(study: Study) -> Picture:
         missing = f"No records of {names} trained to an accuracy. {COMMAND.format(net=lacking[0])} makes them."
     if not shown:
         return Picture("learning", QUESTION, "", missing=missing)
-    said = [_sentence(one) for one in shown]
+    said = [_sentence(one, there) for one in shown]
     panels = tuple(_panel(one) for one in shown)
     figure = Figure(
         "landing-learning",
@@ -118,24 +118,45 @@ def _line(one: Tuned, reference: bool) -> Line:
     )
 
 
-def _sentence(one: Trained) -> tuple[str, tuple[Number, ...]]:
-    """At the highest target that synchronous training reached in all its runs; else how far training came."""
-    net, kind = words.net(one.net, one.group.setting.model), one.group.setting.kind
+def _sentence(shown: Trained, there: Sequence[Trained]) -> tuple[str, tuple[Number, ...]]:
+    """Who is soonest at the highest target that synchronous training reached in all its runs, on every network beside the
+    one that is shown; else how far training came."""
+    setting = shown.group.setting
+    net = f"{words.net('', setting.model)} on {plural(setting.workers, 'worker')}"
+    beside = [one for one in there if one is not shown and _but_for_the_network(one) == _but_for_the_network(shown)]
+    found = [(one, first) for one in (shown, *beside) for first in [_soonest(one)] if first is not None]
+    if found:
+        said = []
+        for one, (number, unsure) in found:
+            where = "" if one.group.setting.network == "local" else f", {link(one.group.setting)}"
+            goal, title = formats.share(number.target or 0.0), number.arm.title
+            soonest = f"{goal} soonest with {title}, in {number.text} times the seconds of synchronous training{unsure}"
+            if number.interval.high >= 1:
+                sooner = f"{goal} with nothing surely sooner than synchronous training"
+                soonest = f"{sooner}; with {title}, in {number.text} times its seconds"
+            said.append(soonest + where)
+        return f"{net} reaches {'; '.join(said)} ({setting.kind}).", tuple(one for _, (one, _) in found)
+    top = highest(shown.best)
+    if top is None:
+        return f"{net} was not evaluated ({setting.kind}).", ()
+    number = Number("final accuracy", top.best.arm, top.accuracy)
+    return f"{net} ends highest with {top.best.arm.title}: {number.text}{top.doubt} ({setting.kind}).", (number,)
+
+
+def _but_for_the_network(one: Trained) -> Setting:
+    return one.group.setting.model_copy(update={"network": ""})
+
+
+def _soonest(one: Trained) -> tuple[Number, str] | None:
+    """Beside synchronous training, and what speaks against its being the first."""
     reference = one.reference
     reached = [] if reference is None else [it.target for it in reference.efforts if it.reached == it.runs]
-    if reference is not None and reached:
-        target = max(reached)
-        others = [it for it in one.best if it is not reference]
-        ratios = [
-            (it, found) for it in others for found in [ratio(it, reference, target, "seconds")] if found is not None
-        ]
-        if ratios:
-            best, interval = min(ratios, key=lambda it: it[1].value)
-            number = Number("seconds, × synchronous", best.arm, interval, reference.arm.label, target)
-            text = f"{net} reaches {formats.share(target)} soonest with {best.arm.title}, in {number.text} times the "
-            return f"{text}seconds of synchronous training ({kind}).", (number,)
-    top = highest(one.best)
-    if top is None:
-        return f"{net} was not evaluated ({kind}).", ()
-    number = Number("final accuracy", top.best.arm, top.accuracy)
-    return f"{net} ends highest with {top.best.arm.title}: {number.text}{top.doubt} ({kind}).", (number,)
+    if reference is None or not reached:
+        return None
+    target, others = max(reached), [it for it in one.best if it is not reference]
+    ratios = [(it, found) for it in others for found in [ratio(it, reference, target, "seconds")] if found is not None]
+    if not ratios:
+        return None
+    best, interval = min(ratios, key=lambda it: it[1].value)
+    number = Number("seconds, × synchronous", best.arm, interval, reference.arm.label, target)
+    return number, doubt(best, one.best, target, "seconds")

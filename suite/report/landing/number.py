@@ -105,6 +105,11 @@ def table(name: str, caption: str, numbers: Iterable[Number]) -> Table:
 def where(setting: Setting) -> str:
     """`AlexNet on 4 workers at 400 Mbit/s, one worker 4 times slower`."""
     said = f"{words.net('', setting.model)} on {setting.workers} worker{'s' * (setting.workers != 1)}"
-    if setting.network != "local":  # a label may say what a link is like, not what it is
-        said += f", links {setting.network}" if setting.network.startswith("as ") else f" at {setting.network}"
+    if setting.network != "local":
+        said += f" {link(setting)}"
     return said if setting.straggler == "none" else f"{said}, {words.straggler(setting.straggler)}"
+
+
+def link(setting: Setting) -> str:
+    """`at 400 Mbit/s`, or `on links as 1 Gbit/s`: a label may say what a link is like beside the net, not what it is."""
+    return f"{'on links' if setting.network.startswith('as ') else 'at'} {setting.network}"

@@ -9,7 +9,7 @@ from suite.report.evidence import Evidence
 from suite.report.landing import gain, learning, number, weather
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
-from suite.report.sections import foretold
+from suite.report.sections import elsewhere, foretold
 from suite.report.sections.experiment import title
 from suite.report.sections.main import Main
 from suite.report.sections.wording import ended_early, plural
@@ -37,7 +37,7 @@ def page(study: Study, answers: Sequence[tuple[Experiment, Main]], claims: str) 
             "Do the papers' claims hold?",
             (Prose(claims, (Link("Every claim, by paper", "pages/claims"),)),),
         ),
-        *([_predictions()] if study.evidence.sealed else []),
+        *([_predictions(study)] if study.evidence.sealed else []),
         _trust(study, pictures, answers),
     )
     return Page(NAME, TITLE, SUMMARY, sections)
@@ -70,9 +70,10 @@ def _questions(answers: Sequence[tuple[Experiment, Main]]) -> Section:
     return Section("questions", "Every question, and its answer", (Points(items),))
 
 
-def _predictions() -> Section:
+def _predictions(study: Study) -> Section:
     text = "Predictions that were sealed before their runs stand beside what came of them; none is left out."
-    return Section("predictions", foretold.TITLE, (Prose(text, (foretold.LINK,)),))
+    far = elsewhere.said(elsewhere.curves(one for sealed in study.evidence.sealed for one in sealed.expectations))
+    return Section("predictions", foretold.TITLE, (Prose(f"{text} {far}".strip(), (foretold.LINK,)),))
 
 
 def _trust(study: Study, pictures: Sequence[Picture], answers: Sequence[tuple[Experiment, Main]]) -> Section:

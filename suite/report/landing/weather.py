@@ -44,8 +44,9 @@ def picture(study: Study) -> Picture:
     text, numbers = _sentence(every)
     figure = Figure(
         "landing-map",
-        "The fastest algorithm of each setting and how many times as fast as synchronous training it is. Dashed: not for "
-        "sure, because it ran once or is not distinguishable from another. –: not run.",
+        "Of the algorithms that ran in a setting (not all ran in every one) the fastest, and how many times as fast as "
+        "synchronous training it is; all numbers travel as they are. Dashed: not for sure, because it ran once or is not "
+        "distinguishable from another. –: not run.",
         f"Map of {len(every)} settings, network by straggler. {text}",
         Map(tuple(panels), "network"),
     )
@@ -75,7 +76,7 @@ def _worth(one: Place) -> tuple[bool, bool, int]:
 
 
 def _place(group: Group, study: Study) -> Place | None:
-    choices = [arm for arm in choices_of(group) if study.of(arm).over_reference is not None]
+    choices = [arm for arm in choices_of(group) if not arm.coded and study.of(arm).over_reference is not None]
     if group.reference is None or not choices or group.setting.network == "local" or group.setting.workers < 2:
         return None
     best = max(choices, key=lambda arm: study.of(arm).over_reference.ratio.value)  # type: ignore[union-attr]

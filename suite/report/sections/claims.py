@@ -31,9 +31,9 @@ COLUMNS = (
 )
 LEGEND = (
     "✓ confirmed: the whole 95 % interval, or most settings and none against, say what the claim says. ✗ refuted: they say "
-    "the opposite. ? not confirmed: the records are there and do not decide. – not testable: there are no records that "
-    "could. Verdicts are computed by fixed rules, never typed in; what holds on other hardware, data or scale is beyond "
-    "these records."
+    "the opposite. ? not confirmed: the records are there and say neither throughout. – not testable: no records are there "
+    "that could. Verdicts are computed by fixed rules, never typed in; what holds on other hardware, data or scale is "
+    "beyond these records."
 )
 
 
@@ -129,4 +129,4 @@ def _said(judged: Judged, paper: Paper) -> Iterator[Item]:
         ours = f" Ours: {finding.figure}." if finding.figure else ""
         yield Item(f"{kind.capitalize()}, {finding.judgement.value}:", f"{finding.because}.{ours}")
     if best(judged)[1].judgement not in (Judgement.CONFIRMED, Judgement.REFUTED):
-        yield Item("What would decide it:", f"farandole bench with more seeds: {', '.join(claim.tested_by)}.")
+        yield Item("To look further:", f"farandole bench, with more seeds or settings: {', '.join(claim.tested_by)}.")

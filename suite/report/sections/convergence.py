@@ -118,12 +118,17 @@ def _table(experiment: Experiment, group: Group, found: Sequence[Tuned], suffix:
     tried = sorted({rate for one in found for rate in one.tried})
     seeds = len({run.record.labels.seed for one in found for run in one.runs})
     every = found[0].runs[0].record.specification.evaluate_every
-    kinds = f"{plural(len(tried), 'learning rate')} ({', '.join(f'{rate:g}' for rate in tried)})"
+    rates = ", ".join(f"{rate:g}" for rate in tried)
+    kinds = (
+        f"its best of {len(tried)} learning rates ({rates})" if len(tried) > 1 else f"the learning rate {rates} alone"
+    )
+    chosen = " The best learning rate was chosen with the runs that are shown, for all algorithms alike." * (
+        len(tried) > 1
+    )
     return Table(
         f"{experiment.slug}-targets{suffix}",
-        f"{where + ': ' if where else ''}What each algorithm needed to each target, at its best of {kinds}, over "
-        f"{plural(seeds, 'seed')}. Looked at every {every:,} samples, which is how finely this can be told. The best "
-        "learning rate was chosen with the runs that are shown, for all algorithms alike.",
+        f"{where + ': ' if where else ''}What each algorithm needed to each target, at {kinds}, over "
+        f"{plural(seeds, 'seed')}. Looked at every {every:,} samples, which is how finely this can be told.{chosen}",
         COLUMNS,
         tuple(rows),
     )
@@ -144,7 +149,7 @@ def _row(one: Tuned, effort: Effort | None, reference: Tuned | None) -> tuple[En
         final = f"{middle:.1%}" + (f" ({min(finals):.1%} to {max(finals):.1%})" if len(finals) > 1 else "")
     return (
         Entry(one.arm.title, one.arm.label, exact=one.arm.label),
-        Entry(f"{one.learning_rate:g}", one.learning_rate),
+        Entry(f"{one.learning_rate:g}{_edge(one)}", one.learning_rate),
         Entry(formats.DASH, None) if effort is None else Entry(formats.share(effort.target), effort.target),
         _reached(effort),
         _amount(effort, lambda found: found.samples, 1),
@@ -155,6 +160,13 @@ def _row(one: Tuned, effort: Effort | None, reference: Tuned | None) -> tuple[En
         formats.number(middle, final),
         _outcome(one),
     )
+
+
+def _edge(one: Tuned) -> str:
+    """Beyond the last rate that was tried there may be a better one."""
+    if len(one.tried) < 2 or min(one.tried) < one.learning_rate < max(one.tried):
+        return ""
+    return " (the lowest tried)" if one.learning_rate == min(one.tried) else " (the highest tried)"
 
 
 def _reached(effort: Effort | None) -> Entry:

@@ -123,7 +123,8 @@ def _row(arm: Arm, group: Group) -> tuple[Entry, ...] | None:
     if not size or sent_declared is None:
         return None
     declared, recorded, measured = _memory_declared(arm), _recorded(arm), _measured(arm, group)
-    ring = 2 * (arm.setting.workers - 1) / arm.setting.workers
+    # Real workers count what they hand to Horovod, virtual ones what a ring sends of it.
+    ring = 1 if arm.setting.kind == "simulated" else 2 * (arm.setting.workers - 1) / arm.setting.workers
     handed = [one.bytes_sent / one.rounds * ring for one in counted if one.rounds]
     sent = float(np.median(handed)) if handed else None
     records = [run.record for run in arm.finished]

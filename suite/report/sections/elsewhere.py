@@ -43,6 +43,26 @@ def curves(expectations: Iterable[Expectation]) -> Curves:
     return {place: those for place, those in found.items() if len({one.workers for one in those}) >= LEAST_WORKERS}
 
 
+def said(places: Curves) -> str:
+    """Where a message for every layer costs most beside stock Horovod, which fuses them; empty where it costs nothing."""
+    found = []
+    for (model, straggler, network), those in places.items():
+        most = max(one.workers for one in those)
+        last = {one.algorithm: one for one in those if one.workers == most and straggler is None}
+        if {"layerwise", "stock_horovod"} <= set(last):
+            fused, layers = share(last["stock_horovod"]), share(last["layerwise"])
+            found.append(
+                (fused - layers, f"{words.net(model, model)} on {network} with {most:,} workers", layers, fused)
+            )
+    gap, where, layers, fused = max(found, default=(0.0, "", 0.0, 0.0))
+    if gap <= 0:
+        return ""
+    return (
+        f"Predicted, not measured: a message for every layer does not scale. {where} would use {percent(layers)} of its "
+        f"machines' speed layer-wise, {percent(fused)} with stock Horovod."
+    )
+
+
 def _figure(model: str, places: Curves) -> Figure:
     own = {place: those for place, those in places.items() if place[0] == model}
     stragglers = list(dict.fromkeys(straggler for _, straggler, _ in own))

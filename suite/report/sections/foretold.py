@@ -42,11 +42,12 @@ LEGEND = (
 BY_ALGORITHM = (
     Column("algorithm", "algorithm"),
     Column("compared", "kinds of runs", True),
-    Column("median_error", "median error", True, "signed: above 0, runs were faster than predicted"),
+    Column("median_error", "median error", True, "whatever its sign"),
+    Column("leaning", "leaning", True, "median with signs: above 0, runs were faster than predicted"),
     Column("largest_error", "largest error", True),
     Column("inside", "inside", True, "runs within their 90 % interval"),
-    Column("floor_error", "floor", True, "median error of bytes over the stated rate"),
-    Column("line_error", "line", True, "median error of a straight line"),
+    Column("floor_error", "floor", True, "median error of bytes over the stated rate, whatever its sign"),
+    Column("line_error", "line", True, "median error of a straight line, whatever its sign"),
 )
 EVERY = (
     Column("run", "run"),
@@ -96,7 +97,8 @@ def _answer(outcomes: Sequence[Outcome]) -> str:
     found = verdict(outcomes)
     if found is None:
         return f"{plural(len(outcomes), 'kind')} of runs are predicted, and none of them has been run since."
-    line = "" if found.line_median is None else f", that of straight lines {percent(found.line_median, 1)}"
+    lines = f", that of straight lines {percent(found.line_median, 1)} (of {plural(found.lines, 'kind')})"
+    line = "" if found.line_median is None else lines
     return (
         f"{plural(found.compared, 'kind')} of runs were predicted before they were run: the median error is "
         f"{percent(found.median, 1)}, the largest {percent(found.worst, 1)}, and {percent(found.inside)} of the runs are "
@@ -140,11 +142,12 @@ def _by_algorithm(compared: Sequence[Outcome]) -> Table:
             (
                 Entry(NAMES.get(name, name), name, exact=name),
                 number(len(those), str(len(those))),
+                _unsigned(errors),
                 _signed(median(errors)),
                 _signed(max(errors, key=abs)),
                 number(sum(one.inside for one in those) / runs, f"{sum(one.inside for one in those)} of {runs}"),
-                _signed(_median(one.floor_error for one in those)),
-                _signed(_median(one.line_error for one in those)),
+                _unsigned(one.floor_error for one in those),
+                _unsigned(one.line_error for one in those),
             )
         )
     return Table("predictions-by-algorithm", "Errors by algorithm.", BY_ALGORITHM, tuple(rows), folded=len(rows) > 8)
@@ -181,9 +184,11 @@ def _told(sealed: Sealed) -> Iterator[str]:
     yield f"It rests on this: {'; '.join(sealed.fitted)}."
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
+def _unsigned(errors: Iterable[float | None]) -> Entry:
+    """Their median, whatever their signs."""
+    known = [abs(error) for error in errors if error is not None]
+    middle = median(known) if known else None
+    return number(middle, None if middle is None else percent(middle, 1))
 
 
 def _signed(error: float | None) -> Entry:

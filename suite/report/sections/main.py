@@ -11,7 +11,7 @@ import numpy as np
 from suite.report import formats, words
 from suite.report.arms import Arm, Group
 from suite.report.content import Column, Entry, Figure, Table
-from suite.report.convergence import Tuned, converges, highest, ratio, tuned
+from suite.report.convergence import Tuned, converges, doubt, highest, ratio, tuned
 from suite.report.landing.number import Number
 from suite.report.sections import convergence, declared, options, recoveries, sensitivity, speed_figures
 from suite.report.sections.speed import ratio_entry
@@ -74,10 +74,10 @@ def _speed(experiment: Experiment, study: Study) -> Main:
     axes = _axes(experiment)
     ranked = sorted(found, key=lambda one: one[1].interval.value)
     lowest, highest = ranked[0], ranked[-1]
-    said = [f"At best {_gain(highest, axes)}"]
+    said = [f"At best {_gain(highest, axes, study)}"]
     numbers = [highest[1]]
     if lowest is not highest:
-        said.append(f"at least {_gain(lowest, axes)}")
+        said.append(f"where there is least to gain, {_gain(lowest, axes, study)}")
         numbers.append(lowest[1])
     answer = f"{'; '.join(said)}."
     several = len(experiment.groups) > 2
@@ -97,12 +97,12 @@ def _speed_figures(experiment: Experiment, study: Study) -> Iterator[Figure]:
     yield from speed_figures.speedups(experiment, study)
 
 
-def _gain(found: tuple[Group, Number], axes: Sequence[str]) -> str:
+def _gain(found: tuple[Group, Number], axes: Sequence[str], study: Study) -> str:
     group, number = found
-    place = describe(group.setting, axes)
-    return f"{number.text} times as fast as synchronous training with {number.arm.title}" + (
-        f" ({place})" if place else ""
-    )
+    place, won = describe(group.setting, axes), winner(group, study)
+    tie = won is not None and len(won.equals) > 0 and number.arm in (won.arm, *won.equals)
+    text = f"{number.text} times as fast as synchronous training with {number.arm.title}"
+    return text + (f" ({place})" if place else "") + ", which others tie with" * tie
 
 
 def _fastest(group: Group, study: Study) -> Number | None:
@@ -189,6 +189,10 @@ def _learning(experiment: Experiment) -> Main:
         numbers = (number,)
         answer = f"{_first_upper(top.best.arm.title)} ends highest, {number.text}{top.doubt}"
         answer += "." if reference is None else "; synchronous training reaches no target in all its runs."
+        if len(found) == 1:
+            answer = (
+                f"{_first_upper(top.best.arm.title)} ends at {number.text}; nothing that ran beside it to compare with."
+            )
     else:
         answer = _nothing(experiment)
     table = _targets(experiment, ranked, reference, target)
@@ -203,9 +207,11 @@ def _against(reference: Tuned, found: Sequence[Tuned], target: float) -> tuple[s
     if fewest is None:
         answer = f"{goal}, nothing is known to need fewer samples than synchronous training"
     elif fewest.interval.high < 1:
+        unsure = _doubt(fewest, found, target, "samples")
         answer = (
             f"{goal}, {fewest.arm.title} needs the fewest samples: {fewest.text} times those of synchronous training"
         )
+        answer += unsure
     else:
         answer = (
             f"{goal}, nothing surely needs fewer samples than synchronous training; the fewest: {fewest.arm.title}, "
@@ -213,8 +219,13 @@ def _against(reference: Tuned, found: Sequence[Tuned], target: float) -> tuple[s
         answer += f"{fewest.text} times those"
     if soonest is not None and soonest.interval.high < 1:
         answer += f"; {soonest.arm.title} is there in {soonest.text} times its seconds"
+        answer += _doubt(soonest, found, target, "seconds")
         numbers.append(soonest)
     return answer, tuple(numbers)
+
+
+def _doubt(least: Number, found: Sequence[Tuned], target: float, amount: str) -> str:
+    return doubt(next(one for one in found if one.arm is least.arm), found, target, amount)
 
 
 def _least(reference: Tuned, found: Sequence[Tuned], target: float, amount: str) -> Number | None:
@@ -260,7 +271,9 @@ def _targets(experiment: Experiment, ranked: Sequence[Tuned], reference: Tuned |
         )
     goal = "" if target is None else f" to {formats.share(target)}"
     left_out = f", the best {MOST_ROWS} of {len(ranked)}" if len(ranked) > MOST_ROWS else ""
-    caption = f"Samples{goal}, every algorithm at its best learning rate{left_out}."
+    tried = max((len(one.tried) for one in kept), default=1)
+    rate = "its best learning rate" if tried > 1 else "the one learning rate that was tried"
+    caption = f"Samples{goal}, every algorithm at {rate}{left_out}."
     return Table(f"{experiment.slug}-main", caption, LEARNING, tuple(rows))
 
 

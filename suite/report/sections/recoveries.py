@@ -86,6 +86,8 @@ def _spread(values: Sequence[float]) -> Entry:
         return formats.number(None)
     middle = statistics.median(values)
     text = formats.digits(middle)
-    if len(values) > 1:
+    if len(values) == 2:  # nothing lies between a fault that is noticed at once and one at a timeout
+        text = " and ".join(formats.digits(value) for value in sorted(values))
+    elif len(values) > 2:
         text += f" ({formats.digits(min(values))} to {formats.digits(max(values))})"
     return formats.number(middle, text)

@@ -120,13 +120,13 @@ def _host(name: str, host: Host, commits: list[str], runs: int) -> tuple[Entry, 
 
 
 def _networks(records: list[Record]) -> Table:
-    found: dict[tuple[str, int], list[Record]] = {}
+    found: dict[tuple[str, int, float | None], list[Record]] = {}
     for record in records:
-        if record.cluster is not None:
-            found.setdefault((record.labels.network, record.cluster.hosts), []).append(record)
+        if record.cluster is not None:  # a label may stand for one rate with this net and for another with that
+            rate = record.specification.network.rate_mbit
+            found.setdefault((record.labels.network, record.cluster.hosts, rate), []).append(record)
     rows = []
-    for (network, hosts), those in sorted(found.items()):
-        asked = those[0].specification.network.rate_mbit
+    for (network, hosts, asked), those in sorted(found.items(), key=lambda one: (*one[0][:2], one[0][2] or 0.0)):
         measured = sorted(
             float(rate)
             for one in those
