@@ -119,7 +119,6 @@ def test_the_reason_of_a_failed_run_is_one_line_however_narrow_the_screen(
     assert "…" not in shown
 
 
-@pytest.mark.timeout(120)
 def test_profile_writes_a_file_that_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tiny.json"
     assert run(["profile", "tiny-cnn", "--batch-size", "2", "--repeats", "2", "--out", str(path)]) == 0
@@ -169,7 +168,6 @@ workers = [2]
 """
 
 
-@pytest.mark.timeout(180)
 def test_a_run_leaves_a_record_that_can_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "one.toml").write_text(ONE_RUN)
     records = ["--records", str(tmp_path / "records")]

@@ -15,7 +15,7 @@ from suite.cluster.emulated import leftovers
 from suite.cluster.emulated.shaping import GOODPUT_SHARE
 from suite.cluster.emulated.specification import Specification
 
-pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.usefixtures("namespaces")]
 
 ROOT = Path(__file__).parents[2]
 

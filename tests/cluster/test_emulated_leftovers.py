@@ -15,7 +15,7 @@ from suite.cluster.emulated import leftovers
 from suite.cluster.emulated.linux import Owner
 from tests.patience import eventually
 
-pytestmark = [pytest.mark.usefixtures("namespaces"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.usefixtures("namespaces")]
 
 ROOT = Path(__file__).parents[2]
 # In the cluster: a plain process, and one that has left its session and process group.

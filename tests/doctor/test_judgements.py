@@ -76,7 +76,6 @@ def test_keras_ranks_must_agree_exactly(ours: float, status: Status) -> None:
     assert "0.2 with Horovod's own" in check.found
 
 
-@pytest.mark.timeout(240)
 def test_the_real_thing() -> None:
     command = [sys.executable, "-m", "suite", "doctor", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=230, check=False)
@@ -90,7 +89,6 @@ def test_the_real_thing() -> None:
     assert done.returncode == (0 if found["healthy"] else 1)
 
 
-@pytest.mark.timeout(60)
 def test_a_probe_that_is_not_done_in_time_is_ended() -> None:
     answer = ranks.ask("torch", deadline=0.01)  # Horovod's launcher alone takes longer on any machine
     assert answer.trouble == "rank 0 and 1 not done after 0.01 s"

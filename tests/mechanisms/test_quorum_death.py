@@ -55,7 +55,6 @@ def launch(kind: str, folder: Path, ranks: int) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.timeout(110)
 @pytest.mark.parametrize("kind", ["dies", "dies_alone"])
 def test_an_uncaught_error_ends_the_job_everywhere_within_ten_seconds(kind: str, tmp_path: Path) -> None:
     done = launch(kind, tmp_path, 3)
@@ -71,7 +70,6 @@ def test_an_uncaught_error_ends_the_job_everywhere_within_ten_seconds(kind: str,
     assert all(when - death < 10 for when in learned)
 
 
-@pytest.mark.timeout(110)
 def test_a_program_that_forgets_to_finish_ends_well(tmp_path: Path) -> None:
     done = launch("forgets", tmp_path, 2)
     assert done.returncode == 0, done.stderr

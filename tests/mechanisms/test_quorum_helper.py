@@ -170,7 +170,6 @@ def check(outcomes: list[Outcome]) -> None:
     assert first.work.centre.tolist() == [len(taken), sum(c.worker for c in taken), sum(c.step for c in taken)]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("algorithm", "goals"),
     [

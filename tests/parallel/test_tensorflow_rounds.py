@@ -125,7 +125,6 @@ def counting(algorithm: Rounds) -> tuple[DistributedOptimizer, keras.Variable, C
     return wrapped, held, train
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("algorithm", [algorithms.Asynchronous(), algorithms.SoftSync(gradients=1)], ids=str)
 def test_a_learning_rate_set_behind_finish_is_in_force_at_once(algorithm: Rounds, rank: int) -> None:
     wrapped, held, train = counting(algorithm)
@@ -138,7 +137,6 @@ def test_a_learning_rate_set_behind_finish_is_in_force_at_once(algorithm: Rounds
     assert np.array_equal(held.numpy(), before)
 
 
-@pytest.mark.timeout(60)
 def test_a_warm_up_is_over_behind_finish(rank: int) -> None:
     wrapped, _, train = counting(algorithms.LocalSGD(period=10, warmup=3))
     train(13 - rank)
@@ -150,7 +148,6 @@ def test_a_warm_up_is_over_behind_finish(rank: int) -> None:
     wrapped.finish()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("algorithm", [algorithms.SoftSync(gradients=1), algorithms.LocalSGD(period=2)], ids=str)
 def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm: Rounds, rank: int) -> None:
     wrapped, held, train = counting(algorithm)
@@ -164,7 +161,6 @@ def test_a_rank_without_a_step_since_the_last_finish_serves_the_others(algorithm
         assert held.numpy() == pytest.approx([-0.125 * (6 + 8)] * 3)
 
 
-@pytest.mark.timeout(60)
 def test_who_changes_variables_beside_the_centre_is_told_once(rank: int) -> None:
     wrapped, held, train = counting(algorithms.BackupWorkers(spares=0))
     with warnings.catch_warnings():

@@ -70,13 +70,11 @@ def require(name: str, algorithm: Algorithm, rank: int, seed: int) -> None:
     assert outcome.scale == 1.0
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("name", "algorithm"), TESTED, ids=str)
 def test_the_loop_equals_its_reference_or_is_refused(name: str, algorithm: Algorithm, rank: int) -> None:
     require(name, algorithm, rank, seed=0)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("name", "algorithm"), OFTEN, ids=str)
 def test_whatever_the_delays(name: str, algorithm: Algorithm, rank: int) -> None:
     for seed in (1, 2, 3):
@@ -116,7 +114,6 @@ def test_half_precision_says_where_the_loss_scale_belongs(algorithm: Algorithm) 
 # -- a caught error leaves nothing behind
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", CAUGHT)
 def test_after_a_caught_error_the_next_optimizer_works(name: str, rank: int) -> None:
     fail, message = CAUGHT[name]

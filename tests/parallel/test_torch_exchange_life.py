@@ -21,7 +21,7 @@ from algorithms.contract import Algorithm
 from algorithms.torch import DistributedOptimizer, RankStopped, collectives
 from tests.parallel import torch_nets
 
-pytestmark = [pytest.mark.ranks(2, environment={"HOROVOD_FUSION_THRESHOLD": "0"}), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.ranks(2, environment={"HOROVOD_FUSION_THRESHOLD": "0"})]
 
 TRAVELLING = [
     algorithms.Synchronous(),

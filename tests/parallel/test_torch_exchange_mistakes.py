@@ -16,7 +16,7 @@ from algorithms.contract import Algorithm
 from algorithms.torch import DistributedOptimizer, RanksDisagree, TrainingError
 from tests.parallel import torch_nets
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.ranks(2)]
 
 DRIVEN = [
     algorithms.Synchronous(),

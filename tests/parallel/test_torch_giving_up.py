@@ -111,7 +111,6 @@ def late_and_guarded(opt: DistributedOptimizer, model: torch.nn.Module) -> None:
             raise AssertionError("taken for an error of the batch") from error
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "late",
     [late_before_forward, late_between_the_passes, late_in_one_of_two_attempts, late_at_the_end, late_and_guarded],
@@ -138,7 +137,6 @@ def test_nothing_of_what_is_given_up_counts(late: Step, rank: int, ranks: int) -
     assert told.used >= (0 if last else ROUNDS)
 
 
-@pytest.mark.timeout(60)
 def test_a_late_step_ends_before_its_layers_have_run(rank: int, ranks: int) -> None:
     """A step of the last rank would take 20 s."""
     last = rank == ranks - 1
@@ -154,7 +152,6 @@ def test_a_late_step_ends_before_its_layers_have_run(rank: int, ranks: int) -> N
         opt.finish()
 
 
-@pytest.mark.timeout(60)
 def test_a_failure_elsewhere_ends_what_can_never_count(rank: int) -> None:
     model = Chain()
     opt = DistributedOptimizer(
@@ -180,7 +177,6 @@ def test_a_failure_elsewhere_ends_what_can_never_count(rank: int) -> None:
     opt.detach()
 
 
-@pytest.mark.timeout(60)
 def test_a_users_exception_passes_and_training_can_go_on(rank: int, ranks: int) -> None:
     model = Chain()
     with DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=1.0), model, GIVING_UP) as opt:
@@ -201,7 +197,6 @@ def test_a_users_exception_passes_and_training_can_go_on(rank: int, ranks: int) 
         assert [-float(p.detach()) for p in model.parameters()] == [opt.telemetry().rounds] * 3 == [1] * 3
 
 
-@pytest.mark.timeout(60)
 def test_a_closure_is_an_attempt_of_its_own(rank: int, ranks: int) -> None:
     model = Chain()
     with DistributedOptimizer(torch.optim.SGD(model.parameters(), lr=1.0), model, GIVING_UP) as opt:
@@ -221,7 +216,6 @@ def test_a_closure_is_an_attempt_of_its_own(rank: int, ranks: int) -> None:
         assert opt.telemetry().given_up == (rank == ranks - 1)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("in_place", [False, True], ids=["compiled", "compiled in place"])
 def test_what_is_compiled_is_left_at_its_ends(in_place: bool, rank: int, ranks: int) -> None:
     model = Chain()

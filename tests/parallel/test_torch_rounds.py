@@ -74,7 +74,6 @@ ARRIVING = [
 ]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("algorithm", "optimizer"),
     [*((a, "momentum") for a in ARRIVING), *((ARRIVING[i], "adamw") for i in (0, 1, 4, 7))],

@@ -21,7 +21,7 @@ from algorithms.torch.rounds.gradients import GradientWork
 from tests.parallel import torch_nets
 from tests.parallel.torch_rounds_runs import OPTIMIZERS, agree, driver
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.ranks(2)]
 
 
 @pytest.fixture(autouse=True)

@@ -141,7 +141,6 @@ def test_a_rank_without_any_data_serves_the_others(algorithm: Rounds, rank: int,
             assert agree(torch_nets.vector(net), "no_data")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "algorithm",
     [
@@ -176,7 +175,6 @@ def test_an_error_in_one_training_thread_reaches_all_within_ten_seconds(
     assert time.monotonic() - began < PROMPT
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("algorithm", [algorithms.BackupWorkers(spares=1), algorithms.LocalSGD(period=2)], ids=repr)
 def test_a_straggler_slower_than_gloos_patience_does_not_end_the_job(algorithm: Rounds, rank: int, ranks: int) -> None:
     net = torch_nets.make()
@@ -189,7 +187,6 @@ def test_a_straggler_slower_than_gloos_patience_does_not_end_the_job(algorithm: 
         assert opt.telemetry().rounds >= 2
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("algorithm", [algorithms.BackupWorkers(spares=1), algorithms.LocalSGD(period=2)], ids=repr)
 def test_an_idle_helper_uses_less_than_a_tenth_of_a_core(algorithm: Rounds, rank: int, shared_path: Path) -> None:
     net = torch_nets.make()

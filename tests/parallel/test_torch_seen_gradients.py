@@ -15,7 +15,7 @@ from algorithms.contract import Algorithm
 from algorithms.torch import DistributedOptimizer, TrainingError
 from tests.parallel import torch_nets
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.ranks(2)]
 
 AVERAGING = [
     algorithms.StockHorovod(),

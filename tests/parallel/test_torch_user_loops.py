@@ -52,13 +52,11 @@ def require(name: str, algorithm: Algorithm, rank: int, seed: int) -> None:
     assert outcome.scale == 1.0
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("name", "algorithm"), CELLS, ids=str)
 def test_the_loop_equals_its_reference_or_is_refused(name: str, algorithm: Algorithm, rank: int) -> None:
     require(name, algorithm, rank, seed=0)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("name", "algorithm"), OFTEN, ids=str)
 def test_whatever_the_delays(name: str, algorithm: Algorithm, rank: int) -> None:
     for seed in (1, 2, 3):

@@ -13,7 +13,6 @@ from tests.patience import eventually
 from tests.runner.samples import MARK, ROOT, command, left_of, run
 
 
-@pytest.mark.timeout(240)
 def test_what_one_launch_leaves_behind_the_next_does_not_see() -> None:
     result = run("torch_leaving.py", "torch_seeing.py")
     assert result.code == 0, result.text
@@ -21,7 +20,6 @@ def test_what_one_launch_leaves_behind_the_next_does_not_see() -> None:
     assert left_of(result.mark) == []
 
 
-@pytest.mark.timeout(240)
 def test_processes_that_share_the_tests_share_the_warm_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,7 +33,6 @@ def test_processes_that_share_the_tests_share_the_warm_processes(
     assert left_of(result.mark) == []
 
 
-@pytest.mark.timeout(120)
 def test_nothing_outlives_a_pytest_that_is_killed(tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
     asking = subprocess.Popen(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.thirdparty.cells import ROWS, TENSORFLOW, check
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(120), pytest.mark.usefixtures("tensorflow_job")]
+pytestmark = [pytest.mark.ranks(2), pytest.mark.usefixtures("tensorflow_job")]
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.thirdparty.cells import ROWS, TORCH, check
 
-pytestmark = [pytest.mark.ranks(2), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.ranks(2)]
 
 
 @pytest.mark.parametrize("row", ROWS)

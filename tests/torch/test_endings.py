@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 STOPPED = "RankStopped: another rank has stopped, so this one cannot go on"
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("algorithm", "ending", "said"),
     [
