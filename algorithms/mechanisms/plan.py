@@ -104,6 +104,7 @@ def bundled(
     kinds: Sequence[Hashable],
     seconds_per_element: float,
     *,
+    toll: float = 0.0,
     longest: float,
     urgent: float,
     slack: float,
@@ -115,7 +116,8 @@ def bundled(
     `urgent` seconds later for it, or if all of them still land `slack` seconds before their deadlines. A bundle is on the
     wire for `longest` seconds at most: where the wire is what everybody waits for, it idles no longer than that for it.
     What would queue for the wire anyway may travel as one up to `queued` elements, whoever waits for it: of use where all
-    are waited for together. Only tensors of one kind can share an exchange.
+    are waited for together. Only tensors of one kind can share an exchange. `toll`: seconds that any exchange takes besides
+    its elements.
     """
     bundles: list[list[Piece]] = []
     now = alone = ready = needed = 0.0
@@ -125,7 +127,7 @@ def bundled(
             together = max(ready, timings[piece.tensor].ready)
             elements = piece.size + sum(other.size for other in bundles[-1])
             length = elements * seconds_per_element
-            lands = max(now, together) + length
+            lands = max(now, together) + toll + length
             first = min(needed, deadlines[piece.tensor])
             alike = kinds[piece.tensor] == kinds[bundles[-1][0].tensor]
             unhurried = length <= longest and (lands <= alone + urgent or lands <= first - slack)
@@ -133,10 +135,10 @@ def bundled(
                 bundles[-1].append(piece)
                 ready, needed = together, first
                 continue
-            now = max(now, ready) + length - seconds
+            now = max(now, ready) + toll + length - seconds
         bundles.append([piece])
         ready, needed = timings[piece.tensor].ready, deadlines[piece.tensor]
-        alone = max(now, ready) + seconds
+        alone = max(now, ready) + toll + seconds
     return tuple(map(tuple, bundles))
 
 

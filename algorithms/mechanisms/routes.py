@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from algorithms.mechanisms.plan import Piece, Route, Timing, bundled, cut, order
 
 MEGABYTE = 1 << 18  # float32 elements
-GRAIN = MEGABYTE  # how finely transmission is planned, and what travels as one; 2 and 4 MB were slower on two hosts
+GRAIN = (
+    MEGABYTE  # how finely transmission is planned, and what travels as one; 0.25, 2 and 4 MB were slower on two hosts
+)
+SEVERAL = 8  # exchanges at once, to see what each costs
 SHARE = 28  # where tensors are waited for one by one, a piece is no more than this part of everything that travels,
 GRAIN_SECONDS = 0.008  # unless it is on the wire for less than this: what an exchange costs would come to outweigh it
 BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to GRAIN
@@ -49,37 +52,59 @@ class Freight:
 AS_IT_IS = Freight()
 
 
-def seconds_per_element(send: Callable[[int], object], clock: Callable[[], float], rounds: int = 3) -> float:
-    """What an element more costs on a wire that is otherwise idle; what any exchange costs, however small, is not in it.
+@dataclass(frozen=True)
+class Tariff:
+    """Seconds that an exchange takes while others queue behind it: however small it is, and for each element."""
 
-    `send(elements)` exchanges so many, and comes back when they are here. A small exchange before each of those that are
-    timed lets all workers begin together.
+    exchange: float
+    element: float
+
+    def grain(self, elements: int) -> int:
+        """Of a piece, where so many travel in all.
+
+        Each piece pays for an exchange, and the last one travels while nobody computes. Both together are least where a
+        piece travels for the root of an exchange's cost times the travel of everything.
+        """
+        if self.element == 0:  # too little to be seen
+            return GRAIN
+        best = math.sqrt(self.exchange * elements / self.element)
+        return GRAIN * max(1, int(min(best, elements) / GRAIN))
+
+
+def measured(send: Callable[[int, int], object], clock: Callable[[], float], rounds: int = 3) -> Tariff:
+    """What exchanges cost here.
+
+    `send(elements, exchanges)` makes so many of so many elements at once, none of which become one, and comes back when all
+    are here. Agreeing upon them is not in the tariff: that is done while others travel. A small exchange before those that
+    are timed lets all workers begin together.
     """
-    fastest = {MEGABYTE: math.inf, 4 * MEGABYTE: math.inf}
+    fastest = dict.fromkeys(((1, 1), (1, SEVERAL), (MEGABYTE, 1), (4 * MEGABYTE, 1)), math.inf)
     for _ in range(rounds):
-        for elements in fastest:
-            send(1)
+        for what in fastest:
+            send(1, 1)
             begun = clock()
-            send(elements)
-            fastest[elements] = min(fastest[elements], clock() - begun)
-    return max(fastest[4 * MEGABYTE] - fastest[MEGABYTE], 0.0) / (3 * MEGABYTE)
+            send(*what)
+            fastest[what] = min(fastest[what], clock() - begun)
+    one, several, small, large = fastest.values()
+    return Tariff(max(several - one, 0.0) / (SEVERAL - 1), max(large - small, 0.0) / (3 * MEGABYTE))
 
 
 def first(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
     """Before anything is known: the last tensors first, since backward mostly goes that way; the header last."""
     *parameters, header = freight.pieces(sizes, freight.grain(GRAIN))
     backward = sorted(parameters, key=lambda piece: (-piece.tensor, piece.start))
-    return Route.singly(*_with_window([*backward, header]))
+    return windowed([*backward, header])
 
 
-def _with_window(pieces: list[Piece]) -> tuple[list[Piece], int]:
-    return pieces, WINDOW * max(GRAIN, *(piece.size for piece in pieces))
+def windowed(pieces: Sequence[Piece]) -> Route:
+    """Every piece on its own, so many under way at once."""
+    return Route.singly(pieces, WINDOW * max((GRAIN, *(piece.size for piece in pieces))))
 
 
 def whole(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
     """Everything at once and uncut; what is coded piece by piece, so that one is coded while another travels."""
     if freight.ratio != 1:
-        return Route.singly(*_with_window(freight.pieces(sizes, freight.grain(GRAIN))))
+        return windowed(freight.pieces(sizes, freight.grain(GRAIN)))
     return Route.singly(freight.pieces(sizes, max(sizes)), sum(sizes))
 
 
@@ -88,7 +113,7 @@ def planned(
     timings: Sequence[Timing],
     deadlines: Sequence[float],
     kinds: Sequence[Hashable],
-    seconds_per_element: float,
+    tariff: Tariff,
     freight: Freight = AS_IT_IS,
     *,
     by_need: bool,
@@ -98,9 +123,9 @@ def planned(
     `deadlines` say when each tensor must have landed; `needed` in the timings says only which one goes first. Tensors of
     one of the `kinds` can share an exchange. `by_need`: they are waited for one by one, otherwise all together.
     """
-    seconds_per_element *= freight.ratio
-    grain = largest = freight.grain(GRAIN)
-    if by_need and seconds_per_element:
+    seconds_per_element = tariff.element * freight.ratio
+    grain = largest = grain_of(sizes, tariff, freight)
+    if by_need and seconds_per_element and largest <= freight.grain(GRAIN):
         grain = min(largest, max(sum(sizes) // SHARE, int(GRAIN_SECONDS / seconds_per_element), 1))
     # The wire may be ahead of the plan by a piece before it idles.
     pieces = order(freight.pieces(sizes, grain), timings, seconds_per_element, grain * seconds_per_element)
@@ -111,12 +136,18 @@ def planned(
         deadlines,
         kinds,
         seconds_per_element,
-        longest=min(BUNDLE_SECONDS, grain * seconds_per_element),
-        urgent=URGENT_SECONDS,
+        toll=tariff.exchange,
+        longest=max(tariff.exchange, min(BUNDLE_SECONDS, grain * seconds_per_element)),
+        urgent=max(tariff.exchange, URGENT_SECONDS),
         slack=SLACK_SECONDS,
         queued=0 if by_need else grain,
     )
     return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=largest))
+
+
+def grain_of(sizes: Sequence[int], tariff: Tariff, freight: Freight) -> int:
+    """Elements of a piece, before they are coded."""
+    return freight.grain(tariff.grain(math.ceil(sum(sizes) * freight.ratio)))
 
 
 def joined(pieces: Iterable[Piece], largest: int) -> tuple[Piece, ...]:

@@ -47,12 +47,18 @@ def calls() -> None:
         _door.called = time.monotonic()
 
 
-def exchange(tensor: tf.Tensor, name: str, among: hvd.ProcessSet, op: int = hvd.Average) -> tf.Tensor:
-    """The mean (or another reduction) of a tensor over these ranks."""
+def exchange(
+    tensor: tf.Tensor, name: str, among: hvd.ProcessSet, op: int = hvd.Average, factor: float = 1.0
+) -> tf.Tensor:
+    """The mean (or another reduction) of a tensor over these ranks. Horovod fuses only what has the same `factor`."""
     if tensor.dtype == tf.bfloat16:  # unknown to Horovod
-        return tf.cast(exchange(tf.cast(tensor, tf.float32), name, among, op), tf.bfloat16)
+        return tf.cast(exchange(tf.cast(tensor, tf.float32), name, among, op, factor), tf.bfloat16)
     with one_at_a_time(name) as lands:
-        reduced = lands(hvd.allreduce(column(tensor), op=op, name=name, ignore_name_scope=True, process_set=among))
+        reduced = lands(
+            hvd.allreduce(
+                column(tensor), op=op, name=name, prescale_factor=factor, ignore_name_scope=True, process_set=among
+            )
+        )
     return tf.reshape(reduced, tensor.shape if tensor.shape.is_fully_defined() else tf.shape(tensor))
 
 

@@ -69,6 +69,17 @@ def total(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tenso
     return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Sum, process_set=among))
 
 
+def apart(tensors: Sequence[torch.Tensor], name: str, among: hvd.ProcessSet) -> None:
+    """Exchange all at once and none with another, however small: Horovod fuses only what it scales alike."""
+    factors = enumerate(tensors, start=1)
+    handles = [
+        hvd.allreduce_async_(one, name=f"{name}.{factor}", op=hvd.Sum, prescale_factor=factor, process_set=among)
+        for factor, one in factors
+    ]
+    for handle in handles:
+        wait(handle)
+
+
 def mean(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The mean over ranks, in place."""
     return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average, process_set=among))

@@ -214,7 +214,8 @@ def _planned(workload: Workload, wire: Wire, costs: Costs, algorithm: Exchange) 
         for layer, deadline in zip(layer_of, deadlines, strict=True)
     ]
     kinds = [0] * len(sizes)
-    route = routes.planned(sizes, timings, deadlines, kinds, costs.per_byte * ITEM, freight, by_need=by_need)
+    tariff = routes.Tariff(costs.exchange, costs.per_byte * ITEM)
+    route = routes.planned(sizes, timings, deadlines, kinds, tariff, freight, by_need=by_need)
     return _queued(_bundles(route, workload, wire), ready, costs, route.window)
 
 

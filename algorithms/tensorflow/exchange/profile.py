@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from functools import cache
 
 import horovod.tensorflow as hvd
@@ -12,13 +13,11 @@ from numpy.typing import NDArray
 
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.plan import Route, Timing, order
-from algorithms.mechanisms.routes import Freight
+from algorithms.mechanisms.routes import Freight, Tariff
 from algorithms.tensorflow.clock import Clock, moment
 from algorithms.tensorflow.collectives import exchange, gather
 
 STEPS = 4  # that are enough: the first one allocates, the others have a median
-PIECE = 1 << 18  # elements: 1 MB of float32, the best of 0.25, 1, 2 and 4 MB on two hosts at 400 Mbit/s
-WINDOW = 3 * PIECE  # one piece on the wire, one agreed upon, one being agreed upon
 FORWARD = 0.5  # of a layer's backward time: two matrix products there, one in its forward
 KEPT = 8
 
@@ -64,14 +63,19 @@ def planned_route(
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight."""
 
     @cache
-    def sent(elements: int) -> Callable[[], tf.Tensor]:
-        return tf.function(lambda: exchange(tf.zeros(elements), f"{name}.{elements}", among), autograph=False)  # type: ignore[no-any-return]
+    def sent(elements: int, exchanges: int) -> Callable[[], list[tf.Tensor]]:
+        def together() -> list[tf.Tensor]:
+            names = [f"{name}.{elements}.{exchanges}.{number}" for number in range(exchanges)]
+            return [exchange(tf.zeros(elements), one, among, factor=1 + place) for place, one in enumerate(names)]
 
-    for elements in (1, routes.MEGABYTE, 4 * routes.MEGABYTE):
-        sent(elements)()  # the first call traces
-    mine = np.array([*ready, routes.seconds_per_element(lambda elements: sent(elements)(), clock)])
-    *times, cost = gather(mine, f"{name}.times", among).mean(axis=0).tolist()
-    cost *= freight.ratio
-    pieces = freight.pieces(sizes, freight.grain(PIECE))
-    largest = max((piece.size for piece in pieces), default=PIECE)
-    return Route.singly(order(pieces, timings(times), cost, largest * cost), (WINDOW // PIECE) * max(largest, PIECE))
+        return tf.function(together, autograph=False)  # type: ignore[no-any-return]
+
+    def send(elements: int, exchanges: int) -> None:
+        sent(elements, exchanges)()
+
+    mine = np.array([*ready, *astuple(routes.measured(send, clock, rounds=4))])  # the first of which traces
+    *times, every, element = gather(mine, f"{name}.times", among).mean(axis=0).tolist()
+    pieces = freight.pieces(sizes, routes.grain_of(sizes, Tariff(every, element), freight))
+    cost = element * freight.ratio
+    largest = max((piece.size for piece in pieces), default=0)
+    return routes.windowed(order(pieces, timings(times), cost, largest * cost))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
+from algorithms.mechanisms.routes import GRAIN, windowed
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import require_equal_arrays
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import broadcast, calls, exchange, leave
 from algorithms.tensorflow.exchange.pieces import exchanged
-from algorithms.tensorflow.exchange.profile import PIECE, WINDOW
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
 
@@ -49,9 +49,8 @@ class RoundsWire:
         self.carrier = carrier
         freight = carrier.freight
         # Adasum combines tensor by tensor, so it must see them whole.
-        pieces = freight.pieces(sizes, max(1, sum(sizes)) if adasum else freight.grain(PIECE))
-        largest = max((piece.size for piece in pieces), default=PIECE)
-        route = Route.singly(pieces, sum(sizes) if adasum else (WINDOW // PIECE) * max(largest, PIECE))
+        pieces = freight.pieces(sizes, max(1, sum(sizes)) if adasum else freight.grain(GRAIN))
+        route = Route.singly(pieces, sum(sizes)) if adasum else windowed(pieces)
 
         def add_up(tensors: list[tf.Tensor], present: tf.Tensor) -> list[tf.Tensor]:
             def carry(piece: Piece, part: tf.Tensor, name: str) -> tf.Tensor:

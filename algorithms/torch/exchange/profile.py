@@ -5,14 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import horovod.torch as hvd
 import torch
 
 from algorithms.mechanisms import routes
 from algorithms.mechanisms.plan import Route, Timing
-from algorithms.mechanisms.routes import Freight
+from algorithms.mechanisms.routes import Freight, Tariff
 from algorithms.torch import collectives
 from algorithms.torch.arrays import shape_of
 from algorithms.torch.exchange.wire import declared_bytes
@@ -98,17 +98,17 @@ def planned_route(
     `by_need`: layers are waited for one by one; otherwise for all at the end of backward, `delay` steps later.
     """
 
-    def send(elements: int) -> None:
-        collectives.total(torch.zeros(elements), f"{name}.{elements}", among)
+    def send(elements: int, exchanges: int) -> None:
+        collectives.apart([torch.zeros(elements) for _ in range(exchanges)], f"{name}.{elements}", among)
 
-    mine = torch.tensor([*stopwatch.medians(), routes.seconds_per_element(send, clock)], dtype=torch.float64)
-    *times, total, cost = collectives.mean(mine, name, among).tolist()
+    mine = torch.tensor([*stopwatch.medians(), *astuple(routes.measured(send, clock))], dtype=torch.float64)
+    *times, total, exchange, element = collectives.mean(mine, name, among).tolist()
     ready, used = times[: len(sizes)], times[len(sizes) :]
     deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
     deadlines[-1] = 0.0  # without the header nothing can be used
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
     timings[-1] = Timing(ready=ready[-1], needed=0.0)
-    return routes.planned(sizes, timings, deadlines, kinds, cost, freight, by_need=by_need)
+    return routes.planned(sizes, timings, deadlines, kinds, Tariff(exchange, element), freight, by_need=by_need)
 
 
 def freight(form: Format, parameters: Sequence[torch.Tensor]) -> Freight:
