@@ -16,6 +16,7 @@ class Around(keras.optimizers.Optimizer):  # type: ignore[misc]
     def __init__(self, optimizer: keras.optimizers.Optimizer, name: str) -> None:
         super().__init__(learning_rate=_rate(optimizer), name=name)
         self.inner_optimizer = optimizer
+        self._loaded: tuple[tuple[Any, Any], ...] = ()  # variables of the one inside, and what it is to begin from
 
     @property
     def variables(self) -> list[Any]:
@@ -46,6 +47,20 @@ class Around(keras.optimizers.Optimizer):  # type: ignore[misc]
             if tuple(variable.shape) != tuple(weight.shape):
                 raise ValueError(f"{variable.path} has shape {tuple(variable.shape)}, its weight {tuple(weight.shape)}")
             variable.assign(weight)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        if len(store.keys()) != len(self.variables):
+            return  # Keras has warned and left all as it is: what it loads for the wrapped optimizer by itself stands
+        # Keras saves and loads the wrapped optimizer once more by itself, as it was a moment later.
+        rate = innermost(self.inner_optimizer)._learning_rate  # which the user may set before the first step
+        self._loaded = tuple((v, v.numpy()) for v in self.inner_optimizer.variables if v is not rate)
+
+    def take_loaded(self) -> None:
+        """Let the one inside begin from what was loaded with this one."""
+        for variable, value in self._loaded:
+            variable.assign(value)
+        self._loaded = ()
 
     def exclude_from_weight_decay(
         self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None

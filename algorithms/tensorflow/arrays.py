@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,3 +60,8 @@ def kind_on_wire(variable: Any, form: Format) -> tf.DType:
     """What a format is given. What it leaves behind of half a number would itself need more than half a number."""
     kind = variable.value.dtype
     return tf.float32 if form.feeds_back and kind in (tf.float16, tf.bfloat16) else kind
+
+
+def bytes_of(variables: Iterable[Any]) -> int:
+    """What they hold."""
+    return sum(variable.value.dtype.size * variable.shape.num_elements() for variable in variables)

@@ -103,7 +103,6 @@ class DistributedOptimizer(Around):
         self._passes = Passes(passes, self)
         refuse_unkept(optimizer, algorithm)
         self._begun = False
-        self._loaded: tuple[Any, ...] = ()  # what the wrapped optimizer is to begin from
         self._met = False  # the other ranks, with gradients for the same variables
         self._eagerly = EagerSteps(self._step)
         self._wrapped = True
@@ -186,14 +185,6 @@ class DistributedOptimizer(Around):
         """All of one moment, the wrapped optimizer's variables among them: rounds go on meanwhile."""
         with self._driver.still():
             super().save_own_variables(store)
-
-    def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(store)
-        if len(store.keys()) != len(self.variables):
-            return  # Keras has warned and left all as it is: what it loads for the wrapped optimizer by itself stands
-        # Keras saves and loads the wrapped optimizer once more by itself, as it was a moment later.
-        rate = innermost(self.inner_optimizer)._learning_rate  # which the user may set before the first step
-        self._loaded = tuple((v, v.numpy()) for v in self.inner_optimizer.variables if v is not rate)
 
     # What the algorithms add
 
@@ -290,13 +281,10 @@ class DistributedOptimizer(Around):
         if self._begun:
             return
         inner = self.inner_optimizer
-        held = [*self._trainable_variables, *inner.variables, *self._variables]
-        if not initialised([variable.value for variable in held]):
+        if not initialised([v.value for v in (*self._trainable_variables, *inner.variables, *self._variables)]):
             return
         with tf.init_scope():
-            for variable, value in self._loaded:
-                variable.assign(value)
-        self._loaded = ()
+            self.take_loaded()
         shapes = [(variable.path, tuple(variable.shape), variable.dtype) for variable in self._trainable_variables]
         description = (
             f"{type(inner).__name__}, {self.algorithm}, wire={self.wire!r}, passes={self.passes}, "

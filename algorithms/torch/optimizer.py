@@ -7,7 +7,6 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,15 +20,13 @@ from algorithms.mechanisms.errors import TrainingError
 from algorithms.mechanisms.quorum.record import RoundRecord
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.torch import agreement
+from algorithms.torch import agreement, saved
 from algorithms.torch.attach import Wishes, attach, release
 from algorithms.torch.driver import Attached, Driver
 from algorithms.torch.drivers import driver_of
 from algorithms.torch.modes import switch
 from algorithms.torch.scaling import forget_scaler, overflowed
 from algorithms.wire import Asked
-
-STATE = "farandole"  # key of what is ours in state_dict()
 
 
 class DistributedOptimizer(torch.optim.Optimizer):
@@ -231,18 +228,15 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The wrapped optimizer's, and what is in flight. Any rank may save alone."""
-        theirs, ours = self._driver.state_dict()
-        return {**theirs, STATE: {"algorithm": _identity(self._algorithm), "driver": ours}}
+        return saved.joined(*self._driver.state_dict(), self._algorithm)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: on every rank, with the model's state loaded as well. A plain optimizer's will do."""
-        ours = state_dict.get(STATE)
-        if ours is not None and ours["algorithm"] != _identity(self._algorithm):
-            raise ValueError(f"this state was saved with {ours['algorithm']}, not {_identity(self._algorithm)}")
+        ours = saved.ours(state_dict, self._algorithm)
         self._driver.settle()
-        self._driver.optimizer.load_state_dict(_theirs(state_dict))
+        self._driver.optimizer.load_state_dict(saved.theirs(state_dict))
         if ours is not None:
-            self._driver.load_state_dict(ours["driver"])
+            self._driver.load_state_dict(ours)
 
     def detach(self, *, at_once: bool = False) -> None:
         """Give optimizer and model back as they were. Call `finish` first to lose nothing. Not collective.
@@ -259,7 +253,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def rewind(self, state_dict: dict[str, Any]) -> None:
         """Give the plain optimizer back what this one's `state_dict()` held of it. After `detach`, to wrap it again."""
-        self._attached.optimizer.load_state_dict(_theirs(state_dict))
+        self._attached.optimizer.load_state_dict(saved.theirs(state_dict))
 
     def go_on(self, lead: dict[str, Any], own: dict[str, Any] | None) -> None:
         """Among other workers than before, from rank 0's `state_dict()`. Collective.
@@ -267,8 +261,9 @@ class DistributedOptimizer(torch.optim.Optimizer):
         `own` is this worker's. None: it is new.
         """
         if own is not None and keeps_copies(self._algorithm):
-            self._driver.optimizer.load_state_dict(_theirs(own))
-        self._driver.go_on(lead[STATE]["driver"], None if own is None else own[STATE]["driver"])
+            self._driver.optimizer.load_state_dict(saved.theirs(own))
+        mine = None if own is None else saved.ours(own, self._algorithm)
+        self._driver.go_on(saved.ours(lead, self._algorithm), mine)
 
     def __enter__(self) -> Self:
         return self
@@ -291,15 +286,6 @@ class DistributedOptimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("a DistributedOptimizer cannot be pickled or copied: save its state_dict()")
-
-
-def _theirs(state_dict: dict[str, Any]) -> dict[str, Any]:
-    """The wrapped optimizer's part of it."""
-    return {key: value for key, value in state_dict.items() if key != STATE}
-
-
-def _identity(algorithm: Algorithm) -> dict[str, Any]:
-    return {"name": algorithm.name, **asdict(algorithm)}  # type: ignore[call-overload]
 
 
 def _detach(driver: Driver, attached: Attached) -> None:

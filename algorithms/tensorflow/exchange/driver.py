@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -15,17 +15,17 @@ from algorithms.mechanisms.plan import Route
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import Comparison
+from algorithms.tensorflow.arrays import bytes_of
 from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.dataflow import finished, reduced
 from algorithms.tensorflow.exchange.departed import Departed
 from algorithms.tensorflow.exchange.exposure import Exposure
-from algorithms.tensorflow.exchange.line import Line
+from algorithms.tensorflow.exchange.line import Lines
 from algorithms.tensorflow.exchange.pieces import Sent, exchanged
 from algorithms.tensorflow.exchange.profile import Stopwatch, planned_route
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
-from algorithms.tensorflow.scaling import Scales
 from algorithms.tensorflow.update import require_consumed, update
 from algorithms.tensorflow.weighing import weighed
 
@@ -44,7 +44,7 @@ class ExchangeDriver:
         self._stopwatch: Stopwatch | None = None
         self._travels = algorithm.reduces and attached.workers > 1
         self._variables: tuple[Any, ...] = ()
-        self._lines: tuple[Line, ...] = ()
+        self._lines: Lines | None = None  # where there is a delay
         self._present: frozenset[int] | None = None  # which variables have gradients, where a delay mixes steps
         self._first = -1  # the variable whose gradient backward makes first
         self._exposure = Exposure(attached.clock)
@@ -60,17 +60,12 @@ class ExchangeDriver:
         attached.optimizer.build(list(variables))
         self._carrier = Carrier(attached.form, variables, outer.add_variable, attached.among, mean=True)
         if self._algorithm.delay:
-            create = outer.add_variable_from_reference
-            self._lines = tuple(Line(self._algorithm, variable, create) for variable in variables)
-            self._flying = outer.add_variable((), dtype="int32", name="in_flight")
-            self._scales = Scales(attached.optimizer, self._algorithm.delay, outer.add_variable)
-            if attached.samples is not None:
-                self._newest_weight = outer.add_variable((), initializer="ones", dtype="float64", name="weight")
+            self._lines = Lines(self._algorithm, attached, variables)
 
     @property
     def description(self) -> str:
         with tf.init_scope():
-            return f"{int(self._flying.numpy())} steps in flight" if self._lines else "nothing in flight"
+            return f"{self._lines.steps} steps in flight" if self._lines is not None else "nothing in flight"
 
     def common(self) -> list[tf.Variable]:
         held = [*self._variables, *self._attached.optimizer.variables]
@@ -122,8 +117,8 @@ class ExchangeDriver:
                 self._stopwatch = self._stopwatch or Stopwatch(len(self._variables), self._clock)
             self._stopwatch.trace(gradients)
         weight = None if self._attached.samples is None else self._attached.samples.taken()
-        if self._lines:
-            self._delayed_step(gradients, weight)
+        if self._lines is not None:
+            self._delayed_step(self._lines, gradients, weight)
         else:
             averages = self._exchanged(gradients, gradients, weight)
             if self._travels or weight is None:
@@ -133,58 +128,28 @@ class ExchangeDriver:
             self._compare(tf.constant(True))
         self._steps.assign_add(1)
 
-    def _delayed_step(self, made: Mapping[int, tf.Tensor], weight: tf.Tensor | None) -> None:
+    def _delayed_step(self, lines: Lines, made: Mapping[int, tf.Tensor], weight: tf.Tensor | None) -> None:
         if self._present is None:
             self._present = frozenset(made)
         if self._present != frozenset(made):
             raise ValueError("With a delay the same variables must have gradients in every step")
-        flying = self._in_flight(made)
-        now = {i: self._variables[i].value.read_value() for i in made}
-        scale = self._scales.now()
+        flying = self._in_flight(lines, made)
+        departed = Departed(made, self._now(made), lines.scales.now())
         # The graph is that of a full line: while it fills, what is due is not applied.
-        full = tf.equal(self._flying.value, self._algorithm.delay)
-        due = flying.departs(Departed(made, now, scale))
+        full = lines.full
+        due = flying.departs(departed)
         assert due is not None
-        self._apply_if(full, lambda: self._due(due, now))
-        for i in made:
-            self._lines[i].keep([one.gradients[i] for one in flying], [one.then[i] for one in flying])
-        self._scales.push(scale)
-        if weight is not None:
-            self._newest_weight.assign(weight)
-        self._flying.assign(tf.minimum(self._flying.value + 1, self._algorithm.delay))
+        self._apply_if(full, lambda: lines.due(due, departed.then))
+        lines.keep(flying, departed, weight)
         self._compare(full)
 
-    def _in_flight(self, made: Mapping[int, tf.Tensor]) -> Pipeline[Departed]:
+    def _in_flight(self, lines: Lines, made: Mapping[int, tf.Tensor]) -> Pipeline[Departed]:
         """A full line, of which the newest is exchanged now, during a step that makes the gradients `made`."""
-        weight = None if self._attached.samples is None else self._newest_weight.value.read_value()
-        newest = {i: self._lines[i].newest.value.read_value() for i in made}
         # Of an empty line nothing is applied: what a format keeps back would go with it.
-        landed = self._exchanged(newest, made, weight, present=self._flying.value > 0)
-        lines = {i: self._lines[i].line(average) for i, average in landed.items()}
-        then = {i: self._lines[i].taken_at() for i in landed}
-        scales = self._scales.then()
-        flying: Pipeline[Departed] = Pipeline(self._algorithm)
-        flying.restart(
-            Departed(
-                {i: line[age] for i, line in lines.items()},
-                {i: at[age] for i, at in then.items()},
-                None if scales is None else scales[age],
-            )
-            for age in range(self._algorithm.delay)
-        )
-        return flying
+        return lines.flying(self._exchanged(lines.newest(made), made, lines.weight, present=lines.any))
 
-    def _due(self, due: Departed, now: Mapping[int, tf.Tensor]) -> dict[int, tf.Tensor]:
-        """What the algorithm applies of what is due, as the user's optimizer takes it today."""
-        scale = self._scales.now()
-
-        def corrected(i: int) -> tf.Tensor:
-            average = self._scales.restored(due.gradients[i], scale, due.scale)
-            if not self._algorithm.compares_parameters:
-                return self._algorithm.correct(average, now[i], due.then[i])
-            return self._scales.seen(lambda true: self._algorithm.correct(true, now[i], due.then[i]), average, scale)
-
-        return {i: corrected(i) for i in due.gradients}
+    def _now(self, numbers: Iterable[int]) -> dict[int, tf.Tensor]:
+        return {number: self._variables[number].value.read_value() for number in numbers}
 
     def _exchanged(
         self,
@@ -241,29 +206,23 @@ class ExchangeDriver:
 
     def finish(self) -> None:
         """Apply or drop the averages in flight."""
-        flying = int(self._flying.numpy()) if self._lines else 0
-        if flying:
-            if self._algorithm.drains:
-                tf.function(lambda: self._drain(flying), autograph=False)()
-                self._drains += 1
-            else:
-                self._dropped += flying
-            self._empty()
+        lines = self._lines
+        flying = 0 if lines is None else lines.steps
+        if lines is None or not flying:
+            return
+        if self._algorithm.drains:
+            tf.function(lambda: self._drain(lines, flying), autograph=False)()
+            self._drains += 1
+        else:
+            self._dropped += flying
+        lines.empty()
 
-    def _empty(self) -> None:
-        """What is still in the line has been applied, or is of no use."""
-        self._flying.assign(0)
-        for line in self._lines:
-            line.newest.assign(tf.zeros_like(line.newest.value))
-        if self._attached.samples is not None:
-            self._newest_weight.assign(1.0)
-
-    def _drain(self, flying: int) -> None:
-        present = sorted(self._present or range(len(self._lines)))
-        line = self._in_flight({i: self._lines[i].newest.value.read_value() for i in present})
-        line.restart(list(line)[-flying:])
-        for due, _ in line.drains():
-            self._apply(self._due(due, {i: self._variables[i].value.read_value() for i in present}))
+    def _drain(self, lines: Lines, steps: int) -> None:
+        present = sorted(self._present or range(len(lines)))
+        flying = self._in_flight(lines, lines.newest(present))
+        flying.restart(list(flying)[-steps:])
+        for due, _ in flying.drains():
+            self._apply(lines.due(due, self._now(present)))
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -282,19 +241,19 @@ class ExchangeDriver:
 
     def go_on(self, survivors: Sequence[bool]) -> None:
         self._goes_on = True
-        if self._lines:
-            self._empty()  # a line holds gradients of workers that may be gone, and of none that is new
+        if self._lines is not None:
+            self._lines.empty()  # a line holds gradients of workers that may be gone, and of none that is new
 
     def leave(self) -> None:
         leave()
 
     def telemetry(self) -> Telemetry:
         steps = int(self._steps.numpy())
-        flying = int(self._flying.numpy()) if self._lines else 0
+        flying = 0 if self._lines is None else self._lines.steps
         used = steps - flying - self._dropped
         # With a delay the first step exchanges an empty ring, so there is one exchange for each step here too.
         rounds = steps + self._drains if self._algorithm.reduces else 0
-        kept = [variable for line in self._lines for variable in line.variables]
+        kept = [] if self._lines is None else self._lines.variables
         kept += self._carrier.variables if steps else []
         return Telemetry(
             steps=steps,
@@ -306,9 +265,5 @@ class ExchangeDriver:
             used=used,
             dropped=self._dropped,
             memory_declared=self._algorithm.memory() + self._attached.form.memory(),
-            memory_bytes=_bytes(kept),
+            memory_bytes=bytes_of(kept),
         )
-
-
-def _bytes(variables: Sequence[Any]) -> int:
-    return sum(variable.value.dtype.size * variable.shape.num_elements() for variable in variables)

@@ -24,6 +24,7 @@ from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
+from algorithms.tensorflow.arrays import bytes_of
 from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.wire import Carrier
@@ -81,12 +82,7 @@ class RoundsDriver:
         return f"{self._saved.rounds} rounds closed"
 
     def common(self) -> list[tf.Variable]:
-        """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
-        inner = [variable.value for variable in self._attached.optimizer.variables]
-        if self._saved.fresh:
-            return [*(variable.value for variable in self._variables), *inner]
-        centre = [variable.value for variable in (*self.work.replica.variables, *self.wire.carrier.common)]
-        return [*centre, *inner] if self._centred else centre
+        return self._saved.common
 
     @property
     def fresh(self) -> bool:
@@ -241,14 +237,11 @@ class RoundsDriver:
             self._outside.tells(changed)
             self.read()  # else nobody has trained, and what stands in the model is the user's
         if self._taken:
-            self._assign_taken()
+            for target, value in zip(held, self.values_taken(), strict=True):
+                target.assign(value)
         self._held = ()
         self.worker.renew(self.work.rounds)
         self._saved.save()
-
-    def _assign_taken(self) -> None:
-        for target, value in zip((*self._variables, *self.work.beside), self.values_taken(), strict=True):
-            target.assign(value)
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -257,15 +250,8 @@ class RoundsDriver:
         if seen is None or not (self.worker.life.step or self.work.rounds):
             yield
             return
-        own = [variable.value.read_value() for variable in self._variables]
-        with self.work.whole:
-            for number, variable in enumerate(self._variables):
-                variable.assign(np.array(seen.at(number)))
-        try:
+        with seen.in_place_of(self._variables, self.work.whole):
             yield
-        finally:
-            for variable, value in zip(self._variables, own, strict=True):
-                variable.assign(value)
 
     @property
     def own(self) -> list[Any]:
@@ -301,12 +287,11 @@ class RoundsDriver:
     def telemetry(self) -> Telemetry:
         if not self._variables:
             return self.worker.telemetry()
-        remembered = sum(v.value.dtype.size * v.shape.num_elements() for v in self.wire.carrier.variables)
         counted = self.worker.telemetry(
             rounds=self.work.rounds,
             bytes_sent=self.wire.bytes_sent,
             payload_seconds=self.wire.payload_seconds,
-            memory_bytes=self.work.bytes + remembered,
+            memory_bytes=self.work.bytes + bytes_of(self.wire.carrier.variables),
         )
         return replace(
             counted,

@@ -6,13 +6,15 @@ memory, so what has been handed out stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 
 from algorithms.contract import Rounds
 from algorithms.mechanisms.quorum import replica
+from algorithms.tensorflow.arrays import bytes_of
 from algorithms.tensorflow.rounds.wire import Array, shared_memory
 
 Create = Callable[[Any, str], Any]  # (reference variable, name) -> Keras variable of its shape
@@ -30,9 +32,22 @@ class Held:
     def put(self, number: int, values: Any) -> None:
         self.variables[number].assign(np.array(values))  # a copy of its own: TensorFlow may update it in place
 
+    @contextmanager
+    def in_place_of(self, variables: Sequence[Any], still: AbstractContextManager[Any]) -> Iterator[None]:
+        """Let variables have these values for a while. `still`: nothing becomes of them in there."""
+        own = [variable.value.read_value() for variable in variables]
+        with still:
+            for number, variable in enumerate(variables):
+                variable.assign(np.array(self.at(number)))
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+
     @property
     def bytes(self) -> int:
-        return sum(variable.value.dtype.size * variable.shape.num_elements() for variable in self.variables)
+        return bytes_of(self.variables)
 
 
 class Replica(replica.AnyReplica[int, Held]):

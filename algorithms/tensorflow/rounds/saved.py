@@ -71,6 +71,15 @@ class Saved:
         self._work.rounds = rounds
 
     @property
+    def common(self) -> list[tf.Variable]:
+        """Fresh workers take everything from rank 0; those that go on from a saved state have copies of their own."""
+        inner = [variable.value for variable in self._attached.optimizer.variables]
+        if self.fresh:
+            return [*(variable.value for variable in self._variables), *inner]
+        centre = [variable.value for variable in (*self._work.replica.variables, *self._carrier.common)]
+        return [*centre, *inner] if isinstance(self._work, GradientWork) else centre
+
+    @property
     def own(self) -> list[Any]:
         """Variables that a worker keeps when others come and go."""
         residuals: list[Any] = self._carrier.residuals
