@@ -25,14 +25,6 @@ class Winner:
     beaten: tuple[Arm, ...]  # found slower, pair by pair
 
     @property
-    def leaders(self) -> tuple[Arm, ...]:
-        return (self.arm, *self.equals)
-
-    @property
-    def choices(self) -> tuple[Arm, ...]:
-        return (self.arm, *self.equals, *self.beaten)
-
-    @property
     def alone(self) -> bool:
         return bool(self.beaten) and not self.equals
 
@@ -60,18 +52,6 @@ def winner(group: Group, study: Study) -> Winner | None:
 
 def choices_of(group: Group) -> list[Arm]:
     return [arm for arm in group.arms if arm.role not in NO_CHOICE and arm.timed and not arm.for_memory]
-
-
-def undecided(study: Study, kind: str) -> int:
-    """In how many settings several algorithms were timed, too few times to say which of them is the fastest."""
-    groups = [group for one in study.experiments if one.kind == kind for group in one.groups]
-    return sum(len(choices_of(group)) > 1 and winner(group, study) is None for group in groups)
-
-
-def winners(study: Study, kind: str) -> tuple[Winner, ...]:
-    groups = [group for one in study.experiments if one.kind == kind for group in one.groups]
-    found = [winner(group, study) for group in groups]
-    return tuple(one for one in found if one is not None)
 
 
 def _rate(arm: Arm, study: Study) -> float:

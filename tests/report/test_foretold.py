@@ -18,6 +18,7 @@ from suite.report.charts.specification import Lines
 from suite.report.content import Figure, Page, Table
 from suite.report.foretold import check, verdict
 from suite.report.rendering import produce
+from suite.report.sections import elsewhere
 from suite.report.timing import useful_seconds
 from tests.report import scripted, worlds
 
@@ -185,6 +186,17 @@ def test_clusters_that_are_not_here_are_drawn_over_their_workers() -> None:
         ("local SGD", pytest.approx(0.85)),
         ("synchronous", pytest.approx(0.7)),
     ]
+
+
+@pytest.mark.parametrize(("layers", "fused"), [(0.1, 0.7), (0.7, 0.1)])
+def test_the_first_page_says_where_layer_wise_and_stock_horovod_are_furthest_apart(layers: float, fused: float) -> None:
+    near = [far("layerwise", n, 0.9) for n in (4, 64, 1024)] + [far("stock_horovod", n, 0.85) for n in (4, 64, 1024)]
+    apart = [far("layerwise", n, layers) for n in (4, 64, 256)] + [far("stock_horovod", n, fused) for n in (4, 64, 256)]
+    there = [one.model_copy(update={"network": "1GbE"}) for one in apart]
+    assert elsewhere.said(elsewhere.curves([*near, *there])) == (
+        "Predicted, not measured: layer-wise and stock Horovod are furthest apart for AlexNet on 1GbE with 256 workers, "
+        f"{layers:.0%} and {fused:.0%} of the machines' speed."
+    )
 
 
 def test_two_numbers_of_workers_make_no_curve() -> None:

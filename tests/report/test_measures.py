@@ -10,7 +10,7 @@ from suite.report import floors
 from suite.report.arms import Arm, Group
 from suite.report.measures import Measures, compare, measures
 from suite.report.study import Study
-from suite.report.winners import undecided, winners
+from suite.report.winners import choices_of, winner
 from suite.statistics import Verdict
 from tests.report import scripted, worlds
 
@@ -95,13 +95,13 @@ def test_a_single_run_says_so(found: Study) -> None:
 
 def test_no_winner_rests_on_one_run(found: Study) -> None:
     once = worlds.studied(*worlds.quick(repetitions=1))
-    assert not winners(once, "emulated")
-    assert undecided(once, "emulated") == 1
-    (won,) = winners(found, "emulated")
-    assert undecided(found, "emulated") == 0
-    partly = [one for one in worlds.quick() if one.labels.algorithm != "layerwise" or one.repetition == 0]
-    assert undecided(worlds.studied(*partly), "emulated") == 1, "one of them ran once"
+    assert winner(worlds.only_group(once), once) is None
+    won = winner(worlds.only_group(found), found)
+    assert won is not None
     assert won.arm.name in {"layerwise", "stock_horovod", "delayed", "backup_workers", "elastic_averaging"}
+    partly = [one for one in worlds.quick() if one.labels.algorithm != "layerwise" or one.repetition == 0]
+    mixed = worlds.studied(*partly)
+    assert winner(worlds.only_group(mixed), mixed) is None, "one of them ran once"
 
 
 def test_runs_for_memory_have_no_speed() -> None:
@@ -109,7 +109,7 @@ def test_runs_for_memory_have_no_speed() -> None:
     study = worlds.studied(*records)
     for one in study.experiments[0].arms:
         assert study.of(one) == Measures()
-    assert not winners(study, "emulated") and not undecided(study, "emulated")
+    assert not any(choices_of(group) for group in study.experiments[0].groups)
 
 
 def test_what_stands_above_its_ceiling_is_named() -> None:

@@ -44,22 +44,20 @@ def curves(expectations: Iterable[Expectation]) -> Curves:
 
 
 def said(places: Curves) -> str:
-    """Where a message for every layer costs most beside stock Horovod, which fuses them; empty where it costs nothing."""
+    """Where layer-wise and stock Horovod, which fuses what is ready, are furthest apart with most workers."""
     found = []
     for (model, straggler, network), those in places.items():
         most = max(one.workers for one in those)
-        last = {one.algorithm: one for one in those if one.workers == most and straggler is None}
+        last = {one.algorithm: share(one) for one in those if one.workers == most and straggler is None}
         if {"layerwise", "stock_horovod"} <= set(last):
-            fused, layers = share(last["stock_horovod"]), share(last["layerwise"])
-            found.append(
-                (fused - layers, f"{words.net(model, model)} on {network} with {most:,} workers", layers, fused)
-            )
-    gap, where, layers, fused = max(found, default=(0.0, "", 0.0, 0.0))
-    if gap <= 0:
+            where = f"{words.net(model, model)} on {network} with {most:,} workers"
+            found.append((where, last["layerwise"], last["stock_horovod"]))
+    if not found:
         return ""
+    where, layers, fused = max(found, key=lambda one: abs(one[1] - one[2]))
     return (
-        f"Predicted, not measured: a message for every layer does not scale. {where} would use {percent(layers)} of its "
-        f"machines' speed layer-wise, {percent(fused)} with stock Horovod."
+        f"Predicted, not measured: layer-wise and stock Horovod are furthest apart for {where}, {percent(layers)} and "
+        f"{percent(fused)} of the machines' speed."
     )
 
 
