@@ -231,6 +231,7 @@ def test_what_horovod_lost_when_another_rank_left_is_not_waited_for(
 ) -> None:
     handle = collectives.submit(torch.ones(1), f"of rank {rank} alone", hvd.Sum, hvd.global_process_set)
     assert not collectives.arrived(handle)
+    collectives.total(torch.zeros(1), "everybody has submitted", hvd.global_process_set)
     if rank == ranks - 1:
         collectives.leave()
     # Horovod answers for what is in its queue. What came into the queue after that nobody answers for.
