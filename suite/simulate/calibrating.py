@@ -20,6 +20,7 @@ UNKNOWNS: dict[str, Unknown] = {
     "overhead_ms": Unknown(2.0),
     "update_s_per_gb": Unknown(0.2),
     "tensor_us": Unknown(30.0),
+    "negotiation_us": Unknown(30.0),
     "rate_share": Unknown(0.93, most=1.0),
     "contention": Unknown(0.1),
     "handling_s_per_gb": Unknown(0.3),

@@ -14,7 +14,7 @@ from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
 from suite.simulate.machines import Costs, Machines, bytes_per_second, hop_seconds, hops, sharing
 from suite.simulate.workload import Workload
 
-VERSION = 2
+VERSION = 3
 # As a share (root mean square), what 110 kinds of emulated runs that were not fitted lay off.
 LEAST_SPREAD = 0.023
 NORMAL = 1.645  # of a 90 % interval
@@ -27,6 +27,9 @@ class Values(Part):
     overhead_ms: NonNegative = Field(description="of every step, besides computing, whoever takes part")
     update_s_per_gb: NonNegative = Field(description="of every step, for each GB of parameters")
     tensor_us: NonNegative = Field(description="of every step, for each tensor whose gradient travels")
+    negotiation_us: NonNegative = Field(
+        description="of every step, for each tensor that is negotiated on its own while backward goes on"
+    )
     rate_share: Annotated[float, Field(gt=0, le=1)] = Field(description="of a link's rate that payload gets")
     contention: NonNegative = Field(
         description="how much longer bytes take for each further worker of a host at the same link, as a share"
@@ -70,7 +73,7 @@ class Missed(Part):
 class Calibration(Part):
     """The content of the file."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     commit: str | None = Field(description="of this project when it was fitted")
     records: tuple[str, ...] = Field(description="the experiments, and what was chosen of them")
     runs: tuple[Missed, ...]
@@ -105,9 +108,12 @@ class Calibration(Part):
         """Seconds of a step that neither compute nor travel."""
         return self.values.overhead_ms * 1e-3 + self.values.update_s_per_gb * workload.parameter_bytes * 1e-9
 
-    def handing(self, workload: Workload, machines: Machines) -> float:
-        """Seconds of a step in which a worker hands its gradients to whoever carries them, one by one."""
-        return self.values.tensor_us * 1e-6 * len(workload.tensors) * load(machines)
+    def handing(self, workload: Workload, machines: Machines, *, singly: bool) -> float:
+        """Seconds of a step that go to handing over gradients, tensor by tensor. `singly`: Horovod gets each on its own
+        as backward makes it, so that its thread, which all ranks must agree with, lags behind.
+        """
+        each = self.values.tensor_us + (self.values.negotiation_us if singly else 0.0)
+        return each * 1e-6 * len(workload.tensors) * load(machines)
 
     def costs(self, machines: Machines) -> Costs:
         """The closed form with what was fitted in it. Messages wait for a processor that is free; bytes, of which there are

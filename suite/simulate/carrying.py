@@ -101,11 +101,16 @@ def _carry(
         sent = _in_turn(workload, wire, costs)
     elif together:
         sent = _at_once(_tensors(workload, wire)[::-1], largest)
-    elif algorithm.name == "stock_horovod":
+    elif singly(algorithm):
         sent = _fused(workload, wire, costs, cycle, largest)
     else:
         sent = _planned(workload, wire, costs, algorithm)
     return Carried(tuple(sent), np.array([one.seconds(costs) for one in sent]), together=together)
+
+
+def singly(algorithm: Exchange) -> bool:
+    """Whether each gradient is handed to Horovod on its own, as soon as it is there."""
+    return algorithm.name == "stock_horovod"
 
 
 def round_seconds(workload: Workload, machines: Machines, wire: Wire) -> float:

@@ -12,7 +12,7 @@ from algorithms.mechanisms.quorum import pace as quorum_pace
 from algorithms.mechanisms.quorum.rules import rules
 from algorithms.mechanisms.validation import one_of, whole
 from suite.simulate import exchanging, meeting, quorums, wires
-from suite.simulate.carrying import carry, round_seconds
+from suite.simulate.carrying import carry, round_seconds, singly
 from suite.simulate.exchanging import Course
 from suite.simulate.machines import Machines
 from suite.simulate.prediction import Estimate, Prediction, mean_of, staleness_of
@@ -78,7 +78,7 @@ def simulate(
         if not algorithm.reduces or machines.workers == 1:
             return _settled(exchanging.alone(workload, times, after), settling)
         if calibration is not None:
-            after += calibration.handing(workload, machines)
+            after += calibration.handing(workload, machines, singly=plan is None and singly(algorithm))
         carried = carry(workload, machines, algorithm, wire, plan)
         return _settled(exchanging.exchange(workload, times, carried, algorithm, after), settling)
     assert isinstance(algorithm, Rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,8 +54,6 @@ def test_two_hosts_at_one_rate_tell_of_four_hosts_and_other_rates(
 
 
 def _with(machines: object, calibration: Calibration) -> object:
-    from dataclasses import replace
-
     return replace(machines, calibration=calibration)  # type: ignore[type-var]
 
 
@@ -70,16 +69,14 @@ def test_the_file_says_what_it_is_made_of(calibration: Calibration, tmp_path: Pa
 
 def test_a_file_of_another_version_is_refused(calibration: Calibration, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    path.write_text(calibration.model_dump_json().replace('"version":2', '"version":0'))
-    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 2"):
+    path.write_text(calibration.model_dump_json().replace('"version":3', '"version":0'))
+    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 3"):
         Calibration.read(path)
 
 
 def test_far_from_what_was_calibrated_it_warns_and_widens(
     records: tuple[Record, ...], calibration: Calibration
 ) -> None:
-    from dataclasses import replace
-
     import algorithms
     from suite.simulate import predict
     from tests.simulate.nets import ALEXNET
@@ -138,6 +135,23 @@ def test_a_step_of_tensorflow_ends_when_all_has_landed(framework: str, order: st
     model = Model(name="alexnet", replay=Replay(profile=profile, digest=profile_digest(profile)))
     asked = specification("layerwise").model_copy(update={"framework": framework, "model": model})
     assert run_of(asked).algorithm == algorithms.LayerWise(order=order)
+
+
+def test_what_horovod_negotiates_tensor_by_tensor_costs_more(
+    records: tuple[Record, ...], calibration: Calibration
+) -> None:
+    _, run, _ = next(iter(choose(records, ONE_RATE).runs.values()))
+    assert (len(run.workload.tensors), run.machines.workers, run.machines.shared_cores) == (16, 2, 2)
+    for algorithm, tensors in ((algorithms.StockHorovod(), 16), (algorithms.Synchronous(), 0)):
+        asked = replace(run, algorithm=algorithm)
+        free, dear = (
+            asked.seconds(_with(run.machines, calibration.model_copy(update={"values": values})))
+            for values in (
+                calibration.values.model_copy(update={"negotiation_us": 0.0}),
+                calibration.values.model_copy(update={"negotiation_us": 1000.0}),
+            )
+        )
+        assert dear - free == pytest.approx(tensors * 1e-3, abs=1e-9)
 
 
 def test_a_straight_line_is_drawn_through_runs_of_one_kind_alone(calibration: Calibration) -> None:
