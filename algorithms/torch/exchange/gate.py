@@ -136,6 +136,7 @@ class Gate:
                 delay=self._algorithm.delay,
                 name=f"{self._attached.prefix}plan",
                 among=self._attached.among,
+                device=max(self._attached.parameters, key=torch.Tensor.numel).device,
                 clock=self._attached.clock,
             )
 

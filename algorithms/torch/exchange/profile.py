@@ -91,15 +91,18 @@ def planned_route(
     delay: int,
     name: str,
     among: hvd.ProcessSet,
+    device: torch.device,
     clock: Callable[[], float],
 ) -> Route:
     """The route that all ranks agree upon, from the mean of what they measured. Collective; nothing may be in flight.
 
-    `by_need`: layers are waited for one by one; otherwise for all at the end of backward, `delay` steps later.
+    `by_need`: layers are waited for one by one; otherwise for all at the end of backward, `delay` steps later. `device`:
+    where gradients are, since NCCL carries those on a GPU and Gloo or MPI the others, each over a wire of its own.
     """
 
     def send(elements: int, exchanges: int) -> None:
-        collectives.apart([torch.zeros(elements) for _ in range(exchanges)], f"{name}.{elements}", among)
+        payload = [torch.zeros(elements, device=device) for _ in range(exchanges)]
+        collectives.apart(payload, f"{name}.{elements}", among)
 
     mine = torch.tensor([*stopwatch.medians(), *astuple(routes.measured(send, clock))], dtype=torch.float64)
     *times, total, exchange, element = collectives.mean(mine, name, among).tolist()
