@@ -43,6 +43,11 @@ class Study:
     def of(self, arm: Arm) -> Measures:
         return self.measured[arm]
 
+    def speed(self, arm: Arm) -> float:
+        """Samples a second, to sort by: 0 where nobody knows."""
+        found = self.of(arm).samples_per_second
+        return 0.0 if found is None else found.value
+
 
 def study(evidence: Evidence) -> Study:
     names = environments(evidence.records)

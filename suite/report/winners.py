@@ -35,7 +35,7 @@ def winner(group: Group, study: Study) -> Winner | None:
     choices = choices_of(group)
     if len(choices) < 2:
         return None
-    best = max(choices, key=lambda arm: _rate(arm, study))
+    best = max(choices, key=study.speed)
     equals: list[Arm] = []
     beaten: list[Arm] = []
     for other in choices:
@@ -52,8 +52,3 @@ def winner(group: Group, study: Study) -> Winner | None:
 
 def choices_of(group: Group) -> list[Arm]:
     return [arm for arm in group.arms if arm.role not in NO_CHOICE and arm.timed and not arm.for_memory]
-
-
-def _rate(arm: Arm, study: Study) -> float:
-    rate = study.of(arm).samples_per_second
-    return 0.0 if rate is None else rate.value

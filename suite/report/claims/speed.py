@@ -70,7 +70,7 @@ def faster(scope: Scope, claim: Claim) -> Finding:
         rivals = [arm for select in claim.terms.second for arm in chosen(group, select) if arm.timed]
         if not ours or not rivals:
             continue
-        best = max(ours, key=lambda arm: _rate(scope, arm))
+        best = max(ours, key=scope.study.speed)
         against = [one for rival in rivals for one in [compare(best, rival)] if one is not None]
         against = [one for one in against if one.rounds >= LEAST_RUNS]
         if not against:
@@ -260,11 +260,6 @@ def _room(scope: Scope, arm: Arm, group: Group) -> float:
     ceiling = scope.study.of(group.ceiling).over_reference if group.ceiling is not None else None
     rooms += [] if ceiling is None else [ceiling.ratio.value]
     return min(rooms, default=0.0)
-
-
-def _rate(scope: Scope, arm: Arm) -> float:
-    rate = scope.study.of(arm).samples_per_second
-    return 0.0 if rate is None else rate.value
 
 
 def _apart(ours: float, theirs: float) -> str:

@@ -144,7 +144,7 @@ def _axis(group: Group, axis: str) -> str:
 
 
 def _by_algorithm(experiment: Experiment, study: Study, group: Group, axes: Sequence[str]) -> Table:
-    ranked = sorted((arm for arm in group.arms if study.of(arm).step), key=lambda arm: -_rate(arm, study))
+    ranked = sorted((arm for arm in group.arms if study.of(arm).step), key=lambda arm: -study.speed(arm))
     rows = []
     for arm in ranked[:MOST_ROWS]:
         measures = study.of(arm)
@@ -153,7 +153,7 @@ def _by_algorithm(experiment: Experiment, study: Study, group: Group, axes: Sequ
         rows.append(
             (
                 Entry(arm.title, arm.label, exact=arm.label),
-                formats.number(_rate(arm, study)),
+                formats.number(study.speed(arm)),
                 ratio_entry(measures.over_reference, arm is group.reference),
                 ratio_entry(measures.over_control, arm is group.control),
                 formats.number(ceiling, formats.percent(ceiling)),
@@ -163,11 +163,6 @@ def _by_algorithm(experiment: Experiment, study: Study, group: Group, axes: Sequ
     place = describe(group.setting, axes)
     caption = f"Algorithms by speed{f' ({place})' if place else ''}{left_out}."
     return Table(f"{experiment.slug}-main", caption, SPEED, tuple(rows))
-
-
-def _rate(arm: Arm, study: Study) -> float:
-    found = study.of(arm).samples_per_second
-    return 0.0 if found is None else found.value
 
 
 def _learning(experiment: Experiment) -> Main:
