@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from suite.report.charts import style
+from suite.report.charts import bars, lines, style
 from suite.report.charts.drawing import css, draw
 from suite.report.charts.specification import (
     Bar,
@@ -132,6 +132,24 @@ def test_contrast(name: str, paper: str) -> None:
     colour = getattr(style.variables()[name], paper)
     least = 4.5 if name in ("ink", "quiet") else 2.5 if name in ("r-ideal", "p-6") else 3.0
     assert contrast(colour, getattr(style.PAPER, paper)) >= least
+
+
+def test_no_two_lines_differ_by_colour_alone() -> None:
+    xs = tuple(float(x) for x in range(40))
+    names = [*style.ALGORITHMS][:12]
+    panel = Panel("many", tuple(Line(name, xs, xs, name=name) for name in names), "steps", "loss")
+    drawn = lines.figure(Lines((panel,))).axes[0].get_lines()
+    assert len(drawn) == 12
+    looks = {(one.get_marker(), one.get_markerfacecolor() == style.PAPER.light, one.get_linestyle()) for one in drawn}
+    assert len(looks) == 12
+    assert all(one.get_marker() not in ("", "None") for one in drawn)
+
+
+@pytest.mark.parametrize("parts", [(*style.PARTS,)[:7], (*style.PARTS,)[7:9]])
+def test_no_two_parts_of_a_bar_differ_by_colour_alone(parts: tuple[str, ...]) -> None:
+    drawn = bars.figure(Bars((BarPanel("bars", (Bar("one", (1.0,) * len(parts)),)),), parts, "ms"))
+    hatches = [stack.get_hatch() for stack in drawn.axes[0].collections if stack.get_facecolor().size]
+    assert len(hatches) == len(set(hatches)) == len(parts)
 
 
 def test_a_line_of_unequal_columns_is_refused() -> None:

@@ -24,7 +24,7 @@ TABLES = REFERENCE / "report" / "tables"
 
 
 def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Of every run its first attempt that nothing disturbed, else the last."""
+    """Of every run its first attempt that nothing disturbed, else the last, which says so."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     calm: set[tuple[str, str, str]] = set()
     for path in (REFERENCE / "records").glob("*/records.tar.xz"):
@@ -36,7 +36,7 @@ def raw() -> dict[tuple[str, str, str], dict[str, Any]]:
         for place, record in sorted(enumerate(records), key=lambda one: one[1]["attempt"]):
             key = record["experiment"], record["identity"], str(record["repetition"])
             if key not in calm:
-                found[key] = record
+                found[key] = record | {"disturbed": place in troubled}
             if place not in troubled and record["outcome"]["status"] != "failed":
                 calm.add(key)
     return found
@@ -95,12 +95,17 @@ def test_every_runs_speed_is_work_over_time() -> None:
 
 
 def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
-    """Geometric means over repetitions, since a speed-up is a ratio; speed-ups over pairs of the same round."""
+    """Geometric means over repetitions, since a speed-up is a ratio; speed-ups over pairs of the same round. What was
+    disturbed counts where there is nothing else."""
     runs: dict[tuple[str, ...], dict[tuple[str, int, int], list[float]]] = {}
+    finished: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in sorted(raw().values(), key=lambda one: one["labels"]["learning_rate"]):
         labels = record["labels"] | {"algorithm": called(record)}
         place = (record["experiment"], *(str(labels.get(axis, "none")) for axis in AXES))
         if record["outcome"]["status"] == "finished":
+            finished.setdefault(place, []).append(record)
+    for place, those in finished.items():
+        for record in [one for one in those if not one["disturbed"]] or those:
             runs.setdefault(place, {}).setdefault(block(record), []).append(work_over_time(record))
     checked = 0
     for path in sorted(TABLES.glob("*-speed.csv")):

@@ -85,8 +85,7 @@ def _stacks(box: Axes, panel: BarPanel, chart: Bars) -> list[float]:
                 left, right = ends[row], ends[row] + part
                 boxes.append([(left, row - 0.34), (right, row - 0.34), (right, row + 0.34), (left, row + 0.34)])
                 ends[row] = right
-        look: Any = {"facecolors": style.PARTS[name].light, "edgecolors": style.PAPER.light, "linewidths": 0.4}
-        box.add_collection(PolyCollection(boxes, **look, zorder=2))
+        box.add_collection(PolyCollection(boxes, **style.of_part(name), zorder=2))
     return ends
 
 
@@ -126,7 +125,7 @@ def _legend(chart: Bars) -> tuple[list[Any], list[str]]:
     names: list[str] = []
     for number, name in enumerate(chart.parts):
         if any(bar.parts[number] for bar in bars) and not chart.dots:
-            handles.append(Patch(color=style.PARTS[name].light))
+            handles.append(Patch(**style.of_part(name)))
             names.append(name)
     for role in Role:
         if any(mark.role is role for bar in bars for mark in bar.marks):

@@ -33,7 +33,7 @@ def figure(chart: Counts) -> Figure:
         for box in axes:
             box.set_xlim(min(every) - 0.6, max(every) + 0.6)
     if several:
-        handles = [Patch(color=style.PARTS[name].light) for name in chart.parts]
+        handles = [Patch(**style.of_part(name)) for name in chart.parts]
         layout.legend(drawn, handles, list(chart.parts), len(chart.parts))
     return drawn
 
@@ -41,15 +41,7 @@ def figure(chart: Counts) -> Figure:
 def _panel(box: Axes, panel: CountPanel, chart: Counts) -> None:
     bottom = [0.0] * len(panel.at)
     for name, heights in zip(chart.parts, panel.parts, strict=True):
-        box.bar(
-            panel.at,
-            heights,
-            bottom=bottom,
-            width=0.75,
-            color=style.PARTS[name].light,
-            edgecolor=style.PAPER.light,
-            linewidth=0.4,
-        )
+        box.bar(panel.at, heights, bottom=bottom, width=0.75, **style.of_part(name))
         bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
     box.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     box.yaxis.set_major_locator(MaxNLocator(3))

@@ -47,6 +47,7 @@ SETTINGS: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
+    "hatch.linewidth": 0.5,
     "path.simplify": True,
 }
 
@@ -101,6 +102,7 @@ _NUMBERED = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # the same in every drawing
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _LOOK = re.compile(r' style="([^"]*)"')
 _MARKS = re.compile(r"<g( clip-path=\"[^\"]*\")?>\n((?:\s*<use [^>]*/>\n)+)\s*</g>")
+_FILL = re.compile(r' fill="(#[0-9a-f]{6})"')
 _NOT_TURNED = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _EXTENT = re.compile(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -120,7 +122,7 @@ def _rounded(svg: str) -> str:
 
 
 def _said_once(svg: str) -> str:
-    """The look of marks that are alike, said by the group that they are in."""
+    """The look of marks that are alike, said by the group that they are in; what a hatch is drawn on, as a look."""
 
     def group(found: re.Match[str]) -> str:
         looks = _LOOK.findall(found[2])
@@ -128,7 +130,7 @@ def _said_once(svg: str) -> str:
             return found[0]
         return f'<g{found[1] or ""} style="{looks[0]}">\n{_LOOK.sub("", found[2])}</g>'
 
-    return _MARKS.sub(group, svg)
+    return _MARKS.sub(group, _FILL.sub(r' style="fill: \1"', svg))
 
 
 def _counted(svg: str, name: str) -> str:

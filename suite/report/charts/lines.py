@@ -15,7 +15,8 @@ from suite.report.charts.specification import Line, Lines, Panel, Role
 HEIGHT = 1.9
 FLAT = 1.35  # of a narrow chart, whose panels stand below each other
 BEHIND = (Role.IDEAL, Role.CEILING, Role.FLOOR, Role.CONTROL)
-FEW = 13  # up to so many places have markers
+FEW = 13  # up to so many places have a marker each
+SOME = 5  # markers of a line with more
 
 
 def figure(chart: Lines) -> Figure:
@@ -36,7 +37,7 @@ def figure(chart: Lines) -> Figure:
         _same_y(chart, axes)
     marked = {line.label for panel in chart.panels for line in panel.lines if _marked(line)}
     handles = [
-        Line2D([], [], **look, marker=style.MARKERS[place % len(style.MARKERS)] if label in marked else "")
+        Line2D([], [], **look, **(_marker(place, look["color"]) if label in marked else {}))
         for place, (label, look) in enumerate(looks.items())
     ]
     layout.legend(drawn, handles, list(looks), columns, small=chart.narrow)
@@ -69,8 +70,9 @@ def _panel(box: Axes, panel: Panel, looks: dict[str, dict[str, Any]], chart: Lin
     for line in panel.lines:
         look = looks[line.label]
         front = 2.0 if line.role in BEHIND else 3.0
-        marker = style.MARKERS[order.index(line.label) % len(style.MARKERS)] if _marked(line) else ""
-        box.plot(line.x, line.y, **look, marker=marker, zorder=front)
+        number = order.index(line.label)
+        marks = {**_marker(number, look["color"]), "markevery": _places(number, line)} if _marked(line) else {}
+        box.plot(line.x, line.y, **look, **marks, zorder=front)
         if line.low is not None and line.high is not None:
             box.fill_between(line.x, line.low, line.high, color=look["color"], alpha=0.15, linewidth=0, zorder=1)
     box.set_xscale("log" if panel.x_log else "linear")
@@ -89,7 +91,20 @@ def _panel(box: Axes, panel: Panel, looks: dict[str, dict[str, Any]], chart: Lin
 
 
 def _marked(line: Line) -> bool:
-    return len(line.x) <= FEW and line.role not in (Role.IDEAL, Role.FLOOR)
+    return line.role not in (Role.IDEAL, Role.FLOOR)
+
+
+def _marker(number: int, colour: str) -> dict[str, Any]:
+    """Of the line with this number: filled, and in the second round open."""
+    kinds = len(style.MARKERS)
+    face = style.PAPER.light if number // kinds % 2 else colour
+    return {"marker": style.MARKERS[number % kinds], "markerfacecolor": face}
+
+
+def _places(number: int, line: Line) -> tuple[int, int]:
+    """Where a line has markers: lines beside each other not at the same places."""
+    step = 1 if len(line.x) <= FEW else len(line.x) // SOME
+    return (number * step // len(style.MARKERS) % step, step)
 
 
 def _same_y(chart: Lines, axes: list[Axes]) -> None:

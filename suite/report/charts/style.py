@@ -1,5 +1,7 @@
 """Colours, and what they become on a dark page. Everything on a chart is drawn in one of these.
 
+None is told from another by its colour alone: lines have markers and dashes, parts of bars hatches.
+
 Each has at least three times the contrast of its paper (tests/report/test_charts.py measures it), text at least 4.5.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from suite.report.charts.specification import Line, Role
 
@@ -86,11 +89,26 @@ PARTS = {
     "measured": Colour("#3f7fc4", "#68a5e6"),
     "speed": Colour("#3f7fc3", "#68a5e5"),
 }
+# What parts of a bar look like in print without colours: those that meet differ. The others are plain.
+HATCHES = {
+    "straggler's delay": "xxxx",
+    "exposed communication": "////",
+    "waiting for ranks": "....",
+    "vote": "||||",
+    "update": "\\\\\\\\",
+    "not told apart": "----",
+    "dropped": "////",
+}
 
 
 def of_name(name: str) -> Colour:
     """An algorithm's own: the one it has always had, or one of those that wait for more."""
     return ALGORITHMS.get(name, MORE[zlib.crc32(name.encode()) % len(MORE)])
+
+
+def of_part(name: str) -> dict[str, Any]:
+    """What fills a part of a bar."""
+    return {"facecolor": PARTS[name].light, "edgecolor": PAPER.light, "linewidth": 0.4, "hatch": HATCHES.get(name)}
 
 
 def of_line(line: Line) -> Colour:
