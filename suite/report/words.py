@@ -53,7 +53,12 @@ MODELS = {"alexnet": "AlexNet", "googlenet": "GoogLeNet"}
 def algorithm(record: Record) -> str:
     """`EASGD, every 10 steps`."""
     form = record.specification.form
-    return called(record.specification.algorithm) + ("" if form == "none" else f", in {form}")
+    return called(record.specification.algorithm) + ("" if form == "none" else travelling(form))
+
+
+def travelling(form: str) -> str:
+    """What numbers travel in: `, in PowerSGD`."""
+    return f", in {form.replace('powersgd', 'PowerSGD')}"
 
 
 def called(asked: Algorithm) -> str:

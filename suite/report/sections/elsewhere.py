@@ -151,7 +151,7 @@ def _percent(those: Sequence[Expectation]) -> Entry:
 
 def _called(one: Expectation) -> str:
     form = one.label.rpartition(", as ")[2] if ", as " in one.label else ""
-    return words.called(Algorithm(name=one.algorithm, options=one.options)) + (f", in {form}" if form else "")
+    return words.called(Algorithm(name=one.algorithm, options=one.options)) + (words.travelling(form) if form else "")
 
 
 def _framework(one: Expectation) -> str:
