@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 from algorithms.mechanisms.plan import Piece, Route, Timing, bundled, cut, order
 
@@ -21,7 +22,7 @@ GRAIN_SECONDS = 0.008  # unless it is on the wire for less than this: what an ex
 BUNDLE_SECONDS = 0.002  # on the wire; small tensors go together up to this, or to GRAIN
 URGENT_SECONDS = 0.001  # that a tensor may land later for others in its bundle, whenever it is needed,
 SLACK_SECONDS = 0.01  # and otherwise only if it lands so long before it is needed
-WINDOW = 3  # pieces: one on the wire, one agreed upon, one being agreed upon
+WINDOW = 3  # pieces at least: one on the wire, one agreed upon, one being agreed upon
 
 Units = tuple[tuple[int, int], ...]  # first and behind the last element of what must not be cut
 
@@ -54,10 +55,17 @@ AS_IT_IS = Freight()
 
 @dataclass(frozen=True)
 class Tariff:
-    """Seconds that an exchange takes while others queue behind it: however small it is, and for each element."""
+    """Seconds that an exchange takes while others queue behind it: however small it is, and for each element. And those
+    that go by, while the wire idles, until all workers have agreed upon what was handed over while something travelled.
+    """
 
     exchange: float
     element: float
+    agreement: float = 0.0
+
+    def of(self, freight: Freight) -> Tariff:
+        """For each element before it is coded."""
+        return replace(self, element=self.element * freight.ratio)
 
     def grain(self, elements: int) -> int:
         """Of a piece, where so many travel in all.
@@ -70,23 +78,37 @@ class Tariff:
         best = math.sqrt(self.exchange * elements / self.element)
         return GRAIN * max(1, int(min(best, elements) / GRAIN))
 
+    def window(self, elements: int, largest: int) -> int:
+        """Of what is under way at once, where so many travel in all in pieces up to the largest.
+
+        Behind a piece that travels, all the others are agreed upon at once and land as one: the more they are, the seldomer
+        the wire idles, and the longer each of them, on average half of their travel, waits for the last. Both together are
+        least where they travel for the root of two agreements times the travel of everything.
+        """
+        together = math.sqrt(2 * self.agreement * elements / self.element) if self.element else 0.0
+        return max(WINDOW * largest, largest + int(min(together, elements)))
+
 
 def measured(send: Callable[[int, int], object], clock: Callable[[], float], rounds: int = 3) -> Tariff:
     """What exchanges cost here.
 
     `send(elements, exchanges)` makes so many of so many elements at once, none of which become one, and comes back when all
-    are here. Agreeing upon them is not in the tariff: that is done while others travel. A small exchange before those that
-    are timed lets all workers begin together.
+    are here, agreed upon together. A small exchange before those lets all workers begin together; it has to be agreed upon
+    as one is that is handed over because another has landed.
     """
+    alone = []
     fastest = dict.fromkeys(((1, 1), (1, SEVERAL), (MEGABYTE, 1), (4 * MEGABYTE, 1)), math.inf)
     for _ in range(rounds):
         for what in fastest:
+            called = clock()
             send(1, 1)
             begun = clock()
+            alone.append(begun - called)
             send(*what)
             fastest[what] = min(fastest[what], clock() - begun)
     one, several, small, large = fastest.values()
-    return Tariff(max(several - one, 0.0) / (SEVERAL - 1), max(large - small, 0.0) / (3 * MEGABYTE))
+    exchange = max(several - one, 0.0) / (SEVERAL - 1)
+    return Tariff(exchange, max(large - small, 0.0) / (3 * MEGABYTE), agreement=max(median(alone) - exchange, 0.0))
 
 
 def first(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
@@ -96,9 +118,11 @@ def first(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
     return windowed([*backward, header])
 
 
-def windowed(pieces: Sequence[Piece]) -> Route:
+def windowed(pieces: Sequence[Piece], tariff: Tariff | None = None) -> Route:
     """Every piece on its own, so many under way at once."""
-    return Route.singly(pieces, WINDOW * max((GRAIN, *(piece.size for piece in pieces))))
+    largest = max((GRAIN, *(piece.size for piece in pieces)))
+    known = tariff or Tariff(0.0, 0.0)
+    return Route.singly(pieces, known.window(sum(piece.size for piece in pieces), largest))
 
 
 def whole(sizes: Sequence[int], freight: Freight = AS_IT_IS) -> Route:
@@ -123,7 +147,8 @@ def planned(
     `deadlines` say when each tensor must have landed; `needed` in the timings says only which one goes first. Tensors of
     one of the `kinds` can share an exchange. `by_need`: they are waited for one by one, otherwise all together.
     """
-    seconds_per_element = tariff.element * freight.ratio
+    coded = tariff.of(freight)
+    seconds_per_element = coded.element
     grain = largest = grain_of(sizes, tariff, freight)
     if by_need and seconds_per_element and largest <= freight.grain(GRAIN):
         grain = min(largest, max(sum(sizes) // SHARE, int(GRAIN_SECONDS / seconds_per_element), 1))
@@ -142,7 +167,8 @@ def planned(
         slack=SLACK_SECONDS,
         queued=0 if by_need else grain,
     )
-    return Route(bundles, WINDOW * max((sum(piece.size for piece in bundle) for bundle in bundles), default=largest))
+    largest = max((sum(piece.size for piece in bundle) for bundle in bundles), default=largest)
+    return Route(bundles, coded.window(sum(sizes), largest))
 
 
 def grain_of(sizes: Sequence[int], tariff: Tariff, freight: Freight) -> int:

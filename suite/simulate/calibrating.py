@@ -26,6 +26,7 @@ UNKNOWNS: dict[str, Unknown] = {
     "handling_s_per_gb": Unknown(0.3),
     "hop_us": Unknown(50.0),
     "message_us": Unknown(300.0),
+    "agreement_us": Unknown(10000.0),
     "vote_us": Unknown(1000.0),
 }
 LEAST = 3  # runs

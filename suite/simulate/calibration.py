@@ -14,7 +14,7 @@ from suite.record.part import Count, NonNegative, Part, Positive, PositiveNumber
 from suite.simulate.machines import Costs, Machines, bytes_per_second, hop_seconds, hops, sharing
 from suite.simulate.workload import Workload
 
-VERSION = 3
+VERSION = 4
 # As a share (root mean square), what 110 kinds of emulated runs that were not fitted lay off.
 LEAST_SPREAD = 0.023
 NORMAL = 1.645  # of a 90 % interval
@@ -37,6 +37,9 @@ class Values(Part):
     handling_s_per_gb: NonNegative = Field(description="a processor's time for each GB that a worker sends")
     hop_us: NonNegative = Field(description="of one hop of a collective, besides the link's own latency")
     message_us: NonNegative = Field(description="of any exchange, whatever it carries")
+    agreement_us: NonNegative = Field(
+        description="until all agree upon what finds the wire idle, for each further worker that waits for a core"
+    )
     vote_us: NonNegative = Field(description="of a vote, besides its hops")
 
     def lines(self) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ class Missed(Part):
 class Calibration(Part):
     """The content of the file."""
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     commit: str | None = Field(description="of this project when it was fitted")
     records: tuple[str, ...] = Field(description="the experiments, and what was chosen of them")
     runs: tuple[Missed, ...]
@@ -112,8 +115,8 @@ class Calibration(Part):
         """Seconds of a step that go to handing over gradients, tensor by tensor. `singly`: Horovod gets each on its own
         as backward makes it, so that its thread, which all ranks must agree with, lags behind.
         """
-        each = self.values.tensor_us + (self.values.negotiation_us if singly else 0.0)
-        return each * 1e-6 * len(workload.tensors) * load(machines)
+        each = self.values.tensor_us + (self.values.negotiation_us * load(machines) if singly else 0.0)
+        return each * 1e-6 * len(workload.tensors)
 
     def costs(self, machines: Machines) -> Costs:
         """The closed form with what was fitted in it. Messages wait for a processor that is free; bytes, of which there are
@@ -123,15 +126,17 @@ class Calibration(Part):
         busy = load(machines)
         steps = hops(machines) * (hop_seconds(machines) + values.hop_us * 1e-6 * busy)
         exchange = values.message_us * 1e-6 * busy + steps
+        agreement = values.agreement_us * 1e-6 * (busy - 1)
         together = sharing(machines) + values.contention * (min(machines.per_host, machines.workers) - 1)
         wire = together / (bytes_per_second(machines) * values.rate_share)
         sent = 2 * (machines.workers - 1) / machines.workers
         per_byte = sent * (wire + values.handling_s_per_gb * 1e-9)
-        return Costs(exchange=exchange, per_byte=per_byte, vote=values.vote_us * 1e-6 * busy + steps)
+        vote = values.vote_us * 1e-6 * busy + steps
+        return Costs(exchange=exchange, per_byte=per_byte, vote=vote, agreement=agreement)
 
     def without_network(self) -> Calibration:
         """What is left of it where nothing that travels takes any time."""
-        nothing = {"handling_s_per_gb": 0.0, "hop_us": 0.0, "message_us": 0.0, "vote_us": 0.0}
+        nothing = dict.fromkeys(("handling_s_per_gb", "hop_us", "message_us", "agreement_us", "vote_us"), 0.0)
         return self.model_copy(update={"values": self.values.model_copy(update=nothing)})
 
     def sigma(self, machines: Machines) -> float:

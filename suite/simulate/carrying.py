@@ -49,6 +49,7 @@ class Carried:
 
     sent: tuple[Sent, ...]
     seconds: Floats  # of each exchange
+    agreement: float = 0.0  # from an exchange's being ready until it may leave
     together: bool = False  # nothing leaves before backward has ended
 
     @property
@@ -105,7 +106,8 @@ def _carry(
         sent = _fused(workload, wire, costs, cycle, largest)
     else:
         sent = _planned(workload, wire, costs, algorithm)
-    return Carried(tuple(sent), np.array([one.seconds(costs) for one in sent]), together=together)
+    seconds = np.array([one.seconds(costs) for one in sent])
+    return Carried(tuple(sent), seconds, agreement=costs.agreement, together=together)
 
 
 def singly(algorithm: Exchange) -> bool:
@@ -167,7 +169,7 @@ def _fused(workload: Workload, wire: Wire, costs: Costs, cycle: float, largest: 
     sent: list[Sent] = []
     free = 0.0
     while waiting:
-        until = max(free, ready[waiting[0].layers[0]] + cycle)
+        until = max(free, ready[waiting[0].layers[0]] + cycle + costs.agreement)
         there = [part for part in waiting if ready[part.layers[0]] <= until]
         group = _at_once(there, largest)[0]
         taken = 0.0
@@ -176,7 +178,7 @@ def _fused(workload: Workload, wire: Wire, costs: Costs, cycle: float, largest: 
             taken += there[count].bytes
             count += 1
         joined = _join(waiting[:count])
-        free = max(free, ready[min(joined.layers)]) + joined.seconds(costs)
+        free = max(free, ready[min(joined.layers)] + costs.agreement) + joined.seconds(costs)
         sent.append(joined)
         waiting = waiting[count:]
     return sent
@@ -219,7 +221,7 @@ def _planned(workload: Workload, wire: Wire, costs: Costs, algorithm: Exchange) 
         for layer, deadline in zip(layer_of, deadlines, strict=True)
     ]
     kinds = [0] * len(sizes)
-    tariff = routes.Tariff(costs.exchange, costs.per_byte * ITEM)
+    tariff = routes.Tariff(costs.exchange, costs.per_byte * ITEM, costs.agreement)
     route = routes.planned(sizes, timings, deadlines, kinds, tariff, freight, by_need=by_need)
     return _queued(_bundles(route, workload, wire), ready, costs, route.window)
 
@@ -261,7 +263,7 @@ def _queued(bundles: Sequence[Sent], ready: Sequence[float], costs: Costs, windo
     free = 0.0
     while coming or queue:
         if not queue:
-            free = max(free, ready[min(coming[0].layers)])
+            free = max(free, ready[min(coming[0].layers)] + costs.agreement)
             queue = _submitted(coming, ready, free, window)
         group = _join(queue)
         sent.append(group)

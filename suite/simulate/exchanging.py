@@ -46,13 +46,13 @@ def exchange(workload: Workload, times: Times, carried: Carried, algorithm: Exch
 
 
 def _lands(ready: Floats, carried: Carried, free: Floats | float) -> Floats:
-    """When each exchange lands: it leaves when its own is ready and those before it have landed.
+    """When each exchange lands: it leaves when its own is ready and agreed upon and those before it have landed.
 
     `ready` has an exchange in each column; `free`: when the wire is. Landing k is the latest, over j <= k, of when j was
     ready and what j to k take.
     """
     done = np.cumsum(carried.seconds)
-    begins = np.maximum(ready, np.asarray(free)[..., None])
+    begins = np.maximum(ready + carried.agreement, np.asarray(free)[..., None])
     return np.asarray(done + np.maximum.accumulate(begins - (done - carried.seconds), axis=-1))
 
 

@@ -27,6 +27,7 @@ class Costs:
     exchange: float  # of any exchange, whatever it carries
     per_byte: float  # of each byte of what every worker holds
     vote: float
+    agreement: float = 0.0  # from a gradient that is ready until it may leave; hides behind what travels meanwhile
 
     def seconds(self, payload: float) -> float:
         """An all-reduce of so many bytes on an idle network."""

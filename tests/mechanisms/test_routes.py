@@ -143,6 +143,24 @@ def test_what_exchanges_cost_holds_no_agreement_and_what_elements_cost_no_exchan
     tariff = routes.measured(send, lambda: now)
     assert tariff.element == pytest.approx(1e-6)
     assert tariff.exchange == pytest.approx(0.25, rel=1e-4)
+    assert tariff.agreement == pytest.approx(2.0, rel=1e-4)
+
+
+def test_so_much_is_under_way_that_the_wire_idles_and_pieces_wait_for_each_other_as_little_as_they_can():
+    elements, element, agreement = 1_000_000, 1e-6, 0.005  # a second of travel
+
+    def lost(together: float) -> float:
+        return agreement * elements / together + together * element / 2
+
+    window = Tariff(0.0, element, agreement).window(elements, largest=1)
+    assert lost(window) == pytest.approx(min(map(lost, range(1, elements, 100))), rel=1e-6)
+
+
+def test_three_pieces_are_under_way_where_agreement_is_quick_and_never_more_than_everything():
+    assert Tariff(0.0, 1e-6).window(1000, largest=100) == 300
+    assert Tariff(0.0, 1e-6, agreement=1e-9).window(1000, largest=100) == 300
+    assert Tariff(0.0, 1e-6, agreement=1e9).window(1000, largest=100) == 1100
+    assert Tariff(0.0, 0.0, agreement=1.0).window(1000, largest=100) == 300
 
 
 @given(sizes, st.sampled_from([0.5, 0.015]), st.booleans())

@@ -20,7 +20,7 @@ from suite.record.store import Store
 from suite.report import foretold
 from suite.simulate import Calibration, sealing
 from suite.simulate.calibrating import Choice, calibrate, choose
-from suite.simulate.calibration import Missed
+from suite.simulate.calibration import VERSION, Missed
 from suite.simulate.recorded import CannotTellError, kind_of, label_of, run_of
 
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "records"
@@ -69,8 +69,8 @@ def test_the_file_says_what_it_is_made_of(calibration: Calibration, tmp_path: Pa
 
 def test_a_file_of_another_version_is_refused(calibration: Calibration, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    path.write_text(calibration.model_dump_json().replace('"version":3', '"version":0'))
-    with pytest.raises(ValueError, match=r"old\.json is of version 0, this is version 3"):
+    path.write_text(calibration.model_dump_json().replace(f'"version":{VERSION}', '"version":0'))
+    with pytest.raises(ValueError, match=rf"old\.json is of version 0, this is version {VERSION}"):
         Calibration.read(path)
 
 
@@ -152,6 +152,30 @@ def test_what_horovod_negotiates_tensor_by_tensor_costs_more(
             )
         )
         assert dear - free == pytest.approx(tensors * 1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "cores", "dearer"),
+    [
+        (algorithms.Synchronous(), 2, 0.02),  # backward has ended, and nothing travels yet
+        (algorithms.Synchronous(), 4, 0.0),  # nobody waits for a core
+        (algorithms.Delayed(steps=1), 2, 0.0),  # behind the exchange of the step before
+    ],
+)
+def test_agreeing_takes_time_where_workers_wait_for_cores_and_nothing_travels(
+    records: tuple[Record, ...], calibration: Calibration, algorithm: algorithms.Exchange, cores: int, dearer: float
+) -> None:
+    _, run, _ = next(iter(choose(records, ONE_RATE).runs.values()))
+    run = replace(run, algorithm=algorithm, machines=replace(run.machines, workers=4, shared_cores=cores))
+    free, dear = (
+        run.seconds(_with(run.machines, calibration.model_copy(update={"values": values})))
+        for values in (
+            calibration.values.model_copy(update={"agreement_us": 0.0}),
+            calibration.values.model_copy(update={"agreement_us": 20_000.0}),
+        )
+    )
+    # Who waits finds more to agree upon at once, and has fewer exchanges for it.
+    assert max(dear - free, 0.0) == pytest.approx(dearer, abs=1e-9)
 
 
 def test_a_straight_line_is_drawn_through_runs_of_one_kind_alone(calibration: Calibration) -> None:

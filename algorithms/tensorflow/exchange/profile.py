@@ -74,8 +74,9 @@ def planned_route(
         sent(elements, exchanges)()
 
     mine = np.array([*ready, *astuple(routes.measured(send, clock, rounds=4))])  # the first of which traces
-    *times, every, element = gather(mine, f"{name}.times", among).mean(axis=0).tolist()
-    pieces = freight.pieces(sizes, routes.grain_of(sizes, Tariff(every, element), freight))
-    cost = element * freight.ratio
+    *times, every, element, agreement = gather(mine, f"{name}.times", among).mean(axis=0).tolist()
+    tariff = Tariff(every, element, agreement)
+    pieces = freight.pieces(sizes, routes.grain_of(sizes, tariff, freight))
+    coded = tariff.of(freight)
     largest = max((piece.size for piece in pieces), default=0)
-    return routes.windowed(order(pieces, timings(times), cost, largest * cost))
+    return routes.windowed(order(pieces, timings(times), coded.element, largest * coded.element), coded)

@@ -105,13 +105,14 @@ def planned_route(
         collectives.apart(payload, f"{name}.{elements}", among)
 
     mine = torch.tensor([*stopwatch.medians(), *astuple(routes.measured(send, clock))], dtype=torch.float64)
-    *times, total, exchange, element = collectives.mean(mine, name, among).tolist()
+    *times, total, exchange, element, agreement = collectives.mean(mine, name, among).tolist()
     ready, used = times[: len(sizes)], times[len(sizes) :]
     deadlines = [total + use for use in used] if by_need else [total * (1 + delay)] * len(ready)
     deadlines[-1] = 0.0  # without the header nothing can be used
     timings = [Timing(ready=r, needed=n) for r, n in zip(ready, deadlines if by_need else ready, strict=True)]
     timings[-1] = Timing(ready=ready[-1], needed=0.0)
-    return routes.planned(sizes, timings, deadlines, kinds, Tariff(exchange, element), freight, by_need=by_need)
+    tariff = Tariff(exchange, element, agreement)
+    return routes.planned(sizes, timings, deadlines, kinds, tariff, freight, by_need=by_need)
 
 
 def freight(form: Format, parameters: Sequence[torch.Tensor]) -> Freight:
