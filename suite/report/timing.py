@@ -4,7 +4,8 @@ What counts lies between the moment when all ranks have begun and the moment whe
 cut to whole periods where the run has a rhythm. The first steps of a pipeline do not count: nothing may be under way when
 the warm-up has ended, and then they wait for nothing. A job's step is as much work as one step of every rank, on whatever
 rank it was done: where ranks go in step it lasts as long as the slowest of them, and where they do not, a fast rank is
-neither ignored nor taken for the whole job. Evaluations are cut out of the time.
+neither ignored nor taken for the whole job. Where all meet, but not in every step, a fast rank is ahead between two
+meetings and waits at the next: whole periods of its own count. Evaluations are cut out of the time.
 """
 
 from __future__ import annotations
@@ -116,11 +117,14 @@ def rhythm(record: Record) -> int:
     return math.lcm(*found)
 
 
-def counted(ranks: list[Floats], rhythm: int = 1, ahead: int = 0) -> Counted | None:
+def counted(ranks: list[Floats], rhythm: int = 1, ahead: int = 0, *, meet: bool = False) -> Counted | None:
     """From each rank's beginning and the ends of its steps, of which the first `ahead` do not count where there are more.
-    None where ranks have no time in common.
+    None where ranks have no time in common. `meet`: all do, once in a rhythm.
     """
     first = max(0, min(ahead, *(len(one) - 2 for one in ranks)))
+    if meet:  # as if all had begun together: who is ahead at the beginning is so at the end
+        latest = max(float(one[first]) for one in ranks)
+        ranks = [one + (latest - one[first]) for one in ranks]
     steps = [len(one) - 1 - first for one in ranks]
     whole = [first + (count // rhythm * rhythm or count) for count in steps]
     begin = max(float(one[first]) for one in ranks)
@@ -164,7 +168,8 @@ def _counted(record: Record) -> Counted | None:
     evaluated = record.specification.evaluate_every > 0
     facts = facts_of(record)
     ahead = 0 if facts is None or facts.ahead is None else facts.ahead
-    return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record), ahead)
+    meet = facts is not None and facts.every > 1 and facts.waits_for == record.specification.workers
+    return counted([ends(rank, evaluated) for rank in record.ranks], rhythm(record), ahead, meet=meet)
 
 
 def _needed(record: Record) -> int:

@@ -10,7 +10,7 @@ from suite.training.learning_rates import Rule
 from suite.training.learning_rates import parse as parse_learning_rate
 from suite.training.loop import Plan, Result, train
 from suite.training.session import CheckpointError, Session
-from suite.training.targets import Outcome, Point, Tally, outcomes, tally
+from suite.training.targets import Outcome, Point, outcomes
 
 __all__ = [
     "LEARNING_RATES",
@@ -25,11 +25,9 @@ __all__ = [
     "Result",
     "Rule",
     "Session",
-    "Tally",
     "earliest",
     "merged",
     "outcomes",
     "parse_learning_rate",
-    "tally",
     "train",
 ]

@@ -31,20 +31,6 @@ class Outcome:
         return f"{self.target:.1%} reached at step {self.at.step}, {self.at.samples} samples, {self.at.seconds:.3g} s"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """Several runs at one target."""
-
-    target: float
-    points: tuple[Point, ...]
-    never: int
-    """Runs that never reached it: each counts as longer than all that did."""
-
-    @property
-    def runs(self) -> int:
-        return len(self.points) + self.never
-
-
 def check_targets(targets: Sequence[float]) -> tuple[float, ...]:
     for target in targets:
         if not 0 < target <= 1:
@@ -64,8 +50,3 @@ def outcomes(points: Sequence[Point], targets: Sequence[float]) -> tuple[Outcome
 def all_reached(points: Sequence[Point], targets: Sequence[float]) -> bool:
     """False without targets: nothing to reach is no reason to stop."""
     return bool(targets) and all(outcome.reached for outcome in outcomes(points, targets))
-
-
-def tally(runs: Sequence[Sequence[Point]], target: float) -> Tally:
-    found = [outcomes(points, (target,))[0].at for points in runs]
-    return Tally(target=target, points=tuple(point for point in found if point is not None), never=found.count(None))

@@ -51,6 +51,15 @@ def ahead(algorithm: dict[str, Any], facts: dict[str, Any]) -> int:
     return int(found.get(algorithm["name"], 0))
 
 
+def meet(asked: dict[str, Any], facts: dict[str, Any] | None) -> bool:
+    """Whether all wait for all, but not in every step."""
+    if facts is not None:
+        return bool(facts["every"] > 1 and facts["waits_for"] == asked["workers"])
+    algorithm, options = asked["algorithm"]["name"], asked["algorithm"]["options"]
+    everybody = algorithm in ("elastic_averaging", "local_sgd", "slowmo", "diloco", "adasum")
+    return everybody and options.get("period", 1) > 1 and not options.get("asynchronous")
+
+
 def work_over_time(record: dict[str, Any]) -> float:
     """Samples of all ranks that were used, a second."""
     asked = record["specification"]
@@ -67,6 +76,8 @@ def work_over_time(record: dict[str, Any]) -> float:
         spans.append(steps)
     first = min(ahead(asked["algorithm"], record.get("facts") or {}), *(len(steps) - 1 for steps in spans))
     begin = max(steps[first][0] for steps in spans)
+    if meet(asked, record.get("facts")):  # each its own whole periods
+        spans = [[(b + begin - steps[first][0], e + begin - steps[first][0]) for b, e in steps] for steps in spans]
     counts = [len(steps) - first for steps in spans]
     end = min(
         steps[first + (count // period * period or count) - 1][1] for steps, count in zip(spans, counts, strict=True)

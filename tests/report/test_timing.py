@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.record.schema import Rank, Steps, Telemetry
+from suite.record.schema import Facts, Rank, Steps, Telemetry
 from suite.report import timing
 from suite.statistics import Series
 from tests.report import scripted, worlds
@@ -83,6 +83,28 @@ def test_only_whole_periods_count() -> None:
     assert found.end == pytest.approx(1.6)
     assert found.step == pytest.approx(0.2)
     assert job([0.1, 0.1, 0.1], rhythm=4).end == pytest.approx(0.3), "less than a period counts as it is"
+
+
+def test_who_is_ahead_between_two_meetings_has_waited_before_them_and_will_behind_them() -> None:
+    """Every fourth step begins with a meeting: a rank that is twice as fast waits in it, and is ahead after the others."""
+    slow, fast = [0.6] * 8, [1.5, 0.3, 0.3, 0.3] * 2
+    ranks = [np.cumsum([begun, *steps]) for begun, steps in ((1.2, slow), (0.0, fast))]
+    as_met, as_it_lies = (timing.counted(ranks, 4, meet=meet) for meet in (True, False))
+    assert as_met is not None and as_met.step == pytest.approx(0.6)
+    assert as_it_lies is not None and as_it_lies.step < 0.59
+
+
+def test_only_where_all_wait_for_all_does_everybody_meet() -> None:
+    (made,) = scripted.records("quick", "algorithm=elastic*", "framework=torch", "model=AlexNet", repetitions=1)
+    slow, fast = [0.6] * 8, [1.5, 0.3, 0.3, 0.3] * 2
+    ranks = (rank(0, slow, started=(1.2 + 0.6 * np.arange(8)).tolist()), rank(1, fast))
+    found = {}
+    for waits_for in (1, 2):
+        facts = Facts(role="algorithm", hides=False, waits_for=waits_for, every=4)
+        found[waits_for] = timing.timing(made.model_copy(update={"ranks": ranks, "facts": facts}))
+    met, alone = found[2], found[1]
+    assert met is not None and met.seconds == pytest.approx(0.6)
+    assert alone is not None and alone.seconds < 0.59
 
 
 def test_steps_that_fill_an_empty_pipeline_do_not_count() -> None:

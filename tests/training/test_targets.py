@@ -2,7 +2,7 @@
 
 import pytest
 
-from suite.training.targets import Point, all_reached, outcomes, tally
+from suite.training.targets import Point, all_reached, outcomes
 
 RUN = [
     Point(step=10, samples=100, seconds=1.0, accuracy=0.5),
@@ -23,11 +23,6 @@ def test_a_run_may_stop_when_all_are_reached_and_not_for_lack_of_targets() -> No
     assert all_reached(RUN, (0.5, 0.9))
     assert not all_reached(RUN, (0.5, 0.95))
     assert not all_reached(RUN, ())
-
-
-def test_runs_that_never_reached_it_are_counted() -> None:
-    found = tally([RUN, RUN[:1], []], 0.9)
-    assert found.points == (RUN[1],) and found.never == 2 and found.runs == 3
 
 
 @pytest.mark.parametrize("targets", [(0.0,), (1.2,), (0.9, 0.5), (0.5, 0.5), (float("nan"),)])
