@@ -21,19 +21,15 @@ def test_plain_nets(name, options):
     assert gradients < GRADIENTS
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize(("name", "options"), NORMALISED)
-def test_normalised_nets_in_training(name, options):
-    """In float64: through 50 batch normalisations of 3 samples, float32 in one framework alone is off by 10 %."""
-    outputs, gradients = compare(name, options, training=True, double=True)
+def test_normalised_nets(name, options, training):
+    """In float64: through 50 batch normalisations of 3 samples, float32 in one framework alone is off by 10 %; and in 50
+    layers a unit may be so near its kink that, on one processor and not on another, the last bit decides whether it switches.
+    """
+    outputs, gradients = compare(name, options, training, double=True)
     assert outputs < 1e-10
     assert gradients < 1e-10
-
-
-@pytest.mark.parametrize(("name", "options"), NORMALISED)
-def test_normalised_nets_in_evaluation(name, options):
-    outputs, gradients = compare(name, options, training=False)
-    assert outputs < OUTPUTS
-    assert gradients < GRADIENTS
 
 
 def shallow() -> Net:

@@ -28,11 +28,11 @@ from suite.virtual.gradients_torch import InThisProcess
 from suite.virtual.training_torch import prepare
 
 STEPS, RATE, MOMENTUM = 200, 0.02, 0.5
-# Of the largest value. Float32 keeps 7 digits, of which training in another order of sums loses two.
-CLOSE = {torch.float64: 1e-9, torch.float32: 1e-5}
-# Where arrivals differ from run to run, one in several meets a unit so near its kink that the last bit of float32 decides
-# whether it switches, and the few parameters behind it go another way: seen once, 1.2e-3. Float64 decides there.
-CLOSE_BESIDE_KINKS = 1e-2
+CLOSE = 1e-9  # of the largest value
+# In float64, because training is compared over hundreds of steps: in float32 a unit is now and then so near its kink that
+# the last bit decides whether it switches, and the parameters behind it go another way (2.8e-4 and 1.2e-3 were seen). Which
+# runs meet one depends on the processor.
+DTYPE = torch.float64
 TRIED = [
     algorithms.Synchronous(),
     algorithms.Delayed(steps=2),
@@ -80,10 +80,10 @@ def trained(specification: Specification, algorithm: Algorithm, rank: int, step:
     return losses
 
 
-def simulated(specification: Specification, algorithm: Algorithm, records: Sequence[RoundRecord], dtype: torch.dtype):
+def simulated(specification: Specification, algorithm: Algorithm, records: Sequence[RoundRecord]):
     """Losses by worker and step, the net with the parameters that one evaluates, and how many rounds there were."""
     losses: dict[tuple[int, int], float] = {}
-    prepared = prepare(specification, dtype)
+    prepared = prepare(specification, DTYPE)
     batches = prepared.batches
 
     class Numbered:
@@ -115,11 +115,10 @@ class Trained:
     parameters: Mapping[str, np.ndarray]  # that one evaluates, by name
 
 
-def compare(algorithm: Algorithm, dtype: torch.dtype, real: Sequence[Trained], records: Sequence[RoundRecord]) -> None:
+def compare(algorithm: Algorithm, real: Sequence[Trained], records: Sequence[RoundRecord]) -> None:
     """Demand that ranks have trained as virtual workers do who came when these did."""
     specification = specified(algorithm, len(real))
-    losses, net, vector, rounds = simulated(specification, algorithm, records, dtype)
-    tolerance = CLOSE_BESIDE_KINKS if uneven(algorithm, len(real)) and dtype is torch.float32 else CLOSE[dtype]
+    losses, net, vector, rounds = simulated(specification, algorithm, records)
     assert (vector - net.initial).abs().max() > 0.01, "nothing was learned, so nothing is compared"
     assert isinstance(algorithm, Exchange) or rounds == len(records)
     again = net.named(vector)
@@ -128,7 +127,7 @@ def compare(algorithm: Algorithm, dtype: torch.dtype, real: Sequence[Trained], r
         assert again.keys() == one.parameters.keys()
         for name, value in again.items():
             apart = np.abs(value - one.parameters[name]).max() / largest
-            assert apart <= tolerance, f"{name} of rank {rank}: {apart:.1e} of the largest"
+            assert apart <= CLOSE, f"{name} of rank {rank}: {apart:.1e} of the largest"
     assert len(losses) > 0.6 * STEPS * len(real)
     for (worker, step), loss in losses.items():
-        assert loss == pytest.approx(real[worker].losses[step], rel=tolerance, abs=tolerance)
+        assert loss == pytest.approx(real[worker].losses[step], rel=CLOSE, abs=CLOSE)
