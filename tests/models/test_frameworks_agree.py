@@ -25,7 +25,7 @@ def test_plain_nets(name, options):
 @pytest.mark.parametrize(("name", "options"), NORMALISED)
 def test_normalised_nets(name, options, training):
     """In float64: through 50 batch normalisations of 3 samples, float32 in one framework alone is off by 10 %; and in 50
-    layers a unit may be so near its kink that, on one processor and not on another, the last bit decides whether it switches.
+    layers a unit may be so near its kink that on one processor, not on another, the last bit decides whether it switches.
     """
     outputs, gradients = compare(name, options, training, double=True)
     assert outputs < 1e-10
