@@ -6,7 +6,8 @@ import ctypes
 import pickle
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import horovod.torch as hvd
 import torch
@@ -22,14 +23,43 @@ from algorithms.torch.errors import RankStopped
 # rank's leaving ends it, too, and no lock of this process guards against that. Two that end it at once end the process.
 _door = threading.Lock()
 
+# At its end Horovod lets go of its tensors behind a lock that whoever submits takes, interpreter in hand, and PyTorch
+# takes the interpreter to let go of a tensor that then only Python refers to: each would wait for the other for ever. So
+# whatever travels is referred to once more by PyTorch itself, until it has arrived; what is lost, for good.
+_held: dict[int, list[torch.Tensor]] = {}
+
 REST = 0.0005  # seconds between two looks at a handle
 
 
-def submit(tensor: torch.Tensor, name: str, op: int, among: hvd.ProcessSet) -> int:
-    """A reduction in place, from a thread beside the one that may leave Horovod meanwhile."""
+def submit(tensor: torch.Tensor, name: str, op: int, among: hvd.ProcessSet, *, factor: float = 1.0) -> int:
+    """A reduction in place; Horovod fuses only what it scales alike."""
+    return _begin(hvd.allreduce_async_, tensor, name=name, op=op, prescale_factor=factor, process_set=among)
+
+
+def submit_together(tensors: Sequence[torch.Tensor], name: str, op: int, among: hvd.ProcessSet) -> int:
+    """Several as one."""
+    return _begin(hvd.grouped_allreduce_async_, tensors, name=name, op=op, process_set=among)
+
+
+def _begin(exchange: Callable[..., int], given: torch.Tensor | Sequence[torch.Tensor], *which: int, **how: Any) -> int:
+    held = [_referred_to(one) for one in ([given] if isinstance(given, torch.Tensor) else given)]
     with _door:
-        handle: int = hvd.allreduce_async_(tensor, name=name, op=op, process_set=among)
+        handle = exchange(given, *which, **how)
+    _held[handle] = held
     return handle
+
+
+def _referred_to(tensor: torch.Tensor) -> torch.Tensor:
+    alias = tensor.detach()
+    alias.grad = tensor
+    return alias
+
+
+def take(handle: int) -> torch.Tensor:
+    """The result of an exchange that has arrived."""
+    result: torch.Tensor = hvd.synchronize(handle)
+    _held.pop(handle, None)
+    return result
 
 
 def wait(handle: int) -> torch.Tensor:
@@ -37,8 +67,7 @@ def wait(handle: int) -> torch.Tensor:
     try:
         while not arrived(handle):
             time.sleep(REST)
-        result: torch.Tensor = hvd.synchronize(handle)
-        return result
+        return take(handle)
     except HorovodInternalError as error:
         raise stopped(error) from error
 
@@ -66,34 +95,30 @@ def stopped(error: BaseException) -> RankStopped:
 
 def total(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The sum over ranks, in place."""
-    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Sum, process_set=among))
+    return wait(submit(tensor, name, hvd.Sum, among))
 
 
 def apart(tensors: Sequence[torch.Tensor], name: str, among: hvd.ProcessSet) -> None:
     """Exchange all at once and none with another, however small: Horovod fuses only what it scales alike."""
     factors = enumerate(tensors, start=1)
-    handles = [
-        hvd.allreduce_async_(one, name=f"{name}.{factor}", op=hvd.Sum, prescale_factor=factor, process_set=among)
-        for factor, one in factors
-    ]
+    handles = [submit(one, f"{name}.{factor}", hvd.Sum, among, factor=factor) for factor, one in factors]
     for handle in handles:
         wait(handle)
 
 
 def mean(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The mean over ranks, in place."""
-    return wait(hvd.allreduce_async_(tensor, name=name, op=hvd.Average, process_set=among))
+    return wait(submit(tensor, name, hvd.Average, among))
 
 
 def answer(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> None:
     """What others wait for in `mean`, from one who does not wait for them."""
-    hvd.allreduce_async_(tensor, op=hvd.Average, name=name, process_set=among)
+    submit(tensor, name, hvd.Average, among)
 
 
 def broadcast_async(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> int:
     """The first one's of the set, in place."""
-    handle: int = hvd.broadcast_async_(tensor, first(among, hvd.global_process_set), name=name, process_set=among)
-    return handle
+    return _begin(hvd.broadcast_async_, tensor, first(among, hvd.global_process_set), name=name, process_set=among)
 
 
 def gather(value: object, name: str, among: hvd.ProcessSet) -> list[object]:
@@ -102,7 +127,9 @@ def gather(value: object, name: str, among: hvd.ProcessSet) -> list[object]:
     lengths = torch.zeros(among.size(), dtype=torch.int64)
     lengths[among.rank()] = mine.numel()
     total(lengths, name + ".lengths", among)
-    everything = wait(hvd.allgather_async(mine, name=name, process_set=among))
+    handle = _begin(hvd.allgather_async, mine, name=name, process_set=among)
+    _held[handle].append(_referred_to(mpi_ops._handle_map[handle][-1]))
+    everything = wait(handle)
     return [pickle.loads(part.numpy().tobytes()) for part in torch.split(everything, lengths.tolist())]
 
 
@@ -123,7 +150,7 @@ def meet() -> None:
     """
     last = torch.tensor(-1, dtype=torch.int)
     try:
-        handle = mpi_ops.mpi_lib.horovod_torch_join(last, -1)
+        handle = _begin(mpi_ops.mpi_lib.horovod_torch_join, last, -1)
     except RuntimeError as error:
         raise stopped(error) from error
     mpi_ops._handle_map[handle] = (None, last)
@@ -138,6 +165,7 @@ def leave() -> None:
 
 def forget() -> None:
     """Free the tensors of exchanges that nobody will ask for: no helper is left."""
+    _held.clear()
     mpi_ops._handle_map.clear()  # what is not in it `synchronize` takes for done, and no longer raises for
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
+import time
 from pathlib import Path
 
 import horovod.torch as hvd
@@ -238,3 +240,16 @@ def test_what_horovod_lost_when_another_rank_left_is_not_waited_for(
     monkeypatch.setattr(hvd, "poll", lambda _: False)
     with pytest.raises(RankStopped, match="has been shut down"):
         collectives.wait(handle)
+
+
+@pytest.mark.ends_ranks
+def test_who_submits_while_another_rank_leaves_hears_of_it(rank: int, ranks: int) -> None:
+    """Horovod's thread and this one would wait for each other for ever, if Python alone referred to what travels."""
+    if rank == ranks - 1:
+        time.sleep(1)
+        collectives.leave()
+        return
+    with pytest.raises(HorovodInternalError):
+        for number in itertools.count():
+            collectives.submit(torch.ones(64)[3:40], f"alone.{number}", hvd.Sum, hvd.global_process_set)
+            time.sleep(2e-5)

@@ -139,11 +139,10 @@ class HorovodWire:
         trip.handles = []
         for group, ((reduce, _, _), arrays) in enumerate(alike.items()):
             name = trip.name if not (trip.stage or group) else f"{trip.name}.{trip.stage}.{group}"
-            how = {"name": name, "op": OPS[reduce], "process_set": self._among}
             if len(arrays) == 1:
-                trip.handles.append(hvd.allreduce_async_(arrays[0], **how))
+                trip.handles.append(collectives.submit(arrays[0], name, OPS[reduce], self._among))
             else:
-                trip.handles.append(hvd.grouped_allreduce_async_(arrays, **how))
+                trip.handles.append(collectives.submit_together(arrays, name, OPS[reduce], self._among))
             self.bytes_sent += sum(array.numel() * array.element_size() for array in arrays)
         trip.stage += 1
 
@@ -154,7 +153,7 @@ class HorovodWire:
         if not all(map(collectives.arrived, trip.handles)):
             return False
         for handle in trip.handles:
-            hvd.synchronize(handle)
+            collectives.take(handle)
         legs, trip.legs = trip.legs, {}
         for number, leg in legs.items():
             try:

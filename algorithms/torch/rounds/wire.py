@@ -170,7 +170,7 @@ class TorchWire:
     def _wait(self, handle: int) -> None:
         try:
             self.patience.until(lambda: collectives.arrived(handle))
-            hvd.synchronize(handle)
+            collectives.take(handle)
         except HorovodInternalError:
             self.lost = True
             raise
