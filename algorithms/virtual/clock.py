@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 
-from algorithms.contract import Rounds
+from algorithms.contract import Moment, Rounds
 from algorithms.life import Life, Outcome, Verb
 from algorithms.mechanisms.quorum.rules import Rules, needed, over, select
 from algorithms.virtual.compute import Draw
@@ -30,6 +30,8 @@ class Clock:
         self.steps = steps
         self.round_seconds = round_seconds
         self.lives = [Life(algorithm) for _ in draws]
+        self.early = algorithm.departs is Moment.STEP_BEGINS  # a delay goes before what is offered then
+        self.left = [0.0] * len(draws)  # to compute, of a step whose delay is over
         self.outcomes: list[Outcome | None] = [Outcome.TAKEN] * len(draws)  # of the last offers; None: still on offer
         self.attempts = [0] * len(draws)  # at computing; one that is given up never ends
         self.active = len(draws)  # workers that have steps left
@@ -51,18 +53,29 @@ class Clock:
                 if number < 0:
                     yield from self._close(now)
                 elif attempt == self.attempts[number]:
-                    yield Computed(number, self.lives[number].step, now)
-                    self.lives[number].answer()
+                    life = self.lives[number]
+                    if life.verb is Verb.COMPUTE:
+                        yield Computed(number, life.step, now)
+                        life.answer()
+                    else:
+                        life.answer(True)  # its delay is over
                     yield from self._live(number, now)
             yield from self._gather(now)
 
     def _live(self, number: int, now: float) -> Iterator[Event]:
-        """Carry out what a life asks for, until it computes, waits or ends."""
+        """Carry out what a life asks for, until it is delayed, computes, waits or ends."""
         life = self.lives[number]
         while True:
             match life.verb:
                 case Verb.BEGIN:
-                    life.answer(life.step < self.steps and not over(self.rules, self.active))
+                    begins = life.step < self.steps and not over(self.rules, self.active)
+                    if begins and self.early:
+                        spent = self.draws[number]()
+                        self.left[number] = spent.compute
+                        if spent.injected:
+                            heapq.heappush(self.heap, (now + spent.injected, number, self.attempts[number]))
+                            return
+                    life.answer(begins)
                 case Verb.OFFER:
                     self.outcomes[number] = None
                     self.ready[number] = life.read
@@ -70,7 +83,8 @@ class Clock:
                     yield Offer(number, life.read, now)
                     life.answer()
                 case Verb.COMPUTE:
-                    heapq.heappush(self.heap, (now + self.draws[number]().seconds, number, self.attempts[number]))
+                    seconds = self.left[number] if self.early else self.draws[number]().seconds
+                    heapq.heappush(self.heap, (now + seconds, number, self.attempts[number]))
                     return
                 case Verb.WAIT:
                     if self.outcomes[number] is None:

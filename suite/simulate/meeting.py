@@ -28,27 +28,32 @@ def meet(times: Times, step_seconds: float, algorithm: Rounds, seconds: float, a
         raise ValueError(f"steps={len(each)}: must be at least {period}, a whole period of {algorithm.name}")
     each = each[: rounds * period].reshape(rounds, period, -1)
     # What is offered before a step travels while that step computes.
-    hidden = algorithm.overlap + (algorithm.departs is Moment.STEP_BEGINS)
+    early = algorithm.departs is Moment.STEP_BEGINS
+    hidden = algorithm.overlap + early
     if hidden == 0:
         steps = each.mean(axis=2)  # of workers that do not wait
         whole = each.sum(axis=1).max(axis=1) + seconds
         steps[:, -1] += whole - steps.sum(axis=1)
     else:
-        steps = _overlapped(each, hidden, seconds)
+        leads = times.before_offers(period) * early
+        steps = _overlapped(each, leads, hidden, seconds)
     return Course(steps.ravel(), period=period, staleness=(0,), exchanges=1 / period)
 
 
-def _overlapped(each: Floats, overlap: int, seconds: float) -> Floats:
-    """A round's result is adopted `overlap` steps after it was offered, or when it is there."""
+def _overlapped(each: Floats, leads: Floats, overlap: int, seconds: float) -> Floats:
+    """A round's result is adopted `overlap` steps after it was offered, or when it is there.
+
+    `leads`: what of a round's first step goes before its offer.
+    """
     rounds, period, _ = each.shape
-    free = np.zeros(each.shape[2])
+    free = leads[0] + np.zeros(each.shape[2])
     closes = 0.0
     steps = np.zeros((rounds, period))
     before = 0.0
     for number in range(rounds):
-        first = each[number, :overlap].sum(axis=0)
+        first = each[number, :overlap].sum(axis=0) - leads[number]
         free = np.maximum(free + first, closes) if number else free + first
-        free = free + each[number, overlap:].sum(axis=0)
+        free = free + each[number, overlap:].sum(axis=0) + leads[number + 1]
         closes = max(float(free.max()), closes) + seconds
         now = float(free.max())
         mean = each[number].mean(axis=1)

@@ -42,7 +42,8 @@ class Draws:
 
 def run(times: Times, step_seconds: float, algorithm: Rounds, rules: Rules, seconds: float, after: float) -> Course:
     """`seconds`: of a round, its vote included."""
-    each = times.for_all().seconds(step_seconds) + after
+    everyone = times.for_all()
+    each = everyone.seconds(step_seconds) + after
     if algorithm.gives_up:
         return _given_up(each, rules, seconds)
     if rules.tagged:
@@ -52,8 +53,8 @@ def run(times: Times, step_seconds: float, algorithm: Rounds, rules: Rules, seco
     if whole == 0:
         raise ValueError(f"steps={len(each)}: must be at least {period}, a whole period of {algorithm.name}")
     blocks = each[: whole * period].reshape(whole, period, -1)
-    early = algorithm.departs is Moment.STEP_BEGINS
-    return _free(blocks, rules, seconds, waits=algorithm.waits, early=early)
+    leads = everyone.before_offers(period) if algorithm.departs is Moment.STEP_BEGINS else None
+    return _free(blocks, rules, seconds, waits=algorithm.waits, leads=leads)
 
 
 def _given_up(each: Floats, rules: Rules, seconds: float) -> Course:
@@ -100,10 +101,16 @@ class _Workers:
     finish: Floats
 
     @classmethod
-    def begin(cls, blocks: Floats, waits: bool, early: bool) -> _Workers:
-        draws, first = Draws(blocks.sum(axis=1)), Draws(blocks[:, 0]) if early else None
+    def begin(cls, blocks: Floats, waits: bool, leads: Floats | None) -> _Workers:
+        """`leads`: what of each period's first step goes before its offer; None: offers come at a period's end."""
         everyone = np.arange(blocks.shape[2])
-        ready = np.zeros(len(everyone)) if early else draws.next(everyone)
+        if leads is None:
+            draws, first = Draws(blocks.sum(axis=1)), None
+            ready = draws.next(everyone)
+        else:
+            before, after = leads[: len(blocks)], leads[1 : len(blocks) + 1]
+            draws, first = Draws(blocks.sum(axis=1) - before + after), Draws(blocks[:, 0] - before)
+            ready = leads[0].copy()
         finish = ready if waits else ready + draws.next(everyone)
         nothing = np.zeros(len(everyone))
         return cls(draws, first, waits, ready, np.zeros(len(everyone), dtype=np.int64), nothing, ready.copy(), finish)
@@ -133,10 +140,10 @@ class _Workers:
         return np.asarray(closed - np.searchsorted(closes[1 : closed + 1], self.read_at, side="left"))
 
 
-def _free(blocks: Floats, rules: Rules, seconds: float, *, waits: bool, early: bool) -> Course:
+def _free(blocks: Floats, rules: Rules, seconds: float, *, waits: bool, leads: Floats | None) -> Course:
     """Nobody's work is tied to a round: offers wait for their turn. `blocks`: periods x steps of one x workers."""
     count, period = rules.workers, blocks.shape[1]
-    workers = _Workers.begin(blocks, waits, early)
+    workers = _Workers.begin(blocks, waits, leads)
     most = blocks.shape[0] * count
     closes = np.zeros(most + 1)
     work = np.zeros(most + 1)

@@ -36,6 +36,10 @@ class Times:
         """From a step's beginning until its gradient is there."""
         return self.delays + self.shares * step_seconds
 
+    def before_offers(self, period: int) -> Floats:
+        """The delays of steps whose beginning offers, and nothing after the last: each goes before what is offered."""
+        return np.vstack([self.delays[::period], np.zeros_like(self.delays[:1])])
+
     def for_all(self) -> Times:
         """With a column for every worker, alike or not."""
         if self.shares.shape[1] == self.workers:

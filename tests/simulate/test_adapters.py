@@ -50,6 +50,25 @@ def test_the_virtual_cluster_and_a_prediction_agree(
     assert trace.seconds[-1] / 200 == pytest.approx(found.step_seconds.mean, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("straggler", "asynchronous"),
+    [
+        ("constant:factor=2,rank=1", False),
+        ("lognormal:sigma=1,mean=0.5x", False),
+        ("lognormal:sigma=1,mean=0.5x", True),
+    ],
+)
+@pytest.mark.parametrize("travels", [0.5, 1.5])
+def test_a_delay_goes_before_what_a_steps_beginning_offers(straggler: str, asynchronous: bool, travels: float) -> None:
+    """What is offered then travels behind the computation alone."""
+    algorithm = algorithms.ElasticAveraging(period=2, asynchronous=asynchronous)
+    gbit = 2 * 3 / 4 * ALIKE.parameter_bytes * 8e-9 / travels
+    machines = Machines(workers=4, gbit=gbit, latency_us=0, stragglers=straggler)
+    trace = cluster(machines, algorithm, ALIKE).run(steps=400, record=0)
+    found = predict(ALIKE, machines, algorithm, steps=400)
+    assert trace.seconds[-1] / 400 == pytest.approx(found.step_seconds.mean, rel=0.02)
+
+
 @pytest.mark.parametrize("travels", [0.5, 1.5])  # seconds, beside a step of 1 s
 @pytest.mark.parametrize(
     "algorithm",
