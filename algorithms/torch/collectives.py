@@ -126,11 +126,13 @@ def gather(value: object, name: str, among: hvd.ProcessSet) -> list[object]:
     mine = torch.frombuffer(bytearray(pickle.dumps(value)), dtype=torch.uint8)
     lengths = torch.zeros(among.size(), dtype=torch.int64)
     lengths[among.rank()] = mine.numel()
-    total(lengths, name + ".lengths", among)
-    handle = _begin(hvd.allgather_async, mine, name=name, process_set=among)
-    _held[handle].append(_referred_to(mpi_ops._handle_map[handle][-1]))
-    everything = wait(handle)
-    return [pickle.loads(part.numpy().tobytes()) for part in torch.split(everything, lengths.tolist())]
+    parts = total(lengths, name + ".lengths", among).tolist()
+    # A sum, not Horovod's gathering: that makes a tensor of its own, which nothing could refer to in time (`_held`). Of
+    # integers, because Horovod does not add bytes.
+    everything = torch.zeros(sum(parts), dtype=torch.int32)
+    torch.split(everything, parts)[among.rank()].copy_(mine)
+    total(everything, name, among)
+    return [pickle.loads(part.to(torch.uint8).numpy().tobytes()) for part in torch.split(everything, parts)]
 
 
 def verdict(problem: str | None, name: str, among: hvd.ProcessSet) -> None:
