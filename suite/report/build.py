@@ -8,7 +8,8 @@ from suite.report.content import Page, Report
 from suite.report.evidence import Evidence
 from suite.report.landing import page as landing
 from suite.report.sections import claims, experiment, foretold, trust
-from suite.report.sections.main import Main, main
+from suite.report.sections.answers.answer import Main
+from suite.report.sections.main import main
 from suite.report.study import Experiment, Study, study
 
 

@@ -9,31 +9,34 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import torch
 
 from algorithms.contract import Algorithm, Rounds
 from algorithms.tensorflow import DistributedOptimizer
 from suite.experiment import choices
 from suite.models import keras_builder
-from tests.parallel.simulated_problem import MOMENTUM, RATE, TRIED, Trained, compare, specified, trained
+from tests.parallel.simulated_problem import CLOSE, MOMENTUM, RATE, TRIED, Trained, compare, specified, trained
 
 pytestmark = [pytest.mark.ranks(4), pytest.mark.usefixtures("tensorflow_job")]
 
 
 @pytest.fixture
-def numbers() -> Iterator[None]:
-    """Keras counts in float64."""
+def numbers(dtype: torch.dtype) -> Iterator[None]:
+    """What Keras counts in."""
     before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    name = str(dtype).removeprefix("torch.")
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
     yield
     keras.config.set_floatx(before)
     keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.usefixtures("numbers")
+@pytest.mark.parametrize("dtype", CLOSE, ids=str)
 @pytest.mark.parametrize("algorithm", TRIED, ids=lambda algorithm: algorithm.name)
-def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
-    specification = specified(algorithm, ranks)
+def test_simulated_is_real(algorithm: Algorithm, dtype: torch.dtype, rank: int, ranks: int) -> None:
+    specification = specified(algorithm, ranks, dtype)
     net = choices.net_of(specification.model)
     model = keras_builder.build(net, specification.seed)
     variables = model.trainable_variables
@@ -60,6 +63,6 @@ def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
             name: keras_builder.described(variable.numpy(), axes)
             for name, (variable, axes) in keras_builder.variables(net, model).items()
         }
-    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}")
+    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}.{dtype}")
     if rank == 0:
-        compare(algorithm, real, records)
+        compare(algorithm, dtype, real, records)

@@ -13,7 +13,7 @@ from algorithms.contract import Algorithm, Rounds
 from algorithms.torch import DistributedOptimizer
 from suite.experiment import choices
 from suite.models import torch_builder
-from tests.parallel.simulated_problem import DTYPE, MOMENTUM, RATE, TRIED, Trained, compare, specified, trained
+from tests.parallel.simulated_problem import CLOSE, MOMENTUM, RATE, TRIED, Trained, compare, specified, trained
 
 pytestmark = pytest.mark.ranks(4)
 
@@ -23,10 +23,11 @@ def horovod() -> None:
     hvd.init()
 
 
+@pytest.mark.parametrize("dtype", CLOSE, ids=str)
 @pytest.mark.parametrize("algorithm", TRIED, ids=lambda algorithm: algorithm.name)
-def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
-    specification = specified(algorithm, ranks)
-    model = torch_builder.build(choices.net_of(specification.model), specification.seed).to(DTYPE)
+def test_simulated_is_real(algorithm: Algorithm, dtype: torch.dtype, rank: int, ranks: int) -> None:
+    specification = specified(algorithm, ranks, dtype)
+    model = torch_builder.build(choices.net_of(specification.model), specification.seed).to(dtype)
     inner = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
 
     with DistributedOptimizer(inner, model, algorithm) as optimizer:
@@ -34,7 +35,7 @@ def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
 
         def step(images: np.ndarray, labels: np.ndarray, weight: float, pause: Callable[[], None]) -> float:
             optimizer.zero_grad()
-            inputs = torch.from_numpy(images).permute(0, 3, 1, 2).to(DTYPE)
+            inputs = torch.from_numpy(images).permute(0, 3, 1, 2).to(dtype)
             loss = torch.nn.functional.cross_entropy(model(inputs), torch.from_numpy(labels))
             (loss * weight).backward()
             pause()
@@ -45,6 +46,6 @@ def test_simulated_is_real(algorithm: Algorithm, rank: int, ranks: int) -> None:
         optimizer.finish()
         with optimizer.evaluation():
             parameters = {name: value.detach().numpy().copy() for name, value in model.named_parameters()}
-    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}")
+    real = hvd.allgather_object(Trained(losses, parameters), name=f"trained.{algorithm.name}.{dtype}")
     if rank == 0:
-        compare(algorithm, real, records)
+        compare(algorithm, dtype, real, records)

@@ -60,8 +60,8 @@ def meet(asked: dict[str, Any], facts: dict[str, Any] | None) -> bool:
     return everybody and options.get("period", 1) > 1 and not options.get("asynchronous")
 
 
-def work_over_time(record: dict[str, Any]) -> float:
-    """Samples of all ranks that were used, a second."""
+def counted(record: dict[str, Any]) -> tuple[list[list[tuple[float, float]]], float, float]:
+    """When each step of each rank began and ended, and which of that time counts."""
     asked = record["specification"]
     period = math.lcm(asked["algorithm"]["options"].get("period", 1), asked.get("steps_per_execution", 1))
     if (asked.get("straggler") or "").startswith("pause:every="):
@@ -82,11 +82,39 @@ def work_over_time(record: dict[str, Any]) -> float:
     end = min(
         steps[first + (count // period * period or count) - 1][1] for steps, count in zip(spans, counts, strict=True)
     )
-    done = sum((min(e, end) - max(b, begin)) / (e - b) for steps in spans for b, e in steps if e > begin and b < end)
+    return spans, begin, end
+
+
+def share(step: tuple[float, float], begin: float, end: float) -> float:
+    """How much of a step was done while it counted."""
+    return max(0.0, min(step[1], end) - max(step[0], begin)) / (step[1] - step[0])
+
+
+def work_over_time(record: dict[str, Any]) -> float:
+    """Samples of all ranks that were used, a second."""
+    spans, begin, end = counted(record)
+    done = sum(share(step, begin, end) for steps in spans for step in steps)
     told = [rank["telemetry"] for rank in record["ranks"] if rank["telemetry"]]
     used = sum(one["contributions_used"] for one in told)
     lost = sum(one["contributions_dropped"] + one.get("contributions_given_up", 0) for one in told)
-    return float(done * asked["batch_size"] / (end - begin) * (used / (used + lost) if used else 1.0))
+    batch = record["specification"]["batch_size"]
+    return float(done * batch / (end - begin) * (used / (used + lost) if used else 1.0))
+
+
+def undisturbed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was disturbed counts where there is nothing else."""
+    return [one for one in runs if not one["disturbed"]] or runs
+
+
+def in_votes(record: dict[str, Any]) -> float:
+    """The share of its time that ranks stood still for votes."""
+    spans, begin, end = counted(record)
+    stood = sum(
+        share(step, begin, end) * vote
+        for rank, steps in zip(record["ranks"], spans, strict=True)
+        for step, vote in zip(steps, rank["steps"]["vote"], strict=True)
+    )
+    return float(stood / ((end - begin) * len(spans)))
 
 
 def test_every_runs_speed_is_work_over_time() -> None:
@@ -106,8 +134,7 @@ def test_every_runs_speed_is_work_over_time() -> None:
 
 
 def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
-    """Geometric means over repetitions, since a speed-up is a ratio; speed-ups over pairs of the same round. What was
-    disturbed counts where there is nothing else."""
+    """Geometric means over repetitions, since a speed-up is a ratio; speed-ups over pairs of the same round."""
     runs: dict[tuple[str, ...], dict[tuple[str, int, int], list[float]]] = {}
     finished: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in sorted(raw().values(), key=lambda one: one["labels"]["learning_rate"]):
@@ -116,7 +143,7 @@ def test_every_speed_and_speed_up_is_the_middle_of_its_runs() -> None:
         if record["outcome"]["status"] == "finished":
             finished.setdefault(place, []).append(record)
     for place, those in finished.items():
-        for record in [one for one in those if not one["disturbed"]] or those:
+        for record in undisturbed(those):
             runs.setdefault(place, {}).setdefault(block(record), []).append(work_over_time(record))
     checked = 0
     for path in sorted(TABLES.glob("*-speed.csv")):
@@ -287,6 +314,9 @@ def again(row: dict[str, str], records: dict[tuple[str, str, str], dict[str, Any
     if row["measure"] == "final accuracy":
         middle, low, high = around([one["evaluations"][-1]["top1"] for one in best(ours) if one["evaluations"]], float)
         return middle, max(low, 0.0), min(high, 1.0)  # of all accuracies
+    if row["measure"] == "votes in a step":
+        middle, low, high = around([in_votes(one) for one in undisturbed(ours)], float)
+        return middle, max(low, 0.0), min(high, 1.0)
     if row["measure"] == "copies of the parameters":
         alone = [one for one in here if one["labels"]["algorithm"] == "no_communication"]
         copies = (held(ours) - held(alone)) / ours[0]["ranks"][0]["parameter_bytes"]

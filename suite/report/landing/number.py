@@ -28,11 +28,13 @@ COLUMNS = (
     Column("high", "interval to", True, detail=True),
 )
 
+SHARES = ("final accuracy", "votes in a step")
+
 
 @dataclass(frozen=True)
 class Number:
     measure: (
-        str  # "× one worker", "× synchronous", "samples, × synchronous", "seconds, × synchronous", "final accuracy"
+        str  # "× one worker", "× synchronous", "samples, × synchronous", "seconds, × synchronous", or one of SHARES
     )
     arm: Arm
     interval: Interval
@@ -55,9 +57,9 @@ class Number:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Of the interval, which knows nothing of what an accuracy can be."""
+        """Of the interval, which knows nothing of what a share can be."""
         low, high = self.interval.low, self.interval.high
-        return (max(low, 0.0), min(high, 1.0)) if self.measure == "final accuracy" else (low, high)
+        return (max(low, 0.0), min(high, 1.0)) if self.measure in SHARES else (low, high)
 
     @property
     def middle(self) -> str:
@@ -72,7 +74,7 @@ class Number:
         return Link("runs", self.page, "runs")
 
     def _write(self, value: float) -> str:
-        return f"{value:.1%}" if self.measure == "final accuracy" else formats.ratio(value)
+        return f"{value:.1%}" if self.measure in SHARES else formats.ratio(value)
 
     def row(self) -> tuple[Entry, ...]:
         setting = self.setting

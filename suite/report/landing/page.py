@@ -10,8 +10,8 @@ from suite.report.landing import gain, learning, number, weather
 from suite.report.landing.number import Number
 from suite.report.landing.picture import Picture
 from suite.report.sections import elsewhere, foretold
+from suite.report.sections.answers.answer import Main
 from suite.report.sections.experiment import title
-from suite.report.sections.main import Main
 from suite.report.sections.wording import ended_early, plural
 from suite.report.study import Experiment, Study
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from suite.report.content import Block, Figure, Level, Link, Notice, Page, Prose, Section
 from suite.report.sections import convergence, declared, internals, runs, sensitivity, speed, speed_figures
-from suite.report.sections.main import Main
+from suite.report.sections.answers.answer import Main
 from suite.report.sections.wording import common, compute, ended_early
 from suite.report.study import Experiment, Study
 

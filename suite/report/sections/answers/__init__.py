@@ -1,0 +1,1 @@
+"""What an experiment answers first, by what it asks for."""
