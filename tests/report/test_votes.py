@@ -9,9 +9,11 @@ import pytest
 
 from suite.record.schema import Record, Steps
 from suite.report.arms import Arm
+from suite.report.landing.number import Number
 from suite.report.sections.answers import votes
 from suite.report.sections.main import main
 from suite.report.study import Study
+from suite.statistics import mean
 from tests.report import scripted
 from tests.report.worlds import quick, studied
 
@@ -57,6 +59,12 @@ def test_the_answer_is_the_largest_and_the_smallest_share(study: Study) -> None:
     assert found.figure is not None and found.table is not None
     column = [one.key for one in found.table.columns].index("share")
     assert [row[column].value for row in found.table.rows] == sorted(shares, reverse=True)
+
+
+def test_an_interval_of_a_share_ends_at_zero(study: Study) -> None:
+    arm = study.experiments[0].arms[0]
+    assert Number("votes in a step", arm, mean([0.0, 0.01, 0.05])).text.startswith("2.0% [0.0%, ")
+    assert Number("votes in a step", arm, mean([0.0, 0.0])).text == "0.0% [0.0%, 0.0%]"
 
 
 def test_beside_who_does_not_vote_speed_is_what_is_asked(study: Study) -> None:

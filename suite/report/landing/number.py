@@ -49,7 +49,8 @@ class Number:
     def text(self) -> str:
         """`1.66 [1.64, 1.69]`, or `1.66 (one run: no interval)`."""
         middle = self.middle
-        if not self.interval.decides or self.interval.low <= 0:
+        impossible = self.interval.low <= 0 and self.measure not in SHARES  # of a ratio; shares end at 0
+        if not self.interval.decides or impossible:
             few = self.interval.count < 2 or self.interval.within_run
             return f"{middle} ({'one run' if few else self.interval.lacks}: no interval)"
         low, high = self.ends
