@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import algorithms
 from algorithms.contract import Rounds
-from algorithms.virtual import SGD, Cluster, Instant, Recorded, Ring
+from algorithms.virtual import SGD, Cluster, Instant, Ring
+from algorithms.virtual.compute import Draw, Spent
 from suite.simulate import Machines, Workload, predict
 from suite.simulate.meeting import period_of
-from suite.simulate.times import draw
+from suite.simulate.times import Times, draw
 
 UNIT = Workload.of(tensors=[(1000, 0.5), (1000, 0.2)], step_seconds=1.0, name="unit")
 
@@ -62,6 +64,18 @@ def test_serial_asynchronous_training_is_n_minus_1_stale(workers: int) -> None:
     assert found.staleness.low <= found.staleness <= found.staleness.high
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """The times of a prediction, delays apart from what goes on behind them; they repeat when they are used up."""
+
+    times: Times
+
+    def draws(self, worker: int, generator: np.random.Generator) -> Draw:
+        one = self.times.for_all()
+        steps = itertools.cycle(zip(one.shares[:, worker] * UNIT.step_seconds, one.delays[:, worker], strict=True))
+        return lambda: Spent(*map(float, next(steps)))
+
+
 REFERENCE: list[Rounds] = [
     algorithms.BackupWorkers(spares=1),
     algorithms.BackupWorkers(spares=3),
@@ -87,7 +101,7 @@ def test_rounds_close_when_the_virtual_cluster_says(algorithm: Rounds, seconds: 
     # An exchange of these few bytes is one of `seconds`, votes take nothing worth mentioning.
     message = seconds * 1e6
     machines = perfect(workers, "exponential:mean=0.6x", message_us=message)
-    drawn = draw(UNIT, machines, steps, seed=0).seconds(UNIT.step_seconds)
+    drawn = draw(UNIT, machines, steps, seed=0)
     everyone = algorithm.quorum(workers) == workers
     network = (
         Ring(bandwidth=1e30, latency=seconds / 14, vote_seconds=0 if everyone else seconds) if seconds else Instant()
@@ -98,7 +112,7 @@ def test_rounds_close_when_the_virtual_cluster_says(algorithm: Rounds, seconds: 
         optimizer=SGD(learning_rate=0.0),
         parameters=np.zeros(1),
         gradient=lambda worker, step, x: x,
-        compute=Recorded(seconds=[[*column] for column in drawn.T]),
+        compute=Drawn(drawn),
         network=network,
     )
     trace = cluster.run(steps=steps, record=0)
