@@ -26,14 +26,9 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 # Below this many values a BCa interval is narrower than it claims (tests/report/test_statistics.py measures the coverage).
 LEAST_FOR_BCA = 10
-# Steps below which nothing is said about how restless a run was.
-LEAST_STEPS = 5
 # Whole periods that a run must have for an interval of its own, and stretches of them that do not know of each other.
 LEAST_PERIODS = 10
 LEAST_STRETCHES = 5
-# Robust spread of steps, and drift over a run, beyond which small differences cannot be told.
-NOISY_SPREAD = 0.10
-NOISY_DRIFT = 0.10
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ class Series:
 
 def median(values: Numbers, *, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
     """The median with a BCa bootstrap interval, for independent values; none below `LEAST_FOR_BCA` of them."""
-    found = _finite(values)
+    found = finite(values)
     middle = float(np.median(found))
     if len(found) < LEAST_FOR_BCA:
         return Interval(middle, -math.inf, math.inf, confidence, len(found))
@@ -131,7 +126,7 @@ def median(values: Numbers, *, confidence: float = CONFIDENCE, seed: int = 0) ->
 
 def mean(values: Numbers, *, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
     """The mean: Student's interval for few values, BCa for many."""
-    found = _finite(values)
+    found = finite(values)
     middle = float(np.mean(found))
     low, high = _around_mean(found, confidence, seed)
     return Interval(middle, low, high, confidence, len(found))
@@ -184,41 +179,8 @@ def minimum_detectable_effect(
     return _exp(wanted * error) - 1
 
 
-@dataclass(frozen=True)
-class Noise:
-    """How restless a series of step times was."""
-
-    spread: float  # 1.4826 times the median absolute deviation, as a share of the median
-    drift: float  # change from its beginning to its end (Theil-Sen), as a share of the median
-    outliers: float  # share of steps beyond five spreads above the median
-    count: int
-
-    def warning(self) -> str | None:
-        """One line for a record or a report; None if all is well."""
-        if self.count < LEAST_STEPS:
-            return f"only {self.count} steady steps: too few to judge"
-        if self.spread > NOISY_SPREAD:
-            return f"noisy: steps scatter by {self.spread:.0%}, so small differences cannot be told"
-        if abs(self.drift) > NOISY_DRIFT:
-            return f"not steady: steps drift by {self.drift:+.0%} over the run"
-        return None
-
-
-def noise(times: Numbers) -> Noise:
-    values = _finite(times)
-    middle = float(np.median(values))
-    if middle <= 0:
-        raise ValueError(f"median step of {middle} s: step times must be positive")
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    drift = 0.0
-    if len(values) >= LEAST_STEPS:
-        drift = float(stats.theilslopes(values).slope) * (len(values) - 1)
-    # Timers and schedulers alone make a step vary by a fraction of a percent: no step is an outlier for less.
-    outliers = float(np.mean(values > middle + 5 * max(spread, 0.001 * middle)))
-    return Noise(spread / middle, drift / middle, outliers, len(values))
-
-
-def _finite(values: Numbers) -> NDArray[np.float64]:
+def finite(values: Numbers) -> NDArray[np.float64]:
+    """The values as an array; refused where they are none, or not all numbers."""
     found = np.asarray(values, dtype=np.float64)
     if found.ndim != 1 or not len(found):
         raise ValueError(f"values of shape {found.shape}: one row of at least 1")

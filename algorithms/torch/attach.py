@@ -229,7 +229,8 @@ def equalise(tensors: Sequence[torch.Tensor], prefix: str, among: hvd.ProcessSet
             continue
         elements = flat(data)
         bits = (data.contiguous().view(-1) if elements is None else elements).view(torch.uint8)
-        handle = collectives.broadcast_async(bits, f"{prefix}begin.{number}", among)
+        with collectives.understood():
+            handle = collectives.broadcast_async(bits, f"{prefix}begin.{number}", among)
         sent.append((handle, data if elements is None else None, bits))
     for handle, scattered, bits in sent:
         collectives.wait(handle)
@@ -245,10 +246,10 @@ def _equalise_state(optimizer: torch.optim.Optimizer, prefix: str, among: hvd.Pr
     if among.rank() == 0:
         torch.save(optimizer.state_dict(), file)
     size = torch.tensor([len(file.getvalue())])
-    length = collectives.wait(collectives.broadcast_async(size, f"{prefix}state.length", among))
+    length = collectives.broadcast(size, f"{prefix}state.length", among)
     content = torch.zeros(int(length), dtype=torch.uint8)
     if among.rank() == 0:
         content.copy_(torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8))
-    collectives.wait(collectives.broadcast_async(content, f"{prefix}state", among))
+    collectives.broadcast(content, f"{prefix}state", among)
     if among.rank() != 0:
         optimizer.load_state_dict(torch.load(io.BytesIO(content.numpy().tobytes()), weights_only=True))

@@ -6,7 +6,8 @@ import ctypes
 import pickle
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import horovod.torch as hvd
@@ -64,12 +65,10 @@ def take(handle: int) -> torch.Tensor:
 
 def wait(handle: int) -> torch.Tensor:
     """The result of an exchange."""
-    try:
+    with understood():
         while not arrived(handle):
             time.sleep(REST)
         return take(handle)
-    except HorovodInternalError as error:
-        raise stopped(error) from error
 
 
 def arrived(handle: int) -> bool:
@@ -93,31 +92,51 @@ def stopped(error: BaseException) -> RankStopped:
     return RankStopped(f"another rank has stopped, so this one cannot go on (look at its output first). {error}")
 
 
+@contextmanager
+def understood() -> Iterator[None]:
+    """What Horovod raises, as the user sees it: it may have ended before an exchange as well as during it."""
+    try:
+        yield
+    except RankStopped:
+        raise
+    except HorovodInternalError as error:
+        raise stopped(error) from error
+
+
 def total(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The sum over ranks, in place."""
-    return wait(submit(tensor, name, hvd.Sum, among))
+    with understood():
+        return wait(submit(tensor, name, hvd.Sum, among))
 
 
 def apart(tensors: Sequence[torch.Tensor], name: str, among: hvd.ProcessSet) -> None:
     """Exchange all at once and none with another, however small: Horovod fuses only what it scales alike."""
     factors = enumerate(tensors, start=1)
-    handles = [submit(one, f"{name}.{factor}", hvd.Sum, among, factor=factor) for factor, one in factors]
-    for handle in handles:
-        wait(handle)
+    with understood():
+        for handle in [submit(one, f"{name}.{factor}", hvd.Sum, among, factor=factor) for factor, one in factors]:
+            wait(handle)
 
 
 def mean(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
     """The mean over ranks, in place."""
-    return wait(submit(tensor, name, hvd.Average, among))
+    with understood():
+        return wait(submit(tensor, name, hvd.Average, among))
 
 
 def answer(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> None:
     """What others wait for in `mean`, from one who does not wait for them."""
-    submit(tensor, name, hvd.Average, among)
+    with understood():
+        submit(tensor, name, hvd.Average, among)
+
+
+def broadcast(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> torch.Tensor:
+    """The first one's of the set, in place."""
+    with understood():
+        return wait(broadcast_async(tensor, name, among))
 
 
 def broadcast_async(tensor: torch.Tensor, name: str, among: hvd.ProcessSet) -> int:
-    """The first one's of the set, in place."""
+    """The same without waiting."""
     return _begin(hvd.broadcast_async_, tensor, first(among, hvd.global_process_set), name=name, process_set=among)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import horovod.torch as hvd
 import torch
-from horovod.common.exceptions import HorovodInternalError
 from torch.utils.hooks import RemovableHandle
 
 from algorithms.contract import Exchange
@@ -140,10 +139,8 @@ class StockDriver:
         left, self._left = self._left, {}
         self._times = [0] * len(self._times)
         started = self._attached.clock()
-        try:
+        with collectives.understood():
             self._stock.synchronize()
-        except HorovodInternalError as error:
-            raise collectives.stopped(error) from error
         self._exposed += self._attached.clock() - started
         self._exchanges += 1
         if self._exchanges & (self._exchanges - 1) == 0 and self._attached.workers > 1:

@@ -37,7 +37,8 @@ def bench(
     from suite.experiment import file as experiments
     from suite.experiment.plan import expand, refuse_what_is_not_here
     from suite.harness import shares
-    from suite.harness.sweep import Options, Sweeper
+    from suite.harness.outline import Options
+    from suite.harness.sweep import Sweeper
     from suite.record.store import Store, StoreError
 
     if retry and not resume:
@@ -53,7 +54,7 @@ def bench(
     try:
         store.check()
         if dry_run:
-            sweeper.show(sweeper.outline(plan, options))
+            sweeper.show(plan, options)
             return OK
         with input_errors():
             refuse_what_is_not_here(loaded, plan)

@@ -11,8 +11,8 @@ from suite.cli.errors import FAILED, OK, BadInputError
 from suite.cli.options import one_of
 
 if TYPE_CHECKING:
+    from suite.record.reading import Contents
     from suite.record.schema import Record
-    from suite.record.store import Contents
 
 EXAMPLE = "Example: farandole records export --table steps --out steps.parquet"
 app = typer.Typer(help="Look at what was recorded.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def ls(folder: Folder = DEFAULT_FOLDER, experiment: Experiment = None) -> int:
 
     from suite.cli.screen import wide_console
     from suite.record.axes import AXES, Use, shown, shown_of
-    from suite.record.schema import Diverged, Failed
+    from suite.record.outcome import Diverged, Failed
 
     contents = read(folder, experiment)
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -157,6 +157,6 @@ def name(record: Record) -> str:
 
 def outcome(record: Record) -> str:
     """In a word or two; the message has a line of its own, as a column would be too narrow for it."""
-    from suite.record.schema import Failed
+    from suite.record.outcome import Failed
 
     return record.outcome.reason.value if isinstance(record.outcome, Failed) else record.outcome.status

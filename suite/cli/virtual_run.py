@@ -22,7 +22,8 @@ from suite.harness.executor import Ended, Job
 from suite.harness.launch import Launcher, Request
 from suite.rank import job as jobs
 from suite.record.axes import Labels
-from suite.record.schema import Diverged, Failed, Reason, Record, Sweep
+from suite.record.outcome import Diverged, Failed, Reason
+from suite.record.schema import Record, Sweep
 from suite.record.specification import Specification
 from suite.record.store import Store, StoreError
 

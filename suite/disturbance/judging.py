@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.record.schema import Record, Surroundings
+from suite.record.rank import Surroundings
+from suite.record.schema import Record
 
 # How far above the sweep's quietest a run may be. On two cores (`python -m tests.disturbance.figures`) other processes had
 # 0.02 to 0.04 of a core in quiet runs, 0.3 to 0.4 beside a neighbour of 5 s; the piece of work 173 to 203 us always.

@@ -58,7 +58,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> dict[str, object]:
-        """What the record keeps; see `suite.record.schema.Surroundings`."""
+        """What the record keeps; see `suite.record.rank.Surroundings`."""
         self._ended.set()
         self._thread.join()
         self._note(0.0)

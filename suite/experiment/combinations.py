@@ -11,19 +11,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from algorithms.contract import Rounds
-from suite.cluster.network import Network
-from suite.experiment import choices
+from suite.experiment import case, choices
 from suite.experiment.axes import Where, names
-from suite.experiment.changing import refuse_what_cannot_change
 from suite.experiment.file import Experiment
 from suite.experiment.live import Live
-from suite.experiment.networks import resolve_straggler, step_seconds
+from suite.experiment.networks import step_seconds
 from suite.experiment.salvage import Path as Place
 from suite.experiment.schema import Shared
 from suite.experiment.validation import Problem
 from suite.record.axes import AXES, Labels, Use, axes
-from suite.record.specification import Data, Model, Optimizer, Replay, Specification, refuse_targets_without_evaluations
+from suite.record.specification import Specification
 from suite.virtual.fitting import refuse_what_has_no_virtual_form
 
 Made = TypeVar("Made")
@@ -67,16 +64,6 @@ def _cells(experiment: Experiment) -> Iterable[_Cell]:
         yield _Cell(at, {axis: index for axis, (index, _) in zip(AXES, chosen, strict=True)})
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A point, with what `[run]` and the overrides say for it."""
-
-    at: Any
-    shared: Shared
-    optimizer: Optimizer
-    network: Network
-
-
 class _Resolver:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
@@ -112,7 +99,7 @@ class _Resolver:
         shared = common.shared
         rate = shared.optimizer.learning_rate if at.learning_rate is None else at.learning_rate
         optimizer = shared.optimizer.model_copy(update={"learning_rate": rate})
-        case = _Case(at, shared, optimizer, network)
+        point = case.Case(at, shared, optimizer, network)
 
         def fits(place: Place, needs: Iterable[str], check: Callable[[], Made]) -> Made | None:
             """What the check makes; None if it refuses, or if a value that it needs is wrong by itself."""
@@ -121,13 +108,13 @@ class _Resolver:
         per_framework = at.model.replay is not None and "{framework}" in at.model.replay.profile
         of_model = ("model", "data", *["framework"] * per_framework)
         of_batch = ("workers", "batch_size", "effective_batch_size")
-        model = fits(cell.place("model"), of_model, lambda: _model(case))
-        data = None if model is None else self._try(cell.place("model"), lambda: _data(shared, model))
-        batch = fits(cell.place("workers"), of_batch, lambda: _batch_size(shared, at.workers))
+        model = fits(cell.place("model"), of_model, lambda: case.model(point))
+        data = None if model is None else self._try(cell.place("model"), lambda: case.data(shared, model))
+        batch = fits(cell.place("workers"), of_batch, lambda: case.batch_size(shared, at.workers))
         wrong = False
-        for where, needs, check in CHECKS:
+        for where, needs, check in case.CHECKS:
             place = cell.place(where) if where in AXES else common.place(where)
-            wrong |= fits(place, (where, *needs), functools.partial(_passes, check, case)) is None
+            wrong |= fits(place, (where, *needs), functools.partial(_passes, check, point)) is None
         if model is None or data is None or batch is None or wrong:
             return None
         written = {axis: getattr(at, axis) for axis in AXES if axis in Specification.model_fields}
@@ -227,79 +214,9 @@ class _Common:
         return ("run", setting)
 
 
-def _passes(check: Callable[[Made], object], case: Made) -> bool:
-    check(case)
+def _passes(check: Callable[[Made], object], made: Made) -> bool:
+    check(made)
     return True
-
-
-def _takes_part(case: _Case) -> None:
-    name = case.at.algorithm.name
-    try:
-        case.at.algorithm.made.check(case.at.workers)
-    except ValueError as error:
-        raise ValueError(str(error) if name in str(error) else f"{name}: {error}") from error
-
-
-def _runs_on(case: _Case) -> None:
-    if case.network.evidence == "simulated":
-        return  # `refuse_what_has_no_virtual_form` sees the whole specification
-    algorithm = case.at.algorithm
-    choices.check_runs_on(algorithm.name, case.at.framework)
-    made = algorithm.made
-    if case.at.framework == "tensorflow" and isinstance(made, Rounds) and made.gives_up:
-        raise ValueError(
-            f"{algorithm.called()} does not run on tensorflow, whose steps cannot be left; exclude the pair"
-        )
-
-
-def _carries(case: _Case) -> None:
-    try:
-        choices.refuse_unfit_form(case.at.wire, case.at.algorithm.made, case.at.workers)
-    except ValueError as error:
-        raise ValueError(f"{error}; exclude the pair") from error
-
-
-# What refuses a combination: where in the file to say so, what else has to be known for it, and the check.
-CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[_Case], object]], ...] = (
-    ("algorithm", ("workers",), _takes_part),
-    ("algorithm", ("framework",), _runs_on),
-    ("wire", ("algorithm", "workers"), _carries),
-    ("straggler", ("workers",), lambda case: resolve_straggler(case.at.straggler, case.at.workers)),
-    (
-        "faults",
-        ("workers", "algorithm", "network", "framework", "steps", "evaluate_every"),
-        lambda case: refuse_what_cannot_change(case.at, case.network, case.shared),
-    ),
-    ("framework", ("optimizer",), lambda case: choices.checked_optimizer(case.at.framework, case.optimizer)),
-    ("network", ("workers",), lambda case: case.network.check_room(case.at.workers)),
-    (
-        "targets",
-        ("evaluate_every",),
-        lambda case: refuse_targets_without_evaluations(case.shared.targets, case.shared.evaluate_every),
-    ),
-)
-
-
-def _model(case: _Case) -> Model:
-    asked = case.at.model
-    model = choices.resolve_model(asked.alone(), case.shared.data.name)
-    if asked.replay is None:
-        return model
-    name = asked.replay.profile.replace("{framework}", case.at.framework)
-    replay = Replay(**(asked.replay.model_dump() | {"profile": name}), digest=choices.profile_digest(name))
-    return choices.resolve_replay(model, replay)
-
-
-def _data(shared: Shared, model: Model) -> Data:
-    return choices.resolve_data(Data.model_validate(shared.data.model_dump()), model)
-
-
-def _batch_size(shared: Shared, workers: int) -> int:
-    if shared.effective_batch_size is None:
-        return shared.batch_size or 8
-    if shared.effective_batch_size % workers:
-        raise ValueError(f"effective_batch_size = {shared.effective_batch_size} cannot be shared by {workers} workers")
-    return shared.effective_batch_size // workers
 
 
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

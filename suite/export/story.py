@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from suite.record.outcome import Failed
+from suite.record.rank import Steps
 from suite.record.recovery import recovered
-from suite.record.schema import Failed, Record, Steps
+from suite.record.schema import Record
 
 Setting = bool | int | float | str
 PARTS = ("loss", "seconds", "compute", "injected", "exposed", "wait", "vote", "update")

@@ -10,7 +10,9 @@ from typing import Any
 from algorithms.contract import Exchange, Finish, Rounds
 from suite.experiment.live import Live
 from suite.rank.samples import RankFile, Step
-from suite.record.schema import Evaluation, Host, Rank, Reached, Steps
+from suite.record.host import Host
+from suite.record.rank import Rank, Steps
+from suite.record.schema import Evaluation, Reached
 from suite.training.evaluation import merged
 from suite.training.targets import Point, outcomes
 

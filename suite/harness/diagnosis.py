@@ -16,7 +16,7 @@ from dataclasses import replace
 from suite.harness.executor import Ended
 from suite.rank.samples import Failure, RankFile
 from suite.record.faults import Fault
-from suite.record.schema import Diverged, Failed, Finished, Reason
+from suite.record.outcome import Diverged, Failed, Finished, Reason
 
 STDERR_CHARACTERS = 4000
 

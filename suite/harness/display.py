@@ -17,7 +17,8 @@ from rich.text import Text
 from suite.experiment.plan import Plan, Planned
 from suite.harness.progress import Progress
 from suite.record.axes import AXES, numeric
-from suite.record.schema import Diverged, Failed, Outcome, Record
+from suite.record.outcome import Diverged, Failed, Outcome
+from suite.record.schema import Record
 
 SHOWN_DONE = 12
 SHOWN_AHEAD = 4

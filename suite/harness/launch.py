@@ -33,8 +33,9 @@ from suite.rank.job import NAME, RankJob, clock_of_this_machine
 from suite.rank.samples import RankFile, read_ranks
 from suite.rank.trace import HOROVOD_TIMELINE, merge
 from suite.record.faults import Fault
-from suite.record.schema import Cluster as ClusterRecord
-from suite.record.schema import Failed, Finished, Outcome, Reason, Record, Sweep
+from suite.record.host import Cluster as ClusterRecord
+from suite.record.outcome import Failed, Finished, Outcome, Reason
+from suite.record.schema import Record, Sweep
 from suite.record.specification import Specification
 
 # A sleep that took this much longer than asked says that the machine was too busy to inject what was meant.

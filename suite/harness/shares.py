@@ -7,7 +7,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from suite.record.schema import Rank, Record, Startup
+from suite.record.rank import Rank, Startup
+from suite.record.schema import Record
 
 TRAINING = "training"
 OWN = ("network", *Startup.model_fields, "ending")

@@ -13,7 +13,7 @@ from suite.experiment.live import Live
 from suite.rank.resident import ResidentPeak
 from suite.rank.samples import RankWriter
 from suite.rank.side import Built
-from suite.record.schema import Telemetry
+from suite.record.rank import Telemetry
 from suite.record.specification import Specification
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from suite.cluster import fingerprint
-from suite.record.schema import Host
+from suite.record.host import Host
 
 
 def host_of_this_rank(horovod: fingerprint.LoadedHorovod | None) -> Host:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.record.schema import Happened, Recovery, Startup, Surroundings, Telemetry
+from suite.record.rank import Happened, Recovery, Startup, Surroundings, Telemetry
 from suite.training.evaluation import Evaluation
 
 FOLDER_PATTERN = "rank-*.jsonl"

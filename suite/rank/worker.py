@@ -40,7 +40,7 @@ from suite.rank.observer import Observer  # noqa: E402
 from suite.rank.resident import ResidentPeak  # noqa: E402
 from suite.rank.side import Built, Place, Side, Trained  # noqa: E402
 from suite.rank.sources import open_source  # noqa: E402
-from suite.record.schema import Startup  # noqa: E402
+from suite.record.rank import Startup  # noqa: E402
 from suite.record.specification import Specification  # noqa: E402
 from suite.training.plan import Plan  # noqa: E402
 

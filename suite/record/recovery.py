@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suite.record.schema import Rank, Record
+from suite.record.rank import Rank
+from suite.record.schema import Record
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from suite.record.outcome import Failed
+from suite.record.rank import Steps
 from suite.record.recovery import recovered
-from suite.record.schema import Failed, Record, Steps
+from suite.record.schema import Record
 
 KINDS = ("runs", "steps", "evaluations")
 SUFFIXES = (".csv", ".parquet")

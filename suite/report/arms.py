@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from suite.record.axes import Labels, Use, sorted_by
-from suite.record.schema import Diverged, Facts, Failed, Record, Telemetry
+from suite.record.outcome import Diverged, Failed
+from suite.record.rank import Telemetry
+from suite.record.schema import Facts, Record
 from suite.report import facts, words
 from suite.report.timing import Parts, Timing, parts, timing
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from algorithms.mechanisms.suggest import unknown
 from suite.disturbance.judging import disturbed
+from suite.record.reading import Contents, read_files
 from suite.record.schema import Record
 from suite.record.sealed import Sealed
 from suite.record.sealed import files as sealed_files
-from suite.record.store import Contents, Store, read_files
+from suite.record.store import Store
 
 
 @dataclass(frozen=True)

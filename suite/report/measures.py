@@ -10,6 +10,7 @@ import numpy as np
 from suite import statistics
 from suite.report.arms import Arm, Group, Run
 from suite.report.floors import Floor, floor
+from suite.report.noise import noise
 from suite.report.timing import Timing
 from suite.statistics import Interval, Series, Verdict
 
@@ -117,7 +118,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _restless(timings: Sequence[Timing]) -> tuple[str, ...]:
-    found = [statistics.noise(one.series.times).warning() for one in timings]
+    found = [noise(one.series.times).warning() for one in timings]
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 

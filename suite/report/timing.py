@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.cluster.stragglers import repeats_after, steps_needed
-from suite.record.schema import PARTS, Rank, Record, Steps
+from suite.record.rank import PARTS, Rank, Steps
+from suite.record.schema import Record
 from suite.report.facts import of as facts_of
 from suite.statistics import Series
 

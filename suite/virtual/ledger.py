@@ -13,7 +13,7 @@ from typing import Any
 from algorithms.virtual.compute import Spent
 from algorithms.virtual.trace import Trace
 from suite.rank.samples import Step, step_line
-from suite.record.schema import Telemetry
+from suite.record.rank import Telemetry
 from suite.training.evaluation import NOTHING, Evaluation
 
 

@@ -18,7 +18,7 @@ from algorithms.virtual.gradients import Ended
 from algorithms.virtual.trace import Run
 from suite.rank.environment import host_of_this_rank
 from suite.rank.job import RankJob
-from suite.record.schema import Startup
+from suite.record.rank import Startup
 from suite.training.divergence import DivergenceWatch
 from suite.training.evaluation import Evaluation, due, merged
 from suite.training.targets import Point, all_reached

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FRAMEWORKS = {"torch", "tensorflow", "keras", "horovod"}
 BINDINGS = (ROOT / "algorithms" / "torch", ROOT / "algorithms" / "tensorflow")
-LIMIT = 500
+LIMIT = 300
+TESTS = 500
 
 
 def modules(*folders: str) -> list[Path]:
@@ -83,7 +84,11 @@ def test_reports_know_records_only() -> None:
         "suite.report",
         "suite.statistics",
         "suite.record.axes",
+        "suite.record.host",
         "suite.record.learned",
+        "suite.record.outcome",
+        "suite.record.rank",
+        "suite.record.reading",
         "suite.record.recovery",
         "suite.record.schema",
         "suite.record.sealed",
@@ -128,7 +133,7 @@ def test_setup_needs_nothing_but_the_standard_library() -> None:
 
 def test_no_file_is_too_long() -> None:
     sizes = {named(path): len(path.read_text().splitlines()) for path in modules("algorithms", "suite", "tests")}
-    assert not {name: size for name, size in sizes.items() if size > LIMIT}
+    assert not {name: size for name, size in sizes.items() if size > (TESTS if name.startswith("tests") else LIMIT)}
 
 
 def test_every_module_says_what_it_is_for() -> None:

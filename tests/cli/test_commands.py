@@ -19,7 +19,7 @@ from suite.cli.app import run
 from suite.cli.options import settings, value
 from suite.cli.specify import WARMUP
 from suite.models.profile import load
-from suite.record.schema import Reason
+from suite.record.outcome import Reason
 from tests.report import scripted
 
 ROOT = Path(__file__).parents[2]

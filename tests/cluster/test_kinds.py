@@ -15,7 +15,8 @@ from suite.cluster.network import Network
 from suite.experiment.file import ExperimentError, parse
 from suite.experiment.plan import Plan, expand
 from suite.harness.launch import Launcher
-from suite.harness.sweep import Options, Sweeper
+from suite.harness.outline import Options
+from suite.harness.sweep import Sweeper
 from suite.record.part import Kind, Positive
 from suite.record.specification import Specification
 from suite.record.store import Store

@@ -24,8 +24,9 @@ from suite.cluster.contract import Cluster
 from suite.disturbance.judging import Quietest, seen
 from suite.experiment.file import parse
 from suite.experiment.plan import expand
-from suite.harness import sweep
+from suite.harness import again, sweep
 from suite.harness.launch import Launcher, Request
+from suite.harness.outline import Options
 from suite.harness.progress import Progress
 from suite.record.schema import Record
 from suite.record.store import Store
@@ -80,14 +81,14 @@ class Neighbourhood:
 def main(quiet: int, beside: int) -> None:
     chance = random.Random(0)
     total = quiet + beside
-    sweep.CALMER = 0
+    again.CALMER = 0
     chosen = frozenset(chance.sample(range(total), beside))
     with tempfile.TemporaryDirectory() as folder:
         plan = expand(parse(EXPERIMENT, Path("disturbance.toml")), repetitions=-(-total // 3))
         store = Store(Path(folder) / "results")
         neighbours = Neighbourhood(Launcher(work=store.folder / ".work"), chosen, chance)
         own = sweep.Sweeper(store, Console(), launcher=neighbours)  # type: ignore[arg-type]
-        done = own.run(plan, sweep.Options())
+        done = own.run(plan, Options())
     quietest = Quietest.of(done.records)
     found = {place for place, record in enumerate(done.records) if quietest.disturbances(record)}
     for place, record in enumerate(done.records):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from suite.record.schema import Rank, Record, Surroundings
+from suite.record.rank import Rank, Surroundings
+from suite.record.schema import Record
 from tests.record.examples import record, specification, steps
 
 LOOKS = 41  # every half second: 20 s

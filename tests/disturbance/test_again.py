@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from suite.harness.again import CALMER
 from suite.harness.executor import Ended
-from suite.harness.sweep import CALMER, Options
+from suite.harness.outline import Options
 from suite.rank.job import read
 from suite.record.store import Store
 from suite.report import evidence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from suite.disturbance.judging import BURST, OTHERS, Quietest, disturbed, seen
+from suite.record.reading import Contents
 from suite.record.schema import Sweep
-from suite.record.store import Contents
 from tests.disturbance.surroundings import LOOKS, neighbour, run
 from tests.record.examples import record
 

@@ -9,7 +9,7 @@ import pytest
 from suite.disturbance import machine
 from suite.disturbance.machine import MachineTime
 from suite.disturbance.watch import PIECES, Watch, timed_piece
-from suite.record.schema import Surroundings
+from suite.record.rank import Surroundings
 from tests.patience import eventually
 
 

@@ -10,9 +10,11 @@ from rich.console import Console
 
 from suite.experiment.file import parse
 from suite.experiment.plan import expand
-from suite.harness.sweep import Options, Sweeper
+from suite.harness.outline import Options
+from suite.harness.sweep import Sweeper
+from suite.record.outcome import Failed
 from suite.record.recovery import recovered
-from suite.record.schema import Failed, Record
+from suite.record.schema import Record
 from suite.record.store import Store
 
 BATCH = 4

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from suite.export.story import tell
-from suite.record.schema import Evaluation, Failed, Reason, Telemetry
+from suite.record.outcome import Failed, Reason
+from suite.record.rank import Telemetry
+from suite.record.schema import Evaluation
 from tests.record.examples import record, specification, steps
 
 POINT = Evaluation(step=3, samples=48, bytes_sent=10, seconds=0.3, wall_seconds=0.4, loss=1.0, top1=0.5)

@@ -12,7 +12,8 @@ import pytest
 from suite.cli import app
 from suite.export import tools
 from suite.export.story import Story, tell
-from suite.record.schema import Evaluation, Failed, Reason
+from suite.record.outcome import Failed, Reason
+from suite.record.schema import Evaluation
 from suite.record.store import Store
 from tests.record.examples import record, specification
 

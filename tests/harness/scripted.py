@@ -18,7 +18,7 @@ from suite.harness.executor import Ended, Job
 from suite.harness.sweep import Sweeper
 from suite.rank.job import read
 from suite.rank.samples import Failure, RankWriter, Step
-from suite.record.schema import Surroundings
+from suite.record.rank import Surroundings
 from suite.record.store import Store
 
 MOMENTS = ("nothing", "importing", "ready", "first step", "middle", "evaluation", "last step", "ending")

@@ -11,9 +11,9 @@ from suite.experiment.file import parse
 from suite.experiment.plan import Plan, expand
 from suite.harness.elastic import GLOO_TIMEOUT_SECONDS, Staged, host
 from suite.harness.executor import Ended, Job
+from suite.harness.outline import Options
 from suite.harness.progress import Progress
-from suite.harness.sweep import Options
-from suite.record.schema import Failed, Finished, Reason
+from suite.record.outcome import Failed, Finished, Reason
 from tests.harness.scripted import Rank, Scripted, sweeper
 from tests.record.examples import specification
 

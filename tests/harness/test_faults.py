@@ -11,8 +11,8 @@ import pytest
 import suite.record.store as store_module
 from suite.cluster.contract import ClusterError
 from suite.harness.executor import Ended
-from suite.harness.sweep import Options
-from suite.record.schema import Diverged, Failed, Reason
+from suite.harness.outline import Options
+from suite.record.outcome import Diverged, Failed, Reason
 from suite.record.store import Store
 from tests.harness.scripted import MOMENTS, FakeCluster, Rank, Scripted, finish, plan, sweeper
 

@@ -17,8 +17,9 @@ from rich.console import Console
 from suite.cluster.local import Local
 from suite.harness.executor import Processes, _marked
 from suite.harness.launch import Launcher
-from suite.harness.sweep import Options, Sweeper
-from suite.record.schema import Reason
+from suite.harness.outline import Options
+from suite.harness.sweep import Sweeper
+from suite.record.outcome import Reason
 from suite.record.store import Store
 from tests.harness.scripted import plan
 from tests.patience import eventually
@@ -97,7 +98,8 @@ def test_a_harness_that_is_told_to_stop_records_cleans_up_and_stops(tmp_path, py
     from suite.cluster.local import Local
     from suite.harness.launch import Launcher
     from suite.record.store import Store
-    from suite.harness.sweep import Options, Sweeper
+    from suite.harness.outline import Options
+    from suite.harness.sweep import Sweeper
     from tests.harness.scripted import plan
 
     folder = Path({str(tmp_path / "results")!r})

@@ -14,10 +14,10 @@ from suite.cluster.contract import ClusterError
 from suite.harness import launch
 from suite.harness.display import Display
 from suite.harness.executor import Ended
+from suite.harness.outline import Options
 from suite.harness.progress import Follower, Progress
-from suite.harness.sweep import Options
 from suite.rank.samples import RankWriter, Step
-from suite.record.schema import Failed, Reason
+from suite.record.outcome import Failed, Reason
 from suite.record.store import Store, StoreError
 from tests.harness.scripted import FakeCluster, Rank, Scripted, finish, plan, sweeper
 from tests.record.examples import record
@@ -189,7 +189,7 @@ def test_checkpoints_of_other_code_are_removed_and_those_of_this_code_are_kept(t
 def test_a_dry_run_starts_nothing_and_shows_every_run(tmp_path):
     executor = Scripted()
     made = sweeper(tmp_path / "results", executor)
-    made.show(made.outline(plan(seeds=3), Options()))
+    made.show(plan(seeds=3), Options())
     text = made.console.file.getvalue()
     assert "What happens?" in text
     assert "3 of 3 runs to do" in text

@@ -13,7 +13,8 @@ from suite.experiment.file import ExperimentError, parse
 from suite.experiment.plan import expand
 from suite.harness.executor import Ended
 from suite.harness.launch import Launcher
-from suite.harness.sweep import Options, Sweeper
+from suite.harness.outline import Options
+from suite.harness.sweep import Sweeper
 from suite.rank.job import read
 from suite.record.store import Store
 from tests.harness.scripted import FakeCluster, Rank
@@ -118,7 +119,7 @@ def test_the_dry_run_counts_what_will_be_run(tmp_path):
     def shown(options):
         out = io.StringIO()
         made = sweeper(tmp_path, out=out)
-        made.show(made.outline(planned(), options))
+        made.show(planned(), options)
         return out.getvalue()
 
     assert "10 of 18 runs to do" in shown(Options())

@@ -15,7 +15,8 @@ from suite.experiment.file import parse
 from suite.experiment.plan import expand
 from suite.harness import shares
 from suite.harness.launch import environment
-from suite.harness.sweep import Options, Sweeper
+from suite.harness.outline import Options
+from suite.harness.sweep import Sweeper
 from suite.harness.warm import WarmRanks, copied
 from suite.record.store import Store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import subprocess
@@ -11,14 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from algorithms.mechanisms.telemetry import Telemetry
 from suite.cli.app import run
 from suite.cluster import fingerprint
 from suite.experiment.file import parse
 from suite.experiment.plan import expand
-from suite.harness.sweep import Options, Sweeper
+from suite.harness.outline import Options, Outline
 from suite.rank.observer import Stopwatch
 from suite.record.store import Store
 from tests.rank.test_observer import Session, observed, take
@@ -62,8 +59,7 @@ def test_500_finished_records_load_in_2_seconds(benchmark: Any, tmp_path: Path) 
 def test_a_sweep_of_200_runs_plans_in_1_second(benchmark: Any, tmp_path: Path) -> None:
     def planned() -> int:
         plan = expand(parse(PLAN, Path("plan.toml")))
-        outline = Sweeper(Store(tmp_path), Console(file=io.StringIO())).outline(plan, Options())
-        return len(outline.deadlines)
+        return len(Outline.of(plan, Options(), Store(tmp_path)).deadlines)
 
     assert benchmark.pedantic(planned, rounds=3) >= 200
     assert benchmark.stats["min"] < 1

@@ -253,3 +253,6 @@ def test_who_submits_while_another_rank_leaves_hears_of_it(rank: int, ranks: int
         for number in itertools.count():
             collectives.submit(torch.ones(64)[3:40], f"alone.{number}", hvd.Sum, hvd.global_process_set)
             time.sleep(2e-5)
+    for too_late in (collectives.total, collectives.mean, collectives.broadcast, collectives.answer):
+        with pytest.raises(RankStopped, match="another rank has stopped"):
+            too_late(torch.ones(1), "too late", hvd.global_process_set)

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from suite.record.axes import Labels
-from suite.record.schema import Finished, Happened, Host, Rank, Record, Recovery, Steps, Sweep
+from suite.record.host import Host
+from suite.record.outcome import Finished
+from suite.record.rank import Happened, Rank, Recovery, Steps
+from suite.record.schema import Record, Sweep
 from suite.record.specification import Algorithm, Model, Specification
 
 

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from suite.cluster.emulated.network import EmulatedNetwork
-from suite.record.schema import Failed, Record, Steps
+from suite.record.outcome import Failed
+from suite.record.rank import Steps
+from suite.record.schema import Record
 from suite.record.specification import Algorithm, Model, Replay, Specification
 from tests.record.examples import record, specification
 

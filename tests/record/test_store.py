@@ -11,7 +11,7 @@ import pytest
 
 import suite.record.store as module
 from suite.record import archive
-from suite.record.schema import Failed, Reason
+from suite.record.outcome import Failed, Reason
 from suite.record.store import MARKER, RecordExistsError, Store, StoreError
 from tests.record.examples import record, specification
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from suite.record import tables
-from suite.record.schema import Evaluation, Failed, Reason
+from suite.record.outcome import Failed, Reason
+from suite.record.schema import Evaluation
 from tests.record.examples import record, specification
 
 POINT = Evaluation(step=3, samples=48, bytes_sent=10, seconds=0.3, wall_seconds=0.4, loss=1.0, top1=0.5)

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from suite.experiment.plan import Planned
-from suite.record.schema import Diverged, Failed, Finished, Outcome, Reason, Record
+from suite.record.outcome import Diverged, Failed, Finished, Outcome, Reason
+from suite.record.schema import Record
 from suite.report import render
 from tests.report import scripted
 

@@ -17,23 +17,10 @@ import numpy as np
 from suite.cluster import stragglers
 from suite.experiment import file as experiments
 from suite.experiment.plan import Planned, expand
-from suite.record.schema import (
-    Cluster,
-    Diverged,
-    Evaluation,
-    Failed,
-    Finished,
-    Host,
-    Outcome,
-    Rank,
-    Reached,
-    Reason,
-    Record,
-    Startup,
-    Steps,
-    Sweep,
-    Telemetry,
-)
+from suite.record.host import Cluster, Host
+from suite.record.outcome import Diverged, Failed, Finished, Outcome, Reason
+from suite.record.rank import Rank, Startup, Steps, Telemetry
+from suite.record.schema import Evaluation, Reached, Record, Sweep
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PERIODIC = ("downpour", "elastic_averaging", "local_sgd", "slowmo", "diloco")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.record.schema import Reason, Record
+from suite.record.outcome import Reason
+from suite.record.schema import Record
 from suite.report import CompareError, compare
 from suite.report.comparing.matching import Cell
 from suite.report.comparing.verdicts import Change, holm, judge

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.record.schema import Reason, Record
+from suite.record.outcome import Reason
+from suite.record.schema import Record
 from suite.report import ReportError, evidence, render
 from suite.report.charts.specification import points
 from suite.report.content import Level, Notice, Page, Points, Prose, Report, Section, Table

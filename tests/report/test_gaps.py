@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suite.record.schema import Diverged, Failed, Finished, Rank, Reason, Record, Steps
+from suite.record.outcome import Diverged, Failed, Finished, Reason
+from suite.record.rank import Rank, Steps
+from suite.record.schema import Record
 from suite.report.build import report
 from suite.report.charts.drawing import draw
 from suite.report.content import Report

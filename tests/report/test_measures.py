@@ -236,7 +236,7 @@ def test_dropped_work_does_not_count_as_speed() -> None:
 
 
 def test_failed_arms_have_no_numbers() -> None:
-    from suite.record.schema import Reason
+    from suite.record.outcome import Reason
 
     world = scripted.failing(Reason.HUNG, "layerwise")
     found = worlds.studied(*worlds.quick(world=world))

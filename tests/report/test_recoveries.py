@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from suite.record.schema import Cluster, Failed, Reason
+from suite.record.host import Cluster
+from suite.record.outcome import Failed, Reason
 from suite.report.sections import runs, speed
 from suite.report.sections.main import main
 from suite.report.study import Study

@@ -236,34 +236,6 @@ def test_a_power_that_is_none_is_refused(power):
         statistics.minimum_detectable_effect(paired(np.random.default_rng(1), 3, 1.0), power=power)
 
 
-# Noise
-
-
-def test_a_quiet_series_is_not_complained_about():
-    assert statistics.noise(np.random.default_rng(0).normal(0.1, 0.002, 50)).warning() is None
-
-
-def test_a_restless_series_is():
-    assert "scatter" in statistics.noise(np.random.default_rng(0).lognormal(-2, 0.4, 50)).warning()
-
-
-def test_a_drifting_series_is():
-    series = np.linspace(0.1, 0.13, 50) + np.random.default_rng(0).normal(0, 0.0005, 50)
-    found = statistics.noise(series)
-    assert found.drift == pytest.approx(0.26, abs=0.03)
-    assert "drift" in statistics.noise(np.linspace(0.1, 0.112, 50)).warning()
-
-
-def test_a_few_steps_are_too_few():
-    assert "too few" in statistics.noise([0.1, 0.1]).warning()
-
-
-def test_outliers_are_counted():
-    series = np.full(50, 0.1)
-    series[7] = 1.0
-    assert statistics.noise(series).outliers == pytest.approx(0.02)
-
-
 @pytest.mark.parametrize("bad", [[], [[1.0]], [1.0, math.nan], [math.inf]])
 def test_what_is_no_series_is_refused(bad):
     with pytest.raises(ValueError, match="values"):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.record.schema import Facts, Rank, Steps, Telemetry
+from suite.record.rank import Rank, Steps, Telemetry
+from suite.record.schema import Facts
 from suite.report import timing
 from suite.statistics import Series
 from tests.report import scripted, worlds
@@ -172,7 +173,7 @@ def test_parts_add_up_to_the_speed_where_ranks_go_their_own_ways(label: str) -> 
 
 
 def test_a_run_that_failed_has_no_times() -> None:
-    from suite.record.schema import Reason
+    from suite.record.outcome import Reason
 
     failed = worlds.quick(world=scripted.failing(Reason.KILLED))
     assert all(timing.timing(record) is None for record in failed)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.record.schema import Rank, Record, Steps, Telemetry
+from suite.record.rank import Rank, Steps, Telemetry
+from suite.record.schema import Record
 from suite.report import compare, words
 from suite.report.charts.specification import Bars, Lines
 from suite.report.content import Figure, Report, Table

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from suite.record.schema import Record, Steps
+from suite.record.rank import Steps
+from suite.record.schema import Record
 from suite.report.arms import Arm
 from suite.report.landing.number import Number
 from suite.report.sections.answers import votes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -66,7 +67,9 @@ class TorchWire:
     def vote(self, vector: Vector) -> Vector:
         tensor = torch.from_numpy(vector.copy())
         name = f"{self.prefix}vote.{len(vector)}"
-        self._wait(collectives.submit(tensor, name, hvd.Sum, self.among))
+        with self._noticing():
+            handle = collectives.submit(tensor, name, hvd.Sum, self.among)
+        self._wait(handle)
         total: Vector = tensor.numpy()
         return total
 
@@ -136,7 +139,8 @@ class TorchWire:
 
     def _submit(self, leg: Leg, name: str) -> int:
         self.bytes_sent += leg.array.numel() * leg.array.element_size()
-        return collectives.submit(leg.array, self.prefix + name, self.ops[leg.reduce], self.among)
+        with self._noticing():
+            return collectives.submit(leg.array, self.prefix + name, self.ops[leg.reduce], self.among)
 
     def broadcast(self, flat: Flat) -> None:
         """Make a flat array equal to rank 0's, bit for bit."""
@@ -147,7 +151,9 @@ class TorchWire:
         """The same for one tensor."""
         wire_dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype
         sent = tensor.to("cpu", wire_dtype).contiguous()
-        self._wait(collectives.broadcast_async(sent, self.prefix + name, self.among))
+        with self._noticing():
+            handle = collectives.broadcast_async(sent, self.prefix + name, self.among)
+        self._wait(handle)
         if sent is not tensor:
             tensor.copy_(sent)
 
@@ -168,9 +174,14 @@ class TorchWire:
         return self.buffers[key][: piece.cut.size]
 
     def _wait(self, handle: int) -> None:
-        try:
+        with self._noticing():
             self.patience.until(lambda: collectives.arrived(handle))
             collectives.take(handle)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
         except HorovodInternalError:
             self.lost = True
             raise

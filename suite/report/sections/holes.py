@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from suite.record.axes import AXES, SHOWN, Labels, Use, shown
-from suite.record.schema import Diverged, Failed, Record
+from suite.record.outcome import Diverged, Failed
+from suite.record.schema import Record
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
 from suite.report.sections.wording import ended_early, plural, some
 from suite.report.study import Study

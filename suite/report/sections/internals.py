@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from suite.record.schema import Record, Telemetry
+from suite.record.rank import Telemetry
+from suite.record.schema import Record
 from suite.report import formats
 from suite.report.arms import Arm
 from suite.report.charts.specification import CountPanel, Counts

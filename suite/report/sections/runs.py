@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from suite.record.axes import AXES, Use, numeric, shown, shown_of, title
-from suite.record.schema import Failed
+from suite.record.outcome import Failed
 from suite.report import formats
 from suite.report.arms import Arm, Run
 from suite.report.content import Column, Entry, Table

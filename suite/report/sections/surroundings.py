@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from suite.record.schema import NOT_ENVIRONMENT, Host, Record
+from suite.record.host import NOT_ENVIRONMENT, Host
+from suite.record.schema import Record
 from suite.report import formats
 from suite.report.content import Block, Column, Entry, Level, Notice, Prose, Section, Table
 from suite.report.study import Study
