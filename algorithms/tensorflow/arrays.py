@@ -11,6 +11,26 @@ from numpy.typing import NDArray
 
 from algorithms.wire.format import Format, Shape, elements
 
+Array = NDArray[Any]
+
+BORDER = 64  # bytes; what a callback hands over TensorFlow takes as it is where it begins there, and writes into it
+
+
+def shared_memory(tensor: Any) -> Array:
+    """A tensor's elements without a copy. Nobody may write into them; TensorFlow itself never does."""
+    return np.asarray(tensor)
+
+
+def given_away(array: Array) -> Array:
+    """The array for a callback to hand over, whoever else reads it."""
+    if array.ctypes.data % BORDER:
+        return array  # TensorFlow copies it
+    room = np.empty(array.nbytes + BORDER, np.uint8)
+    start = -room.ctypes.data % BORDER
+    mine: Array = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    mine[...] = array
+    return mine
+
 
 class TensorFlowArrays:
     """Inside or outside of traces."""

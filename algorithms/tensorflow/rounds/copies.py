@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from algorithms.contract import Centre, Own, Rounds, Situation
+from algorithms.contract import Centre, Moment, Own, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
-from algorithms.mechanisms.quorum.part import part_in
+from algorithms.mechanisms.quorum.part import Part, part_in
+from algorithms.tensorflow.arrays import Array, shared_memory
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.rounds.replica import Held, Replica
-from algorithms.tensorflow.rounds.wire import Array, RoundsWire
+from algorithms.tensorflow.rounds.wire import RoundsWire
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class CopyWork:
         self.anchor = Held(variables, create, "anchor") if probe.anchor is not None else None
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
-        self.given: tuple[Own, ...] = ()  # what this worker held when it offered
+        self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
+        self.keeps_offered = self.late and algorithm.late_reads_offered
+        self.given: tuple[Own, ...] = ()  # what this worker held when it offered, as long as it is asked for
         self.outcome: ClosedRound | None = None
         self.held_bytes = 0
 
@@ -72,7 +76,7 @@ class CopyWork:
 
     def adopt(self, own: Sequence[Own], *, late: bool) -> tuple[list[Own], int]:
         """This worker after the round that took its offer, and how many rounds the centre had seen then."""
-        given, outcome = self.given, self.outcome
+        given, outcome = self.given or (Own(parameters=None),) * self.count, self.outcome
         assert outcome is not None
         self.forget()
         parts = zip(own, given, outcome.contributions, outcome.centre, strict=True)
@@ -100,23 +104,31 @@ class CopyWork:
     def carry(self, verdict: Verdict, wire: RoundsWire) -> list[Array]:
         """Add up what is offered and let the algorithm's rules move the centre, which is returned."""
         part = part_in(verdict, self.rank, workers=self.workers, rate=verdict.terms[verdict.leader].rate)
-        centres = [self.replica.at(number) for number in range(self.count)]
-        if part.present and self.given:
-            pairs = zip(self.given, centres, strict=True)
-            sent = tuple(self.algorithm.offer(own, centre, part.offering) for own, centre in pairs)
-        else:
-            sent = tuple(np.zeros(variable.shape, variable.dtype) for variable in self.variables)
+        sent = tuple(self._sent(part))
+        if not self.keeps_offered:
+            self.given = ()
         totals = wire.exchange(sent, present=part.present)
-        closed = tuple(self.algorithm.close(*pair, part.closing) for pair in zip(centres, totals, strict=True))
+        centres = []
         with self.whole:
-            for number, centre in enumerate(closed):
-                self.replica.put(number, centre)
+            for number in range(self.count):
+                closed = self.algorithm.close(self.replica.at(number), next(totals), part.closing)
+                centres.append(self.replica.settle(number, closed))
                 self.replica.grow_average(number, verdict.round + 1)
             self.rounds = verdict.round + 1
         if part.present:
-            self.outcome = ClosedRound(sent, closed, self.rounds)
-            self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in sent)
-        return [centre.parameters for centre in closed]
+            contributions = tuple(shared_memory(tensor) for tensor in sent)
+            self.outcome = ClosedRound(contributions, tuple(centres), self.rounds)
+            self.held_bytes = 0 if self.algorithm.offers_itself else sum(array.nbytes for array in contributions)
+        return [centre.parameters for centre in centres]
+
+    def _sent(self, part: Part) -> Iterator[tf.Tensor]:
+        for number, variable in enumerate(self.variables):
+            if not (part.present and self.given):
+                yield tf.zeros(variable.shape, variable.dtype)
+            elif self.algorithm.offers_itself and not self.late:
+                yield variable.value.read_value()  # without a copy: its worker stands still
+            else:
+                yield tf.constant(self.algorithm.offer(self.given[number], self.replica.at(number), part.offering))
 
     def _situation(self) -> Situation:
         return Situation(workers=self.workers, round=0)

@@ -24,7 +24,7 @@ from algorithms.mechanisms.quorum.replica import REBROADCAST
 from algorithms.mechanisms.quorum.worker import Worker
 from algorithms.mechanisms.telemetry import Telemetry
 from algorithms.mechanisms.watching import Watcher
-from algorithms.tensorflow.arrays import bytes_of
+from algorithms.tensorflow.arrays import Array, bytes_of, given_away, shared_memory
 from algorithms.tensorflow.collectives import leave
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.exchange.wire import Carrier
@@ -35,7 +35,7 @@ from algorithms.tensorflow.rounds.gradients import GradientWork, settable
 from algorithms.tensorflow.rounds.outside import Outside
 from algorithms.tensorflow.rounds.saved import Saved
 from algorithms.tensorflow.rounds.traced import TracedStep
-from algorithms.tensorflow.rounds.wire import Array, RoundsWire, shared_memory
+from algorithms.tensorflow.rounds.wire import RoundsWire
 
 
 class RoundsDriver:
@@ -121,8 +121,7 @@ class RoundsDriver:
         values = [own.parameters for own in taken]
         if self.work.beside:
             values += [own.anchor for own in taken]
-        # Copies: TensorFlow makes the arrays the variables' own memory and updates them in place.
-        return [np.array(value) for value in values]
+        return [given_away(value) for value in values]
 
     def gradients_ready(self, rate: Array, weight: Array, *gradients: Array) -> np.bool_:
         if weight < 0:

@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from algorithms.contract import Own, Rounds
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
-from algorithms.mechanisms.quorum.part import part_in
+from algorithms.mechanisms.quorum.part import Part, part_in
+from algorithms.tensorflow.arrays import Array
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.rounds.replica import Replica
-from algorithms.tensorflow.rounds.wire import Array, RoundsWire
+from algorithms.tensorflow.rounds.wire import RoundsWire
 from algorithms.tensorflow.update import update
 
 
@@ -79,23 +80,34 @@ class GradientWork:
         """Add up the gradients taken, and let the optimizer move the centre, which is returned."""
         self._agree_on_rate(verdict)
         part = part_in(verdict, self.rank, workers=self.workers, rate=float(self.optimizer.learning_rate))
-        sent = [np.zeros(centre.shape, centre.dtype) for centre in self.centre]
-        if part.weighs:
-            for number, gradient in zip(self.present, self.gradients, strict=True):
-                own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
-                offer = self.algorithm.offer(own, self.replica.at(number), part.offering)
-                sent[number] = offer if part.share == 1.0 else offer * gradient.dtype.type(part.share)
+        sent = self._sent(part)
+        if part.present:
+            self.gradients = ()
         totals = wire.exchange(sent, present=part.weighs)
-        combined = [tf.constant(self.algorithm.combine(totals[number], part.closing)) for number in self.present]
+        del sent
+        combined = [
+            tf.constant(self.algorithm.combine(total, part.closing))
+            for number, total in enumerate(totals)
+            if number in self.present
+        ]
         with self.whole:
-            if part.present:
-                self.gradients = ()
             if any(term.weight for term in verdict.terms):  # else nobody had a sample
                 self.move(combined)
             self.rounds = verdict.round + 1
             for number in range(len(self.centre)):
                 self.replica.grow_average(number, self.rounds)
         return [self.replica.at(number).parameters for number in range(len(self.centre))]
+
+    def _sent(self, part: Part) -> list[tf.Tensor]:
+        sent: dict[int, tf.Tensor] = {}
+        if part.weighs:
+            for number, gradient in zip(self.present, self.gradients, strict=True):
+                own = Own(parameters=None, gradient=gradient, gradient_norm=self.norm)
+                offer = self.algorithm.offer(own, self.replica.at(number), part.offering)
+                sent[number] = tf.constant(offer if part.share == 1.0 else offer * gradient.dtype.type(part.share))
+        nothing = (number for number in range(len(self.centre)) if number not in sent)
+        sent |= {number: tf.zeros(self.centre[number].shape, self.centre[number].dtype) for number in nothing}
+        return [sent[number] for number in range(len(self.centre))]
 
     def _move(self, gradients: list[tf.Tensor]) -> None:
         by_number = dict(zip(self.present, gradients, strict=True))

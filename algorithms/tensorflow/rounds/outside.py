@@ -7,8 +7,8 @@ from typing import Any
 
 from algorithms.mechanisms.quorum import outside
 from algorithms.mechanisms.quorum.worker import Worker
+from algorithms.tensorflow.arrays import shared_memory
 from algorithms.tensorflow.rounds.gradients import GradientWork
-from algorithms.tensorflow.rounds.wire import shared_memory
 
 
 class Outside:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from algorithms.contract import Rounds
+from algorithms.contract import Centre, Rounds
 from algorithms.mechanisms.quorum import replica
-from algorithms.tensorflow.arrays import bytes_of
-from algorithms.tensorflow.rounds.wire import Array, shared_memory
+from algorithms.tensorflow.arrays import Array, bytes_of, shared_memory
 
 Create = Callable[[Any, str], Any]  # (reference variable, name) -> Keras variable of its shape
 
@@ -30,7 +28,7 @@ class Held:
         return shared_memory(self.variables[number].value.read_value())
 
     def put(self, number: int, values: Any) -> None:
-        self.variables[number].assign(np.array(values))  # a copy of its own: TensorFlow may update it in place
+        self.variables[number].assign(values)  # a copy
 
     @contextmanager
     def in_place_of(self, variables: Sequence[Any], still: AbstractContextManager[Any]) -> Iterator[None]:
@@ -38,7 +36,7 @@ class Held:
         own = [variable.value.read_value() for variable in variables]
         with still:
             for number, variable in enumerate(variables):
-                variable.assign(np.array(self.at(number)))
+                variable.assign(self.at(number))
         try:
             yield
         finally:
@@ -55,6 +53,11 @@ class Replica(replica.AnyReplica[int, Held]):
 
     def __init__(self, algorithm: Rounds, references: Sequence[Any], create: Create) -> None:
         super().__init__(algorithm, lambda part: Held(references, create, f"centre_{part}"))
+
+    def settle(self, number: int, centre: Centre) -> Centre:
+        """Keep what a rule has returned; the same, of which what is kept here takes no more memory."""
+        self.put(number, centre)
+        return replace(centre, **{part: held.at(number) for part, held in self.kept.items()})
 
     @property
     def variables(self) -> list[Any]:

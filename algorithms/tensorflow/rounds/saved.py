@@ -101,7 +101,7 @@ class Saved:
             # What has travelled is in the centre: a worker that had not adopted it would offer it once more.
             for number, variable in enumerate(self._variables):
                 own = self._algorithm.own(self._work.replica.at(number).parameters)
-                variable.assign(np.array(own.parameters))
+                variable.assign(own.parameters)
                 if self._work.anchor is not None:
                     self._work.anchor.put(number, own.anchor)
 

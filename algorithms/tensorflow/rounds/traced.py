@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from algorithms.contract import Moment, Rounds
+from algorithms.tensorflow.arrays import Array
 from algorithms.tensorflow.driver import Attached
 from algorithms.tensorflow.rounds.copies import CopyWork
 from algorithms.tensorflow.rounds.gradients import GradientWork
 from algorithms.tensorflow.rounds.turns import comes_to_its_end, in_turn
-from algorithms.tensorflow.rounds.wire import Array
 from algorithms.tensorflow.update import update
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import horovod.tensorflow as hvd
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from algorithms.mechanisms.plan import Piece, Route
 from algorithms.mechanisms.quorum.ballot import Vector
 from algorithms.mechanisms.routes import GRAIN, windowed
 from algorithms.mechanisms.watching import Watcher
 from algorithms.tensorflow.agreement import require_equal_arrays
+from algorithms.tensorflow.arrays import Array, shared_memory
 from algorithms.tensorflow.clock import Clock
 from algorithms.tensorflow.collectives import broadcast, calls, exchange, leave
 from algorithms.tensorflow.exchange.pieces import exchanged
 from algorithms.tensorflow.exchange.wire import Carrier
 from algorithms.tensorflow.names import Names
-
-Array = NDArray[Any]
-
-
-def shared_memory(tensor: Any) -> Array:
-    """A tensor's elements without a copy. Nobody may write into them; TensorFlow itself never does."""
-    return np.asarray(tensor)
 
 
 class RoundsWire:
@@ -90,17 +82,19 @@ class RoundsWire:
         require_equal_arrays(centre, paths, name, f"after round {rounds}", self._among)
         self._alike = False
 
-    def exchange(self, arrays: Sequence[Array], *, present: bool = True) -> list[Array]:
-        """The sums over all workers. `present`: this one has something to add; else these are zeros."""
+    def exchange(self, tensors: Sequence[tf.Tensor], *, present: bool = True) -> Iterator[Array]:
+        """The sums over all workers, each no longer held than it is looked at. `present`: this one has something to add;
+        else these are zeros.
+        """
         begun = self._clock()
         calls()
-        totals = self._add_up([tf.constant(array) for array in arrays], tf.constant(present))
+        totals = self._add_up(list(tensors), tf.constant(present))
         seconds = self._clock() - begun
         self.payload_seconds += seconds
         if self.watcher is not None:  # one function carries all
             self.watcher.add("exchange all", self.watcher.clock() - seconds, seconds)
         self.bytes_sent += self.carrier.bytes
-        return [shared_memory(total) for total in totals]
+        return _one_by_one(totals)
 
     def take_first(self, variables: Sequence[tf.Variable], what: str) -> None:
         """Make variables equal to rank 0's, bit for bit."""
@@ -111,3 +105,8 @@ class RoundsWire:
         """How often a function was traced."""
         functions = [self._add_up, *self._votes.values()]
         return sum(int(function.experimental_get_tracing_count()) for function in functions)
+
+
+def _one_by_one(tensors: list[tf.Tensor]) -> Iterator[Array]:
+    while tensors:
+        yield shared_memory(tensors.pop(0))
