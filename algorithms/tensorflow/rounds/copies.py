@@ -105,7 +105,7 @@ class CopyWork:
         """Add up what is offered and let the algorithm's rules move the centre, which is returned."""
         part = part_in(verdict, self.rank, workers=self.workers, rate=verdict.terms[verdict.leader].rate)
         sent = tuple(self._sent(part))
-        if not self.keeps_offered:
+        if part.present and not self.keeps_offered:
             self.given = ()
         totals = wire.exchange(sent, present=part.present)
         centres = []
