@@ -83,6 +83,11 @@ class Rounds(Algorithm):
         return self.overlap > 0 or not self.waits
 
     @property
+    def adopts_late(self) -> bool:
+        """Whether a worker has gone on by the time it adopts what came of its offer."""
+        return self.overlap > 0 or self.departs is Moment.STEP_BEGINS
+
+    @property
     def gives_up(self) -> bool:
         """Whether a worker stops computing what could only be dropped. Only where gradients are offered and `waits`."""
         return False

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from algorithms.contract import Centre, Moment, Own, Rounds, Situation
+from algorithms.contract import Centre, Own, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.part import Part, part_in
 from algorithms.tensorflow.arrays import Array, shared_memory
@@ -44,8 +44,8 @@ class CopyWork:
         self.anchor = Held(variables, create, "anchor") if probe.anchor is not None else None
         self.whole = threading.Lock()  # held while the centre is between two rounds
         self.rounds = 0  # that the centre has seen
-        self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
-        self.keeps_offered = self.late and algorithm.late_reads_offered
+        self.keeps_offered = algorithm.adopts_late and algorithm.late_reads_offered
+        self.stands_still = algorithm.waits and not algorithm.adopts_late  # while a round has what it offered
         self.given: tuple[Own, ...] = ()  # what this worker held when it offered, as long as it is asked for
         self.outcome: ClosedRound | None = None
         self.held_bytes = 0
@@ -125,8 +125,8 @@ class CopyWork:
         for number, variable in enumerate(self.variables):
             if not (part.present and self.given):
                 yield tf.zeros(variable.shape, variable.dtype)
-            elif self.algorithm.offers_itself and not self.late:
-                yield variable.value.read_value()  # without a copy: its worker stands still
+            elif self.algorithm.offers_itself and self.stands_still:
+                yield variable.value.read_value()  # without a copy
             else:
                 yield tf.constant(self.algorithm.offer(self.given[number], self.replica.at(number), part.offering))
 

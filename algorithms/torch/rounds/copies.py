@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from algorithms.contract import Moment, Own, Reads, Rounds, Situation
+from algorithms.contract import Own, Reads, Rounds, Situation
 from algorithms.mechanisms.quorum.ballot import Terms, Verdict
 from algorithms.mechanisms.quorum.part import part_in
 from algorithms.mechanisms.quorum.replica import REBROADCAST
@@ -33,7 +33,7 @@ class CopyWork:
         self.replica = Replica(algorithm, space)
         self.anchor: Flat | None = None
         self.contribution: Flat | None = None  # of this worker, until it adopts what came of it
-        self.late = bool(algorithm.overlap) or algorithm.departs is Moment.STEP_BEGINS  # it adopts a step or more later
+        self.late = algorithm.adopts_late
         self.ahead = bool(algorithm.overlap)  # it goes on before the round begins: what travels is made at once
         self.keeps_offered = self.late and algorithm.late_reads_offered
         self.given: Flat | None = None  # the copy when it was offered, where that is not what travels
